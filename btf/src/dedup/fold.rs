@@ -1,0 +1,547 @@
+//! Folds units into classes: the local types of a unit, bottom up, into the class table.
+//!
+//! A reference to a named struct, union or enum is cut down to its [`Tag`], so a unit is an acyclic graph (the rare
+//! exception: [`super::cycles`]) and each type is interned right after what it refers to. A unit that brings nothing new
+//! leaves nothing behind but the list of the classes it has, from which [`super::versions`] later tells which
+//! definition of an ambiguous tag each unit means.
+//!
+//! Each worker folds its units into a [`Fold`] of its own, without locks; [`Fold::merge`] then joins two. Nothing that
+//! leaves the fold depends on which worker had which unit: a class is its words, and its [`Position`] is the smallest of
+//! all its appearances.
+
+use super::cycles;
+use super::table::ClassTable;
+use crate::graph::{ClassId, Records, Ref, Tag, is_forward, map_names, map_refs, refs};
+use crate::kind::Kind;
+use crate::map::FixedMap;
+use crate::strings::{StrId, Strings};
+
+/// Where a type first appears: unit number, then number within the unit.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Position {
+    /// Number of the unit in the file.
+    pub unit: u32,
+    /// Number of the type in the unit.
+    pub local: u32,
+}
+
+impl Position {
+    /// First local number of types that were added to units after they were folded.
+    pub const ADDED: u32 = 1 << 31;
+    /// Past all positions.
+    pub const NEVER: Position = Position { unit: u32::MAX, local: u32::MAX };
+}
+
+/// The classes that one unit has.
+#[derive(Debug, Clone)]
+pub struct Unit {
+    /// Number of the unit in the file.
+    pub number: u32,
+    classes: std::ops::Range<usize>,
+    /// The unit's own graph, kept if it defines one tag in two ways, so that a tag alone does not tell which is meant.
+    pub(super) exact: Option<Box<ExactUnit>>,
+}
+
+/// A unit with its references kept one by one.
+#[derive(Debug, Clone)]
+pub(super) struct ExactUnit {
+    /// Class of each local type; 0 for those that are not folded.
+    pub class: Vec<ClassId>,
+    /// The records; references are 0 for void or the local number + 1.
+    pub records: Records,
+}
+
+impl ExactUnit {
+    /// The local type behind a reference word, and its class.
+    pub fn target(&self, word: u32) -> Option<(u32, ClassId)> {
+        let local = word.checked_sub(1)?;
+        self.class.get(local as usize).filter(|c| c.0 != 0).map(|&class| (local, class))
+    }
+}
+
+/// What a local reference means.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Local {
+    /// No type.
+    Void,
+    /// The unit's type with this number.
+    Type(u32),
+}
+
+/// A type as a unit uses it: enough to find its id once all units are known.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Use {
+    /// The reference.
+    pub reference: Ref,
+    /// The unit's local type; `None` for void.
+    pub local: Option<u32>,
+}
+
+const UNKNOWN: u32 = u32::MAX;
+
+/// Units folded into classes; see the module's documentation.
+#[derive(Debug)]
+pub struct Fold<'b> {
+    /// Names.
+    pub strings: Strings<'b>,
+    /// Types.
+    pub classes: ClassTable<'b>,
+    /// Smallest position of each class in the file.
+    first: Vec<Position>,
+    units: Vec<Unit>,
+    /// The distinct classes of all units, one unit after the other.
+    unit_classes: Vec<ClassId>,
+    scratch: Scratch,
+}
+
+/// Memory that is used again for each unit.
+#[derive(Debug, Default)]
+struct Scratch {
+    /// Per local type the word of a reference to it, or UNKNOWN.
+    reference: Vec<u32>,
+    /// Per local type its class; 0 until known.
+    class: Vec<u32>,
+    record: Vec<u32>,
+    stack: Vec<u32>,
+    /// Per class, the last unit (counted from 1) that listed it.
+    listed: Vec<u32>,
+    /// Per name and tag kind, the last unit (counted from 1) that defined it, and the class it had there.
+    defined: [Vec<(u32, u32)>; 3],
+    count: u32,
+    ambiguous: bool,
+}
+
+impl<'b> Fold<'b> {
+    /// An empty fold on top of frozen tables (the base's), or by itself.
+    pub fn new(base: Option<(&'b Strings<'b>, &'b ClassTable<'b>)>) -> Fold<'b> {
+        let (strings, classes) = match base {
+            Some((strings, classes)) => (Strings::on(strings), ClassTable::on(classes)),
+            None => (Strings::new(), ClassTable::new()),
+        };
+        Fold {
+            strings,
+            classes,
+            first: Vec::new(),
+            units: Vec::new(),
+            unit_classes: Vec::new(),
+            scratch: Scratch::default(),
+        }
+    }
+
+    /// The units, in the order in which they were folded (not that of the file).
+    pub fn units(&self) -> &[Unit] {
+        &self.units
+    }
+
+    /// The distinct classes of a unit.
+    pub fn classes_of(&self, unit: &Unit) -> &[ClassId] {
+        &self.unit_classes[unit.classes.clone()]
+    }
+
+    /// The smallest position of a class in the file.
+    pub fn position(&self, class: ClassId) -> Position {
+        self.first.get(class.index()).copied().unwrap_or(Position::NEVER)
+    }
+
+    /// Folds the types of a unit. `local` says what the reference words in `records` mean.
+    ///
+    /// FUNC, VAR, DATASEC and DECL_TAG records are left alone: they never merge.
+    ///
+    /// Afterwards [`Fold::reference`] and [`Fold::class`] tell about the unit's types, until the next unit is folded.
+    pub fn fold(&mut self, number: u32, records: &Records, local: impl Fn(u32) -> Local) {
+        let n = records.len();
+        let s = &mut self.scratch;
+        s.count += 1;
+        s.ambiguous = false;
+        s.class.clear();
+        s.class.resize(n, 0);
+        s.reference.clear();
+        s.reference.extend(records.iter().map(|r| Tag::of(r).map_or(UNKNOWN, |tag| Ref::Tag(tag).word())));
+        let start = self.unit_classes.len();
+        for i in 0..n {
+            if self.scratch.class[i] == 0 && foldable(records.get(i)) {
+                self.fold_from(i, number, records, &local);
+            }
+        }
+        let exact = self.scratch.ambiguous.then(|| Box::new(self.exact_unit(records, &local)));
+        self.units.push(Unit { number, classes: start..self.unit_classes.len(), exact });
+    }
+
+    /// The graph of the unit just folded, with its forward declarations replaced by the unit's own definitions.
+    fn exact_unit(&self, records: &Records, local: &impl Fn(u32) -> Local) -> ExactUnit {
+        let class: Vec<ClassId> = self.scratch.class.iter().map(|&c| ClassId(c)).collect();
+        let mut definition: FixedMap<Tag, Option<u32>> = FixedMap::default();
+        for (i, record) in records.iter().enumerate().filter(|(_, r)| !is_forward(r)) {
+            if let Some(tag) = Tag::of(record) {
+                let slot = definition.entry(tag).or_insert(Some(i as u32));
+                if slot.is_some_and(|first| class[first as usize] != class[i]) {
+                    *slot = None;
+                }
+            }
+        }
+        let mut own = records.clone();
+        for i in 0..own.len() {
+            map_refs(own.get_mut(i), |word| match local(word) {
+                Local::Type(t) if (t as usize) < class.len() => {
+                    let record = records.get(t as usize);
+                    let defined = Tag::of(record).filter(|_| is_forward(record));
+                    defined.and_then(|tag| definition.get(&tag).copied().flatten()).unwrap_or(t) + 1
+                }
+                _ => 0,
+            });
+        }
+        ExactUnit { class, records: own }
+    }
+
+    /// The reference to a type of the unit folded last.
+    pub fn reference(&self, local: Local) -> Ref {
+        match local {
+            Local::Void => Ref::Void,
+            Local::Type(t) => match self.scratch.reference.get(t as usize) {
+                Some(&word) if word != UNKNOWN => Ref::of(word),
+                _ => Ref::Void,
+            },
+        }
+    }
+
+    /// A type of the unit folded last, to be found again when all units are known.
+    pub fn used(&self, local: Local) -> Use {
+        match (self.reference(local), local) {
+            (reference, Local::Type(t)) if reference != Ref::Void => Use { reference, local: Some(t) },
+            _ => Use { reference: Ref::Void, local: None },
+        }
+    }
+
+    /// The class of a type of the unit folded last; `None` for those that are not folded.
+    pub fn class(&self, local: u32) -> Option<ClassId> {
+        self.scratch.class.get(local as usize).filter(|&&c| c != 0).map(|&c| ClassId(c))
+    }
+
+    /// Adds types that are not in the units' own records (the prototypes of functions): per type the index of its unit
+    /// in [`Fold::units`], and its record, whose references index `uses`. Returns what to call each of them.
+    pub fn add(&mut self, types: &[(usize, Vec<u32>)], uses: &[Use]) -> Vec<Use> {
+        let mut of_unit: Vec<Vec<ClassId>> = vec![Vec::new(); self.units.len()];
+        let mut added = Vec::with_capacity(types.len());
+        for (index, (unit, record)) in types.iter().enumerate() {
+            let mut nominal = record.clone();
+            map_refs(&mut nominal, |u| uses[u as usize].reference.word());
+            let class = self.classes.intern(&nominal);
+            self.note(class, Position { unit: self.units[*unit].number, local: Position::ADDED + index as u32 });
+            of_unit[*unit].push(class);
+            let local = match &mut self.units[*unit].exact {
+                Some(exact) => {
+                    let mut own = record.clone();
+                    map_refs(&mut own, |u| uses[u as usize].local.map_or(0, |t| t + 1));
+                    exact.class.push(class);
+                    Some(exact.records.push_record(&own) as u32)
+                }
+                None => None,
+            };
+            added.push(Use { reference: Ref::Class(class), local });
+        }
+        self.list_added(of_unit);
+        added
+    }
+
+    fn list_added(&mut self, of_unit: Vec<Vec<ClassId>>) {
+        let added: usize = of_unit.iter().map(Vec::len).sum();
+        let mut all = Vec::with_capacity(self.unit_classes.len() + added);
+        for (unit, more) in self.units.iter_mut().zip(of_unit) {
+            let start = all.len();
+            all.extend_from_slice(&self.unit_classes[unit.classes.clone()]);
+            all.extend(more);
+            unit.classes = start..all.len();
+        }
+        self.unit_classes = all;
+    }
+
+    fn note(&mut self, class: ClassId, position: Position) {
+        if class.index() >= self.first.len() {
+            self.first.resize(self.classes.end() as usize, Position::NEVER);
+        }
+        self.first[class.index()] = self.first[class.index()].min(position);
+    }
+
+    /// Interns a type after everything it refers to, with a work list instead of recursion.
+    fn fold_from(&mut self, start: usize, number: u32, records: &Records, local: &impl Fn(u32) -> Local) {
+        if self.try_intern(start, number, records, local) {
+            return;
+        }
+        const EXPANDED: u32 = 1 << 31;
+        self.scratch.stack.push(start as u32);
+        while let Some(&top) = self.scratch.stack.last() {
+            let at = (top & !EXPANDED) as usize;
+            if self.scratch.class[at] != 0 || self.try_intern(at, number, records, local) {
+                self.scratch.stack.pop();
+            } else if top & EXPANDED != 0 {
+                // Its references were all on the list above it and one is still unknown: it must lead back here.
+                self.scratch.stack.clear();
+                self.fold_cyclic(number, records, local);
+                return;
+            } else {
+                let s = &mut self.scratch;
+                *s.stack.last_mut().expect("there is a top") |= EXPANDED;
+                for word in refs(records.get(at)) {
+                    if let Local::Type(t) = local(word) {
+                        if s.reference.get(t as usize) == Some(&UNKNOWN) && foldable(records.get(t as usize)) {
+                            s.stack.push(t);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Interns a type if everything it refers to has its reference word already.
+    fn try_intern(&mut self, at: usize, number: u32, records: &Records, local: &impl Fn(u32) -> Local) -> bool {
+        let s = &mut self.scratch;
+        s.record.clear();
+        s.record.extend_from_slice(records.get(at));
+        let mut known = true;
+        map_refs(&mut s.record, |word| match local(word) {
+            Local::Void => 0,
+            Local::Type(t) => match s.reference.get(t as usize).copied() {
+                Some(UNKNOWN) if foldable(records.get(t as usize)) => {
+                    known = false;
+                    0
+                }
+                Some(UNKNOWN) | None => 0,
+                Some(word) => word,
+            },
+        });
+        if known {
+            let class = self.classes.intern(&self.scratch.record);
+            self.set_class(at, class, number);
+        }
+        known
+    }
+
+    /// Records that a local type belongs to a class, and that the unit has that class.
+    fn set_class(&mut self, at: usize, class: ClassId, number: u32) {
+        let s = &mut self.scratch;
+        s.class[at] = class.0;
+        if s.reference[at] == UNKNOWN {
+            s.reference[at] = Ref::Class(class).word();
+        }
+        if s.listed.len() <= class.index() {
+            s.listed.resize((class.index() + 1).max(self.classes.end() as usize), 0);
+        }
+        if std::mem::replace(&mut s.listed[class.index()], s.count) == s.count {
+            return;
+        }
+        self.unit_classes.push(class);
+        let record = self.classes.get(class);
+        if let Some(tag) = Tag::of(record).filter(|_| !is_forward(record)) {
+            let defined = &mut s.defined[tag.kind as usize];
+            let name = tag.name.0 as usize;
+            if defined.len() <= name {
+                defined.resize(name + 1, (0, 0));
+            }
+            s.ambiguous |= defined[name].0 == s.count;
+            defined[name] = (s.count, class.0);
+        }
+        self.note(class, Position { unit: number, local: at as u32 });
+    }
+
+    /// Interns all that is left of a unit when there is a cycle without a tag in it.
+    fn fold_cyclic(&mut self, number: u32, records: &Records, local: &impl Fn(u32) -> Local) {
+        let unknown = |s: &Scratch, word: u32| match local(word) {
+            Local::Type(t) if s.reference.get(t as usize) == Some(&UNKNOWN) && foldable(records.get(t as usize)) => {
+                Some(t as usize)
+            }
+            _ => None,
+        };
+        let s = &self.scratch;
+        let below = |at: usize| refs(records.get(at)).filter_map(|w| unknown(s, w)).collect::<Vec<_>>();
+        let left = |&at: &usize| s.class[at] == 0 && foldable(records.get(at));
+        let left: Vec<usize> = (0..records.len()).filter(left).collect();
+        for component in components(&left, records.len(), below) {
+            let single = component[0];
+            if component.len() == 1 && self.try_intern(single, number, records, local) {
+                continue;
+            }
+            let index = |t: usize| component.binary_search(&t).ok();
+            let group: Vec<Vec<u32>> = component
+                .iter()
+                .map(|&at| {
+                    let mut record = records.get(at).to_vec();
+                    map_refs(&mut record, |word| match local(word) {
+                        Local::Void => 0,
+                        Local::Type(t) => match index(t as usize).filter(|_| unknown(&self.scratch, word).is_some()) {
+                            Some(i) => cycles::member(i),
+                            None => self.reference(Local::Type(t)).word(),
+                        },
+                    });
+                    record
+                })
+                .collect();
+            let classes = cycles::intern_group(&mut self.classes, &group);
+            for (&at, class) in component.iter().zip(classes) {
+                self.set_class(at, class, number);
+            }
+        }
+    }
+
+    /// Takes over all that another fold on the same base has. Returns how its names and classes are called here.
+    pub fn merge(&mut self, other: Fold<'b>) -> Renumbering {
+        let mut names: Vec<StrId> = Vec::with_capacity((other.strings.len() - other.strings.base_len()) as usize);
+        names.extend(other.strings.own().map(|(_, string)| self.strings.intern(string)));
+        let mut map = Renumbering {
+            first_name: other.strings.base_len(),
+            names,
+            first_class: other.classes.first(),
+            classes: Vec::with_capacity((other.classes.end() - other.classes.first()) as usize),
+        };
+        let mut groups = other.classes.groups().iter().copied().peekable();
+        let mut at = other.classes.first();
+        while at < other.classes.end() {
+            match groups.next_if(|(first, _)| first.0 == at) {
+                Some((first, size)) => {
+                    let member = |class: u32| class.checked_sub(first.0).filter(|&m| m < size);
+                    let group: Vec<Vec<u32>> = (first.0..first.0 + size)
+                        .map(|class| {
+                            let mut record = other.classes.get(ClassId(class)).to_vec();
+                            map_names(&mut record, |n| map.name(n));
+                            map_refs(&mut record, |w| match Ref::of(w) {
+                                Ref::Class(c) if member(c.0).is_some() => cycles::member((c.0 - first.0) as usize),
+                                r => map.reference(r).word(),
+                            });
+                            record
+                        })
+                        .collect();
+                    map.classes.extend(cycles::intern_group(&mut self.classes, &group));
+                    at += size;
+                }
+                None => {
+                    let record = &mut self.scratch.record;
+                    record.clear();
+                    record.extend_from_slice(other.classes.get(ClassId(at)));
+                    map_names(record, |n| map.name(n));
+                    map_refs(record, |w| map.reference(Ref::of(w)).word());
+                    map.classes.push(self.classes.intern(record));
+                    at += 1;
+                }
+            }
+        }
+        for (class, &position) in other.first.iter().enumerate().filter(|(_, p)| **p != Position::NEVER) {
+            self.note(map.class(ClassId(class as u32)), position);
+        }
+        let offset = self.unit_classes.len();
+        self.unit_classes.extend(other.unit_classes.iter().map(|&c| map.class(c)));
+        for mut unit in other.units {
+            unit.classes = unit.classes.start + offset..unit.classes.end + offset;
+            if let Some(exact) = &mut unit.exact {
+                exact.class.iter_mut().for_each(|c| *c = map.class(*c));
+                for i in 0..exact.records.len() {
+                    map_names(exact.records.get_mut(i), |n| map.name(n));
+                }
+            }
+            self.units.push(unit);
+        }
+        map
+    }
+
+    /// Puts the units in the order of the file.
+    pub fn sort_units(&mut self) {
+        self.units.sort_by_key(|u| u.number);
+    }
+}
+
+/// How the names and classes of one fold are called in another.
+#[derive(Debug)]
+pub struct Renumbering {
+    first_name: u32,
+    names: Vec<StrId>,
+    first_class: u32,
+    classes: Vec<ClassId>,
+}
+
+impl Renumbering {
+    /// The name's new number.
+    pub fn name(&self, name: StrId) -> StrId {
+        name.0.checked_sub(self.first_name).map_or(name, |own| self.names[own as usize])
+    }
+
+    /// The class's new number.
+    pub fn class(&self, class: ClassId) -> ClassId {
+        class.0.checked_sub(self.first_class).map_or(class, |own| self.classes[own as usize])
+    }
+
+    /// The reference, with its class or name renumbered.
+    pub fn reference(&self, reference: Ref) -> Ref {
+        match reference {
+            Ref::Void => Ref::Void,
+            Ref::Class(class) => Ref::Class(self.class(class)),
+            Ref::Tag(tag) => Ref::Tag(Tag { kind: tag.kind, name: self.name(tag.name) }),
+        }
+    }
+}
+
+/// True for the kinds that merge; the others are told apart by where they stand.
+fn foldable(record: &[u32]) -> bool {
+    match crate::graph::Head::of(record).kind {
+        Kind::Func | Kind::Var | Kind::Datasec | Kind::DeclTag => false,
+        Kind::Int
+        | Kind::Ptr
+        | Kind::Array
+        | Kind::Struct
+        | Kind::Union
+        | Kind::Enum
+        | Kind::Fwd
+        | Kind::Typedef
+        | Kind::Volatile
+        | Kind::Const
+        | Kind::Restrict
+        | Kind::FuncProto
+        | Kind::Float
+        | Kind::TypeTag
+        | Kind::Enum64 => true,
+    }
+}
+
+/// Strongly connected components of what is reachable from `roots`, those referred to first (Tarjan 1972, with an
+/// explicit stack); each sorted.
+fn components(roots: &[usize], n: usize, below: impl Fn(usize) -> Vec<usize>) -> Vec<Vec<usize>> {
+    let mut index = vec![usize::MAX; n];
+    let mut low = vec![0; n];
+    let mut on_stack = vec![false; n];
+    let (mut stack, mut found, mut count) = (Vec::new(), Vec::new(), 0);
+    let mut work: Vec<(usize, Vec<usize>)> = Vec::new();
+    let mut enter = None;
+    let mut roots = roots.iter().copied();
+    loop {
+        if work.is_empty() {
+            match roots.find(|&r| index[r] == usize::MAX) {
+                Some(root) => enter = Some(root),
+                None => return found,
+            }
+        }
+        if let Some(at) = enter.take() {
+            (index[at], low[at]) = (count, count);
+            count += 1;
+            stack.push(at);
+            on_stack[at] = true;
+            work.push((at, below(at)));
+        }
+        let (at, targets) = work.last_mut().expect("a member was just entered");
+        let at = *at;
+        match targets.pop() {
+            Some(t) if index[t] == usize::MAX => enter = Some(t),
+            Some(t) if on_stack[t] => low[at] = low[at].min(index[t]),
+            Some(_) => {}
+            None => {
+                work.pop();
+                if let Some((parent, _)) = work.last() {
+                    low[*parent] = low[*parent].min(low[at]);
+                }
+                if low[at] == index[at] {
+                    let split = stack.iter().rposition(|&x| x == at).expect("a component's root is on the stack");
+                    let mut component = stack.split_off(split);
+                    component.iter().for_each(|&x| on_stack[x] = false);
+                    component.sort_unstable();
+                    found.push(component);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! The class table: every distinct record once.
+//!
+//! Records are interned bottom up: the references in a record are [`Ref`] words, so whatever is below it already has its
+//! class, and two records are equal exactly if their words are. The hash only finds candidates; equality is decided on
+//! the words, so a collision costs time and never a type.
+//!
+//! A table stands alone or continues a frozen one, the base's.
+
+use hashbrown::HashTable;
+
+use crate::graph::{ClassId, Records};
+use crate::map::FixedMap;
+
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    hash: u32,
+    class: u32,
+}
+
+/// All classes; see the module's documentation.
+#[derive(Debug, Default)]
+pub struct ClassTable<'b> {
+    base: Option<&'b ClassTable<'b>>,
+    first: u32,
+    records: Records,
+    table: HashTable<Slot>,
+    /// Groups of classes on a cycle without any tag, by the canonical form of the whole group ([`super::cycles`]).
+    cycles: FixedMap<Box<[u32]>, ClassId>,
+    /// First class and size of each own group in `cycles`, in the order of the classes.
+    groups: Vec<(ClassId, u32)>,
+}
+
+/// Mixes the words two at a time by folded multiplication. Records are short, so there is no finishing beyond that.
+fn hash(words: &[u32]) -> u32 {
+    const K: u64 = 0x9e37_79b9_7f4a_7c15;
+    let mix = |h: u64, w: u64| {
+        let wide = u128::from(h ^ w) * u128::from(K);
+        (wide as u64) ^ (wide >> 64) as u64
+    };
+    let mut h = words.len() as u64 ^ 0x2545_f491_4f6c_dd1d;
+    let mut pairs = words.chunks_exact(2);
+    for pair in &mut pairs {
+        h = mix(h, u64::from(pair[0]) | u64::from(pair[1]) << 32);
+    }
+    if let [last] = pairs.remainder() {
+        h = mix(h, u64::from(*last) | 1 << 63);
+    }
+    let h = mix(h, K.rotate_left(17));
+    (h ^ (h >> 32)) as u32
+}
+
+fn spread(hash: u32) -> u64 {
+    u64::from(hash).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
+impl<'b> ClassTable<'b> {
+    /// An empty table. Class 0 stands for void and has no record.
+    pub fn new() -> ClassTable<'static> {
+        ClassTable { first: 1, ..ClassTable::default() }
+    }
+
+    /// A table that continues `base`.
+    pub fn on(base: &'b ClassTable<'b>) -> ClassTable<'b> {
+        ClassTable { base: Some(base), first: base.end(), ..ClassTable::default() }
+    }
+
+    /// Makes room for about `count` classes.
+    pub fn reserve(&mut self, count: usize) {
+        self.table.reserve(count, |s| spread(s.hash));
+    }
+
+    /// First own class; those below it are the base's.
+    pub fn first(&self) -> u32 {
+        self.first
+    }
+
+    /// One past the last class.
+    pub fn end(&self) -> u32 {
+        self.first + self.records.len() as u32
+    }
+
+    /// True if the class comes from the frozen base table.
+    pub fn in_base(&self, class: ClassId) -> bool {
+        class.0 < self.first
+    }
+
+    /// The record of a class.
+    ///
+    /// # Panics
+    /// If the class is not from this table or its base.
+    pub fn get(&self, class: ClassId) -> &[u32] {
+        match class.0.checked_sub(self.first) {
+            Some(own) => self.records.get(own as usize),
+            None => self.base.expect("a class below the first is the base's").get(class),
+        }
+    }
+
+    /// The class of a record, added if it is new.
+    pub fn intern(&mut self, record: &[u32]) -> ClassId {
+        let hash = hash(record);
+        if let Some(class) = self.find_hashed(record, hash) {
+            return class;
+        }
+        let class = self.push(record);
+        self.table.insert_unique(spread(hash), Slot { hash, class: class.0 }, |s| spread(s.hash));
+        class
+    }
+
+    /// The class of a record, if it is there.
+    pub fn find(&self, record: &[u32]) -> Option<ClassId> {
+        self.find_hashed(record, hash(record))
+    }
+
+    fn find_hashed(&self, record: &[u32], hash: u32) -> Option<ClassId> {
+        if let Some(found) = self.base.and_then(|b| b.find_hashed(record, hash)) {
+            return Some(found);
+        }
+        let same = |s: &Slot| s.hash == hash && self.records.get((s.class - self.first) as usize) == record;
+        self.table.find(spread(hash), same).map(|s| ClassId(s.class))
+    }
+
+    fn push(&mut self, record: &[u32]) -> ClassId {
+        let class = ClassId(self.end());
+        assert!(class.0 < super::cycles::MEMBER_BIT, "more than a billion classes");
+        self.records.push_record(record);
+        class
+    }
+
+    /// The first class of a group by its canonical form, if it is there.
+    pub(super) fn find_cycle(&self, key: &[u32]) -> Option<ClassId> {
+        self.base.and_then(|b| b.find_cycle(key)).or_else(|| self.cycles.get(key).copied())
+    }
+
+    /// Adds a group whose records refer to each other; `records` builds them when told the first class.
+    pub(super) fn add_cycle(&mut self, key: Box<[u32]>, records: impl FnOnce(ClassId) -> Vec<Vec<u32>>) -> ClassId {
+        let first = ClassId(self.end());
+        let records = records(first);
+        self.groups.push((first, records.len() as u32));
+        for record in &records {
+            self.push(record);
+        }
+        self.cycles.insert(key, first);
+        first
+    }
+
+    /// True if some classes refer to each other in a circle.
+    pub fn has_cycles(&self) -> bool {
+        !self.cycles.is_empty() || self.base.is_some_and(|b| b.has_cycles())
+    }
+
+    /// First class and size of the own groups on cycles, in the order of the classes.
+    pub(super) fn groups(&self) -> &[(ClassId, u32)] {
+        &self.groups
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_records_share_a_class_across_layers() {
+        let mut base = ClassTable::new();
+        let a = base.intern(&[2, 0, 0]);
+        let b = base.intern(&[2, 0, 1]);
+        assert_eq!((a, b), (ClassId(1), ClassId(2)));
+        let mut split = ClassTable::on(&base);
+        assert_eq!(split.intern(&[2, 0, 1]), b);
+        let c = split.intern(&[2, 0, 2]);
+        assert_eq!(c, ClassId(3));
+        assert_eq!(split.intern(&[2, 0, 2]), c);
+        assert_eq!(split.get(c), [2, 0, 2]);
+        assert_eq!(split.get(a), [2, 0, 0]);
+        assert!(split.in_base(b) && !split.in_base(c));
+    }
+
+    #[test]
+    fn length_and_order_count() {
+        let mut t = ClassTable::new();
+        let ids: Vec<_> = [&[1, 2, 3][..], &[1, 2, 3, 0], &[2, 1, 3], &[1, 2]].iter().map(|r| t.intern(r)).collect();
+        assert_eq!(ids, [1, 2, 3, 4].map(ClassId));
+    }
+}

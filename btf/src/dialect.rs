@@ -1,0 +1,122 @@
+//! The dialect of a base: what encoders may write in more than one way for the same C.
+//!
+//! A module in another dialect than its base repeats every struct that the difference reaches, so btfgen looks at the
+//! base and follows it. Each trait is told by what stands in the base; a trait that leaves no trace there keeps its
+//! default.
+
+use std::fmt;
+
+use crate::base::Base;
+use crate::graph::Head;
+use crate::ids::TypeId;
+use crate::kind::Kind;
+
+/// How an encoder writes what can be written in more than one way.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Dialect {
+    /// A multi-dimensional array is a chain of ARRAYs (pahole 1.32 on), or one ARRAY of all its elements (before).
+    pub nested_arrays: bool,
+    /// Enums of 8 bytes are ENUM64 (6.0 on), or ENUMs with their values cut to 32 bits.
+    pub enum64: bool,
+    /// The kflag of an enum tells that a value is negative (6.0 on), or is never set.
+    pub enum_sign: bool,
+    /// Floating types are FLOATs (5.13 on), or INTs.
+    pub float: bool,
+    /// Type tags on pointers are TYPE_TAGs (5.17 on), or left out.
+    pub type_tag: bool,
+}
+
+impl Dialect {
+    /// What pahole 1.32 writes with Kbuild's options.
+    pub const PAHOLE_1_32: Dialect =
+        Dialect { nested_arrays: true, enum64: true, enum_sign: true, float: true, type_tag: true };
+    /// What pahole 1.24 to 1.31 write with Kbuild's options.
+    pub const PAHOLE_1_31: Dialect = Dialect { nested_arrays: false, ..Dialect::PAHOLE_1_32 };
+
+    /// Reads the dialect off a base. A trait without a trace is as in `otherwise`, except that a base without nested
+    /// arrays has flat ones: nearly every kernel was encoded that way, and a kernel has multi-dimensional arrays.
+    pub fn of(base: &Base<'_>, otherwise: Dialect) -> Dialect {
+        let mut seen = Traces::default();
+        for record in base.records().iter() {
+            seen.look_at(record, base);
+        }
+        let decide = |yes: bool, no: bool, default: bool| if yes { true } else { !no && default };
+        Dialect {
+            nested_arrays: seen.nested,
+            enum64: decide(seen.enum64, seen.wide_enum, otherwise.enum64),
+            enum_sign: decide(seen.signed_enum, seen.high_value, otherwise.enum_sign),
+            float: decide(seen.float, seen.float_as_int, otherwise.float),
+            type_tag: otherwise.type_tag,
+        }
+    }
+}
+
+impl fmt::Display for Dialect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let on = |x| if x { "on" } else { "off" };
+        let arrays = if self.nested_arrays { "nested" } else { "flat" };
+        write!(
+            f,
+            "arrays={arrays},enum64={},enum-sign={},float={},type-tag={}",
+            on(self.enum64),
+            on(self.enum_sign),
+            on(self.float),
+            on(self.type_tag)
+        )
+    }
+}
+
+/// What was seen in a base.
+#[derive(Default)]
+struct Traces {
+    nested: bool,
+    enum64: bool,
+    wide_enum: bool,
+    signed_enum: bool,
+    high_value: bool,
+    float: bool,
+    float_as_int: bool,
+}
+
+impl Traces {
+    fn look_at(&mut self, record: &[u32], base: &Base<'_>) {
+        let head = Head::of(record);
+        match head.kind {
+            Kind::Array => self.nested |= is_nested_array(record, base),
+            Kind::Enum64 => self.enum64 = true,
+            Kind::Enum => {
+                self.wide_enum |= record[2] == 8;
+                self.signed_enum |= head.kflag;
+                self.high_value |= !head.kflag && record[3..].iter().skip(1).step_by(2).any(|&v| v >> 31 != 0);
+            }
+            Kind::Float => self.float = true,
+            Kind::Int => {
+                let name = base.strings().get(crate::strings::StrId(record[1]));
+                self.float_as_int |= name == b"float" || name == b"double";
+            }
+            Kind::Ptr
+            | Kind::Struct
+            | Kind::Union
+            | Kind::Fwd
+            | Kind::Typedef
+            | Kind::Volatile
+            | Kind::Const
+            | Kind::Restrict
+            | Kind::Func
+            | Kind::FuncProto
+            | Kind::Var
+            | Kind::Datasec
+            | Kind::DeclTag
+            | Kind::TypeTag => {}
+        }
+    }
+}
+
+/// An ARRAY directly in an ARRAY. An array of vectors looks the same in both dialects (encoding-1.32), so an inner array
+/// of scalars of 8, 16, 32 or 64 bytes does not count.
+fn is_nested_array(record: &[u32], base: &Base<'_>) -> bool {
+    let Some(inner) = base.record(TypeId(record[3])).filter(|r| Head::of(r).kind == Kind::Array) else { return false };
+    let scalar = base.record(TypeId(inner[3])).filter(|r| matches!(Head::of(r).kind, Kind::Int | Kind::Float));
+    let bytes = scalar.map(|s| u64::from(s[2]) * u64::from(inner[5]));
+    !matches!(bytes, Some(8 | 16 | 32 | 64))
+}

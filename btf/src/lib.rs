@@ -1,0 +1,15 @@
+//! BTF, the BPF Type Format: reading, exact deduplication (also against a base BTF), writing.
+#![forbid(unsafe_code)]
+
+pub mod base;
+pub mod dedup;
+pub mod dialect;
+pub mod error;
+pub mod graph;
+pub mod header;
+pub mod ids;
+pub mod kind;
+pub mod map;
+pub mod strings;
+pub mod view;
+pub mod writer;

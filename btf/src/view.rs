@@ -1,0 +1,524 @@
+//! Reading BTF in place: `BtfView` borrows the bytes and adds one table, the offset of each record.
+//!
+//! Parsing walks the type section once and checks what would derail that walk: every kind is known, every record with
+//! its trailer lies inside, strings end in a NUL. Everything else, such as ids that lead nowhere, is the business of
+//! the accessors (they are total or return an Option) and of the `verify` module. The table is bounded by a third of
+//! the type section, so that a header cannot ask for memory that the file does not have.
+//!
+//! A split BTF borrows its base, to any depth. Ids and string offsets are those of the whole chain: [`BtfView::get`]
+//! and [`BtfView::string`] pass an id or offset below the own range on to the base.
+
+use std::ffi::CStr;
+use std::fmt;
+
+use crate::error::{Error, ErrorKind, Place, Result};
+use crate::header::{Endian, Header};
+use crate::ids::{StrOff, TypeId};
+use crate::kind::{Info, Kind, RECORD_BYTES};
+
+/// A parsed BTF that borrows its bytes and, if it is a split BTF, its base.
+#[derive(Clone)]
+pub struct BtfView<'a> {
+    data: &'a [u8],
+    header: Header,
+    types: &'a [u8],
+    strings: &'a [u8],
+    /// Byte offset of each own record in `types`.
+    offsets: Vec<u32>,
+    base: Option<&'a BtfView<'a>>,
+    first_id: u32,
+    str_start: u32,
+}
+
+impl<'a> BtfView<'a> {
+    /// Parses a BTF that stands alone (vmlinux, `.BTF.base`).
+    pub fn parse(data: &'a [u8]) -> Result<BtfView<'a>> {
+        BtfView::parse_on(data, None)
+    }
+
+    /// Parses a split BTF on top of its base, which may be a split BTF itself.
+    pub fn parse_split(data: &'a [u8], base: &'a BtfView<'a>) -> Result<BtfView<'a>> {
+        BtfView::parse_on(data, Some(base))
+    }
+
+    /// Parses a split BTF if there is a base, else one that stands alone.
+    pub fn parse_on(data: &'a [u8], base: Option<&'a BtfView<'a>>) -> Result<BtfView<'a>> {
+        let header = Header::parse(data)?;
+        if base.is_some_and(|b| b.endian() != header.endian()) {
+            let text = format!("the byte order is {:?}, that of the base is the other one", header.endian());
+            return Err(Error::new(ErrorKind::Base, Place::Whole, text));
+        }
+        let (types, strings) = (&data[header.types()], &data[header.strings()]);
+        if base.is_none() && data.len() == header.byte_size() {
+            let text = "there is nothing after the header";
+            return Err(Error::new(ErrorKind::Truncated, Place::Whole, text).with_rule("H7"));
+        }
+        check_strings(strings, base.is_none())?;
+        let (first_id, str_start) = match base {
+            Some(b) => (b.end_id().0, b.str_end().0),
+            None => (1, 0),
+        };
+        let offsets = scan(types, header.endian(), first_id)?;
+        let limit = |text| Error::new(ErrorKind::Limit, Place::Whole, text);
+        u32::try_from(offsets.len())
+            .ok()
+            .and_then(|n| first_id.checked_add(n))
+            .ok_or_else(|| limit("type ids exceed 32 bits"))?;
+        u32::try_from(strings.len())
+            .ok()
+            .and_then(|n| str_start.checked_add(n))
+            .ok_or_else(|| limit("string offsets exceed 32 bits"))?;
+        Ok(BtfView { data, header, types, strings, offsets, base, first_id, str_start })
+    }
+
+    /// Byte order.
+    pub fn endian(&self) -> Endian {
+        self.header.endian()
+    }
+
+    /// The header.
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// All bytes that were handed in.
+    pub fn bytes(&self) -> &'a [u8] {
+        self.data
+    }
+
+    /// The base of a split BTF.
+    pub fn base(&self) -> Option<&'a BtfView<'a>> {
+        self.base
+    }
+
+    /// Id of the first own type: 1, or the first one after the base.
+    pub fn first_id(&self) -> TypeId {
+        TypeId(self.first_id)
+    }
+
+    /// One past the id of the last own type.
+    pub fn end_id(&self) -> TypeId {
+        TypeId(self.first_id + self.offsets.len() as u32)
+    }
+
+    /// Number of own types.
+    pub fn type_count(&self) -> usize {
+        self.offsets.len()
+    }
+
+    /// Offset of the first own string: 0, or the first one after the base's.
+    pub fn str_start(&self) -> StrOff {
+        StrOff(self.str_start)
+    }
+
+    /// One past the offset of the last own string byte.
+    pub fn str_end(&self) -> StrOff {
+        StrOff(self.str_start + self.strings.len() as u32)
+    }
+
+    /// The own string bytes: NUL-terminated strings glued together.
+    pub fn strings(&self) -> &'a [u8] {
+        self.strings
+    }
+
+    /// The string at `offset`, without its NUL; also in the base, also from the middle of a string. None if the offset
+    /// is outside all string sections.
+    pub fn string(&self, offset: StrOff) -> Option<&'a [u8]> {
+        CStr::from_bytes_until_nul(self.string_tail(offset)?).ok().map(CStr::to_bytes)
+    }
+
+    /// The string at `offset` with all that follows in its section: for checks that must not search for the NUL of a
+    /// string of megabytes again and again.
+    pub(crate) fn string_tail(&self, offset: StrOff) -> Option<&'a [u8]> {
+        let view = self.level(|v| offset.0 >= v.str_start)?;
+        view.strings.get((offset.0 - view.str_start) as usize..).filter(|tail| !tail.is_empty())
+    }
+
+    /// The type with this id, own or of the base. None for void and for ids that do not exist.
+    pub fn get(&self, id: TypeId) -> Option<TypeView<'a>> {
+        let view = self.level(|v| id.0 >= v.first_id)?;
+        let start = *view.offsets.get((id.0 - view.first_id) as usize)?;
+        TypeView::at(view.types, start as usize, self.endian())
+    }
+
+    /// The own types in id order; those of the base are not among them.
+    pub fn types(&self) -> impl ExactSizeIterator<Item = (TypeId, TypeView<'a>)> + Clone + '_ {
+        self.offsets.iter().enumerate().map(|(n, &start)| {
+            // The offset came from a scan of these bytes, so the record is there; the fallback is never taken.
+            let record = TypeView::at(self.types, start as usize, self.endian());
+            (TypeId(self.first_id + n as u32), record.unwrap_or(TypeView::NONE))
+        })
+    }
+
+    /// This view or the nearest base for which `wanted` holds.
+    #[inline]
+    fn level(&self, wanted: impl Fn(&BtfView<'a>) -> bool) -> Option<&BtfView<'a>> {
+        let mut view = self;
+        while !wanted(view) {
+            view = view.base?;
+        }
+        Some(view)
+    }
+}
+
+impl fmt::Debug for BtfView<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BtfView")
+            .field("endian", &self.endian())
+            .field("ids", &(self.first_id()..self.end_id()))
+            .field("strings", &(self.str_start()..self.str_end()))
+            .field("split", &self.base.is_some())
+            .finish()
+    }
+}
+
+fn check_strings(strings: &[u8], standalone: bool) -> Result<()> {
+    let wrong = |offset: usize, text| {
+        let place = Place::Part { part: "strings", offset: offset as u64 };
+        Err(Error::new(ErrorKind::Strings, place, text).with_rule("S2"))
+    };
+    match strings {
+        [] if standalone => wrong(0, "there are no strings, not even the empty one"),
+        [first, ..] if standalone && *first != 0 => wrong(0, "the first string is not the empty one"),
+        [.., last] if *last != 0 => wrong(strings.len() - 1, "the last string does not end in a NUL"),
+        _ => Ok(()),
+    }
+}
+
+/// The byte offset of each record.
+fn scan(types: &[u8], endian: Endian, first_id: u32) -> Result<Vec<u32>> {
+    let mut trailers = [None; Kind::ALL.len() + 1];
+    for kind in Kind::ALL {
+        trailers[kind as usize] = Some(kind.trailer());
+    }
+    // Records of kernels average about 25 bytes.
+    let mut offsets = Vec::with_capacity(types.len() / 24);
+    let mut rest = types;
+    while !rest.is_empty() {
+        let at = types.len() - rest.len();
+        let wrong = |kind, rule, text: String| {
+            let text = format!("type {}: {text}", u64::from(first_id) + offsets.len() as u64);
+            Err(Error::new(kind, Place::Part { part: "types", offset: at as u64 }, text).with_rule(rule))
+        };
+        let Some(info) = endian.read_u32(rest, 4).filter(|_| rest.len() >= RECORD_BYTES) else {
+            return wrong(ErrorKind::Truncated, "M1", format!("{} bytes left, a record has 12", rest.len()));
+        };
+        let info = Info::from_word(info);
+        let Some(&Some((fixed, each))) = trailers.get(info.kind_number as usize) else {
+            return wrong(ErrorKind::Record, "M2", format!("kind {} is not known", info.kind_number));
+        };
+        // FUNC uses vlen for the linkage, which adds nothing: its `each` is 0. At most 24 bits times 12.
+        let needed = RECORD_BYTES + fixed + each * info.vlen as usize;
+        let Some(tail) = rest.get(needed..) else {
+            return wrong(ErrorKind::Truncated, "M1", format!("{} bytes left, {needed} needed", rest.len()));
+        };
+        offsets.push(at as u32);
+        rest = tail;
+    }
+    Ok(offsets)
+}
+
+/// One type record with its trailer. Accessors of a trailer that the kind does not have return None or nothing.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct TypeView<'a> {
+    kind: Kind,
+    endian: Endian,
+    kflag: bool,
+    vlen: u32,
+    /// The record from its start to the end of its trailer.
+    record: &'a [u8],
+}
+
+/// The three words after an ARRAY (btf.rst 2.2.3).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct ArrayInfo {
+    /// Type of the elements.
+    pub elem: TypeId,
+    /// Type of the index.
+    pub index: TypeId,
+    /// Number of elements.
+    pub nelems: u32,
+}
+
+/// The word after an INT (btf.rst 2.2.1).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct IntData(pub u32);
+
+impl IntData {
+    /// Encoding bit: signed.
+    pub const SIGNED: u32 = 1;
+    /// Encoding bit: character.
+    pub const CHAR: u32 = 2;
+    /// Encoding bit: boolean.
+    pub const BOOL: u32 = 4;
+
+    /// The word with these fields; bits that do not fit are cut.
+    pub fn new(encoding: u32, bit_offset: u32, nr_bits: u32) -> IntData {
+        IntData((encoding & 0xf) << 24 | (bit_offset & 0xff) << 16 | nr_bits & 0xff)
+    }
+
+    /// Encoding bits: [`IntData::SIGNED`], [`IntData::CHAR`], [`IntData::BOOL`].
+    pub fn encoding(self) -> u32 {
+        self.0 >> 24 & 0xf
+    }
+
+    /// Offset of the value in the integer, in bits.
+    pub fn bit_offset(self) -> u32 {
+        self.0 >> 16 & 0xff
+    }
+
+    /// Size of the value in bits.
+    pub fn nr_bits(self) -> u32 {
+        self.0 & 0xff
+    }
+}
+
+/// A member of a struct or union (btf.rst 2.2.4).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct MemberView {
+    /// Name; the empty string for an anonymous member.
+    pub name_off: StrOff,
+    /// Type of the member.
+    pub type_id: TypeId,
+    /// The third word; what it means depends on the kflag of the composite.
+    pub offset_word: u32,
+}
+
+impl MemberView {
+    /// Offset from the start of the composite, in bits; `kflag` is that of the composite.
+    pub fn bit_offset(self, kflag: bool) -> u32 {
+        if kflag { self.offset_word & 0x00ff_ffff } else { self.offset_word }
+    }
+
+    /// Size of a bit-field in bits, 0 for a member that is none; `kflag` is that of the composite.
+    pub fn bit_size(self, kflag: bool) -> u32 {
+        if kflag { self.offset_word >> 24 } else { 0 }
+    }
+}
+
+/// A value of an ENUM or ENUM64 (btf.rst 2.2.6, 2.2.19).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct EnumeratorView {
+    /// Name.
+    pub name_off: StrOff,
+    /// The value: sign-extended from 32 bits for a signed ENUM, zero-extended for an unsigned one. That of an unsigned
+    /// ENUM64 is to be read as `value as u64`.
+    pub value: i64,
+    /// Low word as stored.
+    pub lo: u32,
+    /// High word as stored; 0 for ENUM, which has none.
+    pub hi: u32,
+}
+
+/// A parameter of a FUNC_PROTO (btf.rst 2.2.13). The last one is `...` if name and type are 0.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct ParamView {
+    /// Name; the empty string for an anonymous parameter.
+    pub name_off: StrOff,
+    /// Type.
+    pub type_id: TypeId,
+}
+
+/// An entry of a DATASEC (btf.rst 2.2.15).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct VarEntryView {
+    /// The VAR.
+    pub type_id: TypeId,
+    /// Offset in the section, in bytes.
+    pub byte_offset: u32,
+    /// Size, in bytes.
+    pub byte_size: u32,
+}
+
+impl<'a> TypeView<'a> {
+    const NONE: TypeView<'static> =
+        TypeView { kind: Kind::Ptr, endian: Endian::NATIVE, kflag: false, vlen: 0, record: &[] };
+
+    /// The record at byte `start` of a type section.
+    #[inline]
+    fn at(types: &'a [u8], start: usize, endian: Endian) -> Option<TypeView<'a>> {
+        let tail = types.get(start..)?;
+        let info = Info::from_word(endian.read_u32(tail, 4)?);
+        let kind = Kind::from_number(info.kind_number)?;
+        let (fixed, each) = kind.trailer();
+        let record = tail.get(..RECORD_BYTES + fixed + each * info.vlen as usize)?;
+        Some(TypeView { kind, endian, kflag: info.kflag, vlen: info.vlen, record })
+    }
+
+    /// Kind.
+    pub fn kind(self) -> Kind {
+        self.kind
+    }
+
+    /// Number of members, enumerators, parameters or entries; for a FUNC its linkage.
+    pub fn vlen(self) -> u32 {
+        self.vlen
+    }
+
+    /// Bit 31 of the info word.
+    pub fn kflag(self) -> bool {
+        self.kflag
+    }
+
+    /// The info word as stored.
+    pub fn info_word(self) -> u32 {
+        self.word(4)
+    }
+
+    /// Name; offset 0 if anonymous.
+    pub fn name_off(self) -> StrOff {
+        StrOff(self.word(0))
+    }
+
+    /// The third word: a size in bytes or a type id, by kind (see [`TypeView::byte_size`], [`TypeView::type_id`]).
+    pub fn size_or_type(self) -> u32 {
+        self.word(8)
+    }
+
+    /// Size in bytes as stored, for the kinds that store one.
+    pub fn byte_size(self) -> Option<u32> {
+        match self.kind {
+            Kind::Int | Kind::Struct | Kind::Union | Kind::Enum | Kind::Enum64 | Kind::Datasec | Kind::Float => {
+                Some(self.size_or_type())
+            }
+            Kind::Ptr
+            | Kind::Array
+            | Kind::Fwd
+            | Kind::Typedef
+            | Kind::Volatile
+            | Kind::Const
+            | Kind::Restrict
+            | Kind::Func
+            | Kind::FuncProto
+            | Kind::Var
+            | Kind::DeclTag
+            | Kind::TypeTag => None,
+        }
+    }
+
+    /// The type that the third word names (pointee, target, return type, type of a variable), for the kinds that have
+    /// it there. An array's element type is in [`TypeView::array`].
+    pub fn type_id(self) -> Option<TypeId> {
+        match self.kind {
+            Kind::Ptr
+            | Kind::Typedef
+            | Kind::Volatile
+            | Kind::Const
+            | Kind::Restrict
+            | Kind::Func
+            | Kind::FuncProto
+            | Kind::Var
+            | Kind::DeclTag
+            | Kind::TypeTag => Some(TypeId(self.size_or_type())),
+            Kind::Int
+            | Kind::Array
+            | Kind::Struct
+            | Kind::Union
+            | Kind::Enum
+            | Kind::Fwd
+            | Kind::Datasec
+            | Kind::Float
+            | Kind::Enum64 => None,
+        }
+    }
+
+    /// The record with its trailer, as stored.
+    pub fn bytes(self) -> &'a [u8] {
+        self.record
+    }
+
+    /// Encoding, offset and size of an INT.
+    pub fn int_data(self) -> Option<IntData> {
+        (self.kind == Kind::Int).then(|| IntData(self.word(12)))
+    }
+
+    /// Element, index and length of an ARRAY.
+    pub fn array(self) -> Option<ArrayInfo> {
+        (self.kind == Kind::Array).then(|| ArrayInfo {
+            elem: TypeId(self.word(12)),
+            index: TypeId(self.word(16)),
+            nelems: self.word(20),
+        })
+    }
+
+    /// Linkage of a FUNC or VAR: 0 static, 1 global, 2 extern.
+    pub fn linkage(self) -> Option<u32> {
+        match self.kind {
+            Kind::Func => Some(self.vlen),
+            Kind::Var => Some(self.word(12)),
+            _ => None,
+        }
+    }
+
+    /// Component index of a DECL_TAG: member or parameter counted from 0, or -1 for the whole.
+    pub fn component_index(self) -> Option<i32> {
+        (self.kind == Kind::DeclTag).then(|| self.word(12) as i32)
+    }
+
+    /// Members of a STRUCT or UNION.
+    pub fn members(self) -> impl DoubleEndedIterator<Item = MemberView> + ExactSizeIterator + Clone + use<'a> {
+        let (endian, own) = (self.endian, matches!(self.kind, Kind::Struct | Kind::Union));
+        self.elements(own, 12).map(move |e| MemberView {
+            name_off: StrOff(word(endian, e, 0)),
+            type_id: TypeId(word(endian, e, 4)),
+            offset_word: word(endian, e, 8),
+        })
+    }
+
+    /// Values of an ENUM or ENUM64.
+    pub fn enumerators(self) -> impl DoubleEndedIterator<Item = EnumeratorView> + ExactSizeIterator + Clone + use<'a> {
+        let (endian, signed) = (self.endian, self.kflag);
+        let wide = self.kind == Kind::Enum64;
+        self.elements(wide || self.kind == Kind::Enum, if wide { 12 } else { 8 }).map(move |e| {
+            let (lo, hi) = (word(endian, e, 4), if wide { word(endian, e, 8) } else { 0 });
+            let value = match (wide, signed) {
+                (true, _) => (u64::from(hi) << 32 | u64::from(lo)) as i64,
+                (false, true) => i64::from(lo as i32),
+                (false, false) => i64::from(lo),
+            };
+            EnumeratorView { name_off: StrOff(word(endian, e, 0)), value, lo, hi }
+        })
+    }
+
+    /// Parameters of a FUNC_PROTO.
+    pub fn params(self) -> impl DoubleEndedIterator<Item = ParamView> + ExactSizeIterator + Clone + use<'a> {
+        let endian = self.endian;
+        self.elements(self.kind == Kind::FuncProto, 8)
+            .map(move |e| ParamView { name_off: StrOff(word(endian, e, 0)), type_id: TypeId(word(endian, e, 4)) })
+    }
+
+    /// Entries of a DATASEC.
+    pub fn vars(self) -> impl DoubleEndedIterator<Item = VarEntryView> + ExactSizeIterator + Clone + use<'a> {
+        let endian = self.endian;
+        self.elements(self.kind == Kind::Datasec, 12).map(move |e| VarEntryView {
+            type_id: TypeId(word(endian, e, 0)),
+            byte_offset: word(endian, e, 4),
+            byte_size: word(endian, e, 8),
+        })
+    }
+
+    /// The vlen elements of `size` bytes after the record, or none if the kind has no such elements.
+    #[inline]
+    fn elements(self, own: bool, size: usize) -> std::slice::ChunksExact<'a, u8> {
+        let bytes: &'a [u8] = if own { self.record.get(RECORD_BYTES..).unwrap_or(&[]) } else { &[] };
+        bytes.chunks_exact(size)
+    }
+
+    #[inline]
+    fn word(self, at: usize) -> u32 {
+        word(self.endian, self.record, at)
+    }
+}
+
+impl fmt::Debug for TypeView<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} name={:?} vlen={} ", self.kind.name(), self.name_off(), self.vlen)?;
+        write!(f, "kflag={} word={}", u8::from(self.kflag), self.size_or_type())
+    }
+}
+
+/// The word at a place that is known to be inside; 0 if it is not.
+#[inline]
+fn word(endian: Endian, bytes: &[u8], at: usize) -> u32 {
+    endian.read_u32(bytes, at).unwrap_or(0)
+}

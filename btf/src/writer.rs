@@ -1,0 +1,182 @@
+//! From records to the bytes of a BTF.
+//!
+//! Types are written in name order, anonymous ones first, as kernels from 7.0 on expect of vmlinux (btf-format: sorted
+//! BTF) and as no other reader minds; types of one name keep their order. The string table is made from what is written,
+//! in order of first use, without what the base has. Sizes come first, then one exact allocation, then filling.
+
+use crate::base::Base;
+use crate::dedup::resolve::Target;
+use crate::error::{Error, ErrorKind, Place, Result};
+use crate::graph::{FIXED_WORDS, Head, Records, map_names, map_refs, names, vlen};
+use crate::header::Endian;
+use crate::ids::{StrOff, TypeId};
+use crate::kind::{Info, Kind, MAX_PORTABLE_VLEN, RECORD_BYTES};
+use crate::map::FixedMap;
+use crate::strings::{StrId, Strings};
+
+/// Bytes of the header that is written: the classic one, which every kernel knows (btf-format 1.1).
+pub const HEADER_BYTES: usize = 24;
+
+/// The types of a file, ready to be written.
+#[derive(Debug)]
+pub struct Types<'a> {
+    /// The types; references are [`Target`] words whose own numbers index this. A FUNC has its linkage as a fourth word.
+    pub records: &'a Records,
+    /// Where the names are.
+    pub strings: &'a Strings<'a>,
+    /// The base, for a split BTF.
+    pub base: Option<&'a Base<'a>>,
+    /// Byte order of the target.
+    pub endian: Endian,
+}
+
+/// What was written, in numbers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Sizes {
+    /// Own types.
+    pub types: usize,
+    /// Bytes of the type section.
+    pub type_bytes: usize,
+    /// Bytes of the string section.
+    pub string_bytes: usize,
+}
+
+impl Types<'_> {
+    /// Writes the BTF: a stand-alone one, or a split one if there is a base.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Limit`] if there are more types, strings or members than every kernel accepts.
+    pub fn write(&self) -> Result<(Vec<u8>, Sizes)> {
+        let order = self.name_order();
+        let first_id = self.base.map_or(1, |b| b.view().end_id().0);
+        let last = u64::from(first_id) + order.len() as u64;
+        if last > u64::from(TypeId::MAX.0) + 1 {
+            return Err(limit(format!("{} types with those of the base; the kernel accepts {}", last - 1, TypeId::MAX.0)));
+        }
+        let mut id_of = vec![0; order.len()];
+        for (rank, &own) in order.iter().enumerate() {
+            id_of[own as usize] = first_id + rank as u32;
+        }
+        let strings = self.string_table(&order)?;
+        let type_bytes = self.records.iter().map(byte_size).sum::<usize>();
+
+        let mut out = Vec::with_capacity(HEADER_BYTES + type_bytes + strings.bytes.len());
+        let endian = self.endian;
+        endian.push_u16(&mut out, 0xeb9f);
+        out.extend_from_slice(&[1, 0]);
+        let (type_len, string_len) = (type_bytes as u32, strings.bytes.len() as u32);
+        for word in [HEADER_BYTES as u32, 0, type_len, type_len, string_len] {
+            endian.push_u32(&mut out, word);
+        }
+        let mut words = Vec::new();
+        for &own in &order {
+            words.clear();
+            words.extend_from_slice(self.records.get(own as usize));
+            let head = Head::of(&words);
+            let vlen = check_vlen(&words, TypeId(id_of[own as usize]))?;
+            map_refs(&mut words, |w| match Target::of(w) {
+                Target::Base(id) => id.0,
+                Target::Own(index) => id_of[index as usize],
+            });
+            map_names(&mut words, |name| StrId(strings.offset(name, self.base).0));
+            words.swap(0, 1); // BTF has the name first
+            words[1] = Info::to_word(head.kind, vlen, head.kflag);
+            if head.kind == Kind::Func {
+                words.truncate(FIXED_WORDS);
+            }
+            words.iter().for_each(|&word| endian.push_u32(&mut out, word));
+        }
+        out.extend_from_slice(&strings.bytes);
+        let sizes = Sizes { types: order.len(), type_bytes, string_bytes: strings.bytes.len() };
+        Ok((out, sizes))
+    }
+
+    /// The own types sorted by name, those of one name as they come.
+    fn name_order(&self) -> Vec<u32> {
+        // Most comparisons end within the first eight bytes.
+        let prefix = |name: &[u8]| {
+            let mut bytes = [0; 8];
+            let n = name.len().min(8);
+            bytes[..n].copy_from_slice(&name[..n]);
+            u64::from_be_bytes(bytes)
+        };
+        let mut keyed: Vec<(u64, u32)> = self.records.iter().enumerate().map(|(i, r)| (prefix(self.name(r)), i as u32)).collect();
+        let name = |own: u32| self.name(self.records.get(own as usize));
+        keyed.sort_unstable_by(|a, b| {
+            a.0.cmp(&b.0).then_with(|| name(a.1).cmp(name(b.1))).then_with(|| a.1.cmp(&b.1))
+        });
+        keyed.into_iter().map(|(_, own)| own).collect()
+    }
+
+    fn name(&self, record: &[u32]) -> &[u8] {
+        self.strings.get(StrId(record[1]))
+    }
+
+    fn string_table(&self, order: &[u32]) -> Result<StringTable> {
+        let start = self.base.map_or(0, |b| b.view().str_end().0);
+        let mut table = StringTable { start, bytes: Vec::new(), offsets: FixedMap::default() };
+        if self.base.is_none() {
+            table.bytes.push(0);
+        }
+        for &own in order {
+            for name in names(self.records.get(own as usize)).filter(|&n| n != StrId::EMPTY) {
+                if self.base.is_some_and(|b| b.offset(name).is_some()) {
+                    continue;
+                }
+                let next = StrOff(start + table.bytes.len() as u32);
+                if table.offsets.entry(name).or_insert(next) == &next {
+                    table.bytes.extend_from_slice(self.strings.get(name));
+                    table.bytes.push(0);
+                    if table.bytes.len() > StrOff::MAX.0 as usize {
+                        break;
+                    }
+                }
+            }
+        }
+        if table.bytes.is_empty() {
+            table.bytes.push(0); // bpftool does not read a split BTF without strings
+        }
+        let end = u64::from(start) + table.bytes.len() as u64;
+        if end > u64::from(StrOff::MAX.0) + 1 {
+            return Err(limit(format!("more than {} bytes of names with those of the base", StrOff::MAX.0)));
+        }
+        Ok(table)
+    }
+}
+
+struct StringTable {
+    start: u32,
+    bytes: Vec<u8>,
+    offsets: FixedMap<StrId, StrOff>,
+}
+
+impl StringTable {
+    fn offset(&self, name: StrId, base: Option<&Base<'_>>) -> StrOff {
+        debug_assert!(self.start > 0 || base.is_none());
+        if name == StrId::EMPTY {
+            return StrOff::EMPTY;
+        }
+        base.and_then(|b| b.offset(name)).or_else(|| self.offsets.get(&name).copied()).unwrap_or(StrOff::EMPTY)
+    }
+}
+
+fn limit(text: String) -> Error {
+    Error::new(ErrorKind::Limit, Place::Whole, text)
+}
+
+fn byte_size(record: &[u32]) -> usize {
+    if Head::of(record).kind == Kind::Func { RECORD_BYTES } else { record.len() * 4 }
+}
+
+/// The vlen field of a record: its elements, or a function's linkage.
+fn check_vlen(record: &[u32], id: TypeId) -> Result<u32> {
+    if Head::of(record).kind == Kind::Func {
+        return Ok(record.get(FIXED_WORDS).copied().unwrap_or(0));
+    }
+    let vlen = vlen(record);
+    if vlen > MAX_PORTABLE_VLEN as usize {
+        let text = format!("{vlen} members or values; kernels before 7.3 read at most {MAX_PORTABLE_VLEN}");
+        return Err(Error::new(ErrorKind::Limit, Place::Type(id), text));
+    }
+    Ok(vlen as u32)
+}

@@ -1,0 +1,62 @@
+# shellcheck shell=bash
+# Shared by the scripts of this folder: where things are cached, which kernel comes from which suite, messages, locks.
+# To be sourced after `set -euo pipefail`.
+#
+#   BTFGEN_CACHE            default ${XDG_CACHE_HOME:-~/.cache}/btfgen; holds everything that was downloaded or derived:
+#     kernels/<7.3|...>/      a Debian kernel with DWARF: vmlinux, modules/, release, .complete    (get-kernel.sh)
+#     tools/<suite>/bin/      pahole and bpftool of that suite, on a private libc         (get-reference-tools.sh)
+#     reference/<release>/    what those tools made of the kernel's modules                   (encode-reference.sh)
+#     venv/                   Python with numpy, when the system's has none                            (python.sh)
+#   BTFGEN_DEBIAN_MIRROR    default: the mirror that this machine's apt uses, else deb.debian.org
+
+scripts=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck disable=SC2034  # used by those who source this
+root=$(dirname "$scripts")
+cache=${BTFGEN_CACHE:-${XDG_CACHE_HOME:-${HOME:?HOME is not set and neither is BTFGEN_CACHE}/.cache}/btfgen}
+
+# The one table of kernels: series, Debian suite that has it.
+kernel_table="
+6.1   bookworm
+6.12  trixie
+7.3   trixie-backports
+"
+
+# The one table of reference encoders: version of pahole, Debian suite that has it.
+# shellcheck disable=SC2034
+reference_table="
+1.32  sid
+1.30  trixie
+"
+
+say() { printf '%s\n' "$*" >&2; }
+die() { printf '%s: error: %s\n' "$(basename "$0")" "$*" >&2; exit 1; }
+usage() { sed -n '2,/^[^#]/{s/^# \{0,1\}//p}' "$0" >&2; exit 2; }
+
+need() { # need COMMAND PACKAGE: a command that a script cannot do without
+    command -v "$1" >/dev/null || die "$1 is missing: install the package \`$2\` (scripts/setup.sh does so where it can)"
+}
+
+# lookup TABLE KEY: second column of the row whose first column is KEY; fails when there is none.
+lookup() { awk -v key="$2" '$1 == key { print $2; found = 1 } END { exit !found }' <<<"$1"; }
+keys() { awk 'NF { printf "%s%s", sep, $1; sep = " " }' <<<"$1"; }
+
+kernel_suite() {
+    lookup "$kernel_table" "$1" || die "no kernel \`$1\` here: KERNEL is one of $(keys "$kernel_table")"
+}
+kernel_dir() { echo "$cache/kernels/$1"; }
+
+tools_dir() { # of a pahole version
+    local suite
+    suite=$(lookup "$reference_table" "$1") || die "no reference tools \`$1\` here: one of $(keys "$reference_table")"
+    echo "$cache/tools/$suite"
+}
+
+# lock FILE: one of us at a time; held (file descriptor 9) until the script ends.
+lock() {
+    mkdir -p "$(dirname "$1")"
+    exec 9>"$1"
+    if ! flock -n 9; then
+        say "waiting for another run that holds $1"
+        flock 9
+    fi
+}
