@@ -17,11 +17,12 @@
 //!    alignment, then the new sections, the section names and the section header table.
 //! 3. *Numbers stay.* New sections come last in the section header table, a replaced one keeps its
 //!    index, so that symbols, relocations and links need no change. The header of a removed section
-//!    is dropped if it is the last one and nothing refers to it, and cleared (`SHT_NULL`) otherwise,
-//!    which the gABI calls an inactive header.
+//!    is dropped if it is the last one and nothing refers to it; otherwise it stays as that of an
+//!    empty section without a name.
 //!
-//! Together they make the result depend only on the other sections and the new contents, not on how
-//! often or with which contents the file was encoded before.
+//! Together they make the result depend on the other sections and the new contents only, not on how
+//! often or with which contents the file was encoded before. (What may remain of an earlier run is
+//! the name of a removed section.)
 //!
 //! Bytes between sections that belong to nothing are kept below the cut and dropped behind it, as
 //! `objcopy` does. Data behind everything the headers describe is refused: it may be of use to

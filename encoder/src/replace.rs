@@ -498,3 +498,412 @@ fn read_whole(read: impl FnOnce(&mut [u8]) -> Result<usize, Errno>) -> io::Resul
         Err(error) => Err(error.into()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::io::{Read, Seek, SeekFrom};
+    use std::os::unix::fs::symlink;
+    use std::process::{Command, Stdio};
+
+    use tempfile::TempDir;
+
+    use super::*;
+
+    /// A folder with a file `target` in it that says `old`.
+    fn folder_with_target() -> (TempDir, PathBuf) {
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("target");
+        fs::write(&target, "old").unwrap();
+        (dir, target)
+    }
+
+    fn snapshot(path: &Path) -> Snapshot {
+        Snapshot::of(&File::open(path).unwrap()).unwrap()
+    }
+
+    fn replace(path: &Path) -> Result<(), ReplaceError> {
+        replace_file(path, &snapshot(path), Durability::Disk, |file| {
+            file.write_all(b"new")
+        })
+    }
+
+    fn names(dir: &Path) -> BTreeSet<String> {
+        let entries = fs::read_dir(dir).unwrap();
+        entries
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect()
+    }
+
+    fn mode(path: &Path) -> u32 {
+        fs::symlink_metadata(path).unwrap().mode() & 0o7777
+    }
+
+    fn is_root() -> bool {
+        fs::metadata("/proc/self").is_ok_and(|metadata| metadata.uid() == 0)
+    }
+
+    #[test]
+    fn replaces_contents_and_leaves_nothing_else() {
+        for durability in [Durability::Disk, Durability::Memory] {
+            let (dir, target) = folder_with_target();
+            let before = snapshot(&target);
+            replace_file(&target, &before, durability, |file| file.write_all(b"new")).unwrap();
+            assert_eq!(fs::read(&target).unwrap(), b"new");
+            assert_eq!(names(dir.path()), BTreeSet::from(["target".to_owned()]));
+            assert_ne!(snapshot(&target), before);
+        }
+    }
+
+    #[test]
+    fn links_stay_and_their_target_is_replaced() {
+        let (dir, target) = folder_with_target();
+        fs::create_dir(dir.path().join("sub")).unwrap();
+        let (first, second) = (dir.path().join("sub/first"), dir.path().join("second"));
+        symlink("../target", &first).unwrap();
+        symlink("sub/first", &second).unwrap();
+        replace(&second).unwrap();
+        assert_eq!(fs::read(&target).unwrap(), b"new");
+        assert_eq!(fs::read_link(&first).unwrap(), Path::new("../target"));
+        assert_eq!(fs::read_link(&second).unwrap(), Path::new("sub/first"));
+        write_new_file(&second, Durability::Disk, |file| file.write_all(b"newer")).unwrap();
+        assert_eq!(fs::read(&target).unwrap(), b"newer");
+        assert!(fs::symlink_metadata(&second).unwrap().is_symlink());
+    }
+
+    #[test]
+    fn other_names_of_a_hard_link_keep_the_old_contents() {
+        let (dir, target) = folder_with_target();
+        let other = dir.path().join("other");
+        fs::hard_link(&target, &other).unwrap();
+        replace(&target).unwrap();
+        assert_eq!(fs::read(&target).unwrap(), b"new");
+        assert_eq!(fs::read(&other).unwrap(), b"old");
+    }
+
+    #[test]
+    fn mode_owner_and_attributes_are_kept() {
+        let (_dir, target) = folder_with_target();
+        for bits in [0o644, 0o400, 0o755, 0o4755, 0o2711] {
+            fs::set_permissions(&target, Permissions::from_mode(bits)).unwrap();
+            replace(&target).unwrap();
+            assert_eq!(mode(&target), bits);
+        }
+        if is_root() {
+            std::os::unix::fs::chown(&target, Some(1234), Some(2345)).unwrap();
+            fs::set_permissions(&target, Permissions::from_mode(0o4750)).unwrap();
+            replace(&target).unwrap();
+            let metadata = fs::metadata(&target).unwrap();
+            assert_eq!(
+                (metadata.uid(), metadata.gid(), mode(&target)),
+                (1234, 2345, 0o4750)
+            );
+        }
+    }
+
+    #[test]
+    fn extended_attributes_are_kept() {
+        let (_dir, target) = folder_with_target();
+        let set = |name: &str, value: &[u8]| {
+            rustix::fs::setxattr(&target, name, value, XattrFlags::empty())
+        };
+        let long = vec![b'x'; 2000];
+        if set("user.comment", b"kept").is_err() {
+            eprintln!("skipped: no extended attributes here");
+            return;
+        }
+        set("user.empty", b"").unwrap();
+        set("user.long", &long).unwrap();
+        // u::rw-, u:1234:r--, g::r--, m::r--, o::---; the layout of acl(5) entries in the kernel.
+        let entries = [
+            (1, 6, u32::MAX),
+            (2, 4, 1234),
+            (4, 4, u32::MAX),
+            (0x10, 4, u32::MAX),
+            (0x20, 0, u32::MAX),
+        ];
+        let mut acl = 2u32.to_le_bytes().to_vec();
+        for (tag, bits, id) in entries {
+            acl.extend_from_slice(&u16::to_le_bytes(tag));
+            acl.extend_from_slice(&u16::to_le_bytes(bits));
+            acl.extend_from_slice(&u32::to_le_bytes(id));
+        }
+        let has_acl = set("system.posix_acl_access", &acl).is_ok();
+        // Only root may set it, and no kernel without IMA appraisal minds.
+        let has_sum = set("security.ima", &[1, 2, 3]).is_ok();
+        let bits = mode(&target);
+        replace(&target).unwrap();
+        let value = |name: &[u8]| attribute(&target, name).unwrap();
+        assert_eq!(value(b"user.comment"), Some(b"kept".to_vec()));
+        assert_eq!(value(b"user.empty"), Some(Vec::new()));
+        assert_eq!(value(b"user.long"), Some(long));
+        if has_acl {
+            assert_eq!(value(ACL), Some(acl));
+        }
+        if has_sum {
+            assert_eq!(value(b"security.ima"), None);
+        }
+        assert_eq!(mode(&target), bits);
+    }
+
+    #[test]
+    fn an_acl_that_the_folder_gives_is_not_kept() {
+        let (dir, target) = folder_with_target();
+        let set = Command::new("setfacl")
+            .args(["-d", "-m", "u:1234:rwx"])
+            .arg(dir.path())
+            .status();
+        if !set.is_ok_and(|status| status.success()) {
+            eprintln!("skipped: no setfacl");
+            return;
+        }
+        replace(&target).unwrap();
+        assert_eq!(attribute(&target, ACL).unwrap(), None);
+        assert_eq!(mode(&target), 0o644);
+    }
+
+    #[test]
+    fn rights_of_a_lost_owner_or_group_are_dropped() {
+        let kept = |owner, group| Kept { owner, group };
+        assert_eq!(allowed_mode(0o6775, kept(true, true)), 0o6775);
+        assert_eq!(allowed_mode(0o6775, kept(false, true)), 0o2775);
+        assert_eq!(allowed_mode(0o6775, kept(true, false)), 0o4755);
+        assert_eq!(allowed_mode(0o6660, kept(false, false)), 0o0600);
+    }
+
+    #[test]
+    fn a_file_that_changed_in_the_meantime_is_left_alone() {
+        let (dir, target) = folder_with_target();
+        let before = snapshot(&target);
+        let change = |_: &mut File| fs::write(&target, "changed by another");
+        let error = replace_file(&target, &before, Durability::Disk, change).unwrap_err();
+        let text = format!(
+            "`{}` was changed while it was read, so it was left alone: run again when nothing else writes it",
+            fs::canonicalize(&target).unwrap().display()
+        );
+        assert_eq!(error.to_string(), text);
+        assert_eq!(fs::read(&target).unwrap(), b"changed by another");
+        // Before the writing too, and when another file took the place.
+        let error = replace_file(&target, &before, Durability::Disk, |_| {
+            panic!("must not run")
+        })
+        .unwrap_err();
+        assert!(matches!(error, ReplaceError::Changed { .. }));
+        let before = snapshot(&target);
+        let swap = |_: &mut File| {
+            let other = dir.path().join("other");
+            fs::copy(&target, &other)?;
+            fs::rename(&other, &target)
+        };
+        let error = replace_file(&target, &before, Durability::Disk, swap).unwrap_err();
+        assert!(matches!(error, ReplaceError::Changed { .. }));
+        assert_eq!(names(dir.path()), BTreeSet::from(["target".to_owned()]));
+    }
+
+    #[test]
+    fn an_error_while_writing_leaves_the_old_file() {
+        let (dir, target) = folder_with_target();
+        let write = |file: &mut File| {
+            file.write_all(b"half")?;
+            Err(io::Error::from(Errno::NOSPC))
+        };
+        let error = replace_file(&target, &snapshot(&target), Durability::Disk, write).unwrap_err();
+        assert!(error.to_string().starts_with("cannot write `/"), "{error}");
+        let source = std::error::Error::source(&error).unwrap();
+        assert_eq!(source.to_string(), "No space left on device (os error 28)");
+        assert_eq!(fs::read(&target).unwrap(), b"old");
+        assert_eq!(names(dir.path()), BTreeSet::from(["target".to_owned()]));
+        assert!(write_new_file(&dir.path().join("fresh"), Durability::Disk, write).is_err());
+        assert_eq!(names(dir.path()), BTreeSet::from(["target".to_owned()]));
+    }
+
+    #[test]
+    fn what_is_not_there_or_no_file_is_refused() {
+        let (dir, target) = folder_with_target();
+        let before = snapshot(&target);
+        let missing = dir.path().join("missing");
+        let error = replace_file(&missing, &before, Durability::Disk, |_| Ok(())).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!("cannot find `{}`", missing.display())
+        );
+        let error = replace_file(dir.path(), &before, Durability::Disk, |_| Ok(())).unwrap_err();
+        assert!(matches!(error, ReplaceError::NotRegular { .. }));
+        let error =
+            write_new_file(&missing.join("file"), Durability::Disk, |_| Ok(())).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!("cannot create a temporary file in `{}`", missing.display())
+        );
+    }
+
+    #[test]
+    fn a_folder_without_write_permission_is_an_error() {
+        let (dir, target) = folder_with_target();
+        if is_root() {
+            // Root writes everywhere but in file systems that have no such operation.
+            let error = write_new_file(Path::new("/sys/btfgen-test"), Durability::Disk, |_| Ok(()))
+                .unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                "cannot create a temporary file in `/sys`"
+            );
+            return;
+        }
+        fs::set_permissions(dir.path(), Permissions::from_mode(0o555)).unwrap();
+        let error = replace(&target).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .starts_with("cannot create a temporary file in `"),
+            "{error}"
+        );
+        fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).unwrap();
+        assert_eq!(fs::read(&target).unwrap(), b"old");
+    }
+
+    #[test]
+    fn a_new_file_has_the_usual_mode_and_an_existing_one_keeps_its_own() {
+        let (dir, target) = folder_with_target();
+        let (usual, new) = (dir.path().join("usual"), dir.path().join("new"));
+        File::create(&usual).unwrap();
+        let write = |file: &mut File| file.write_all(b"new");
+        write_new_file(&new, Durability::Disk, write).unwrap();
+        assert_eq!(mode(&new), mode(&usual));
+        fs::set_permissions(&target, Permissions::from_mode(0o751)).unwrap();
+        write_new_file(&target, Durability::Memory, write).unwrap();
+        assert_eq!(
+            (mode(&target), fs::read(&target).unwrap()),
+            (0o751, b"new".to_vec())
+        );
+        let dangling = dir.path().join("dangling");
+        symlink("created", &dangling).unwrap();
+        write_new_file(&dangling, Durability::Disk, write).unwrap();
+        assert_eq!(fs::read(dir.path().join("created")).unwrap(), b"new");
+        let ring = dir.path().join("ring");
+        symlink("ring", &ring).unwrap();
+        assert!(write_new_file(&ring, Durability::Disk, write).is_err());
+    }
+
+    #[test]
+    fn long_names_are_possible() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("x".repeat(255));
+        fs::write(&target, "old").unwrap();
+        replace(&target).unwrap();
+        assert_eq!(fs::read(&target).unwrap(), b"new");
+    }
+
+    #[test]
+    fn devices_and_pipes_are_written_to() {
+        let write = |file: &mut File| file.write_all(b"data");
+        write_new_file(Path::new("/dev/null"), Durability::Disk, write).unwrap();
+        assert!(!fs::metadata("/dev/null").unwrap().is_file());
+        let error = write_new_file(Path::new("/dev/full"), Durability::Disk, write).unwrap_err();
+        assert_eq!(error.to_string(), "cannot write `/dev/full`");
+        let dir = tempfile::tempdir().unwrap();
+        let pipe = dir.path().join("pipe");
+        assert!(
+            Command::new("mkfifo")
+                .arg(&pipe)
+                .status()
+                .unwrap()
+                .success()
+        );
+        let reader = Command::new("cat")
+            .arg(&pipe)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        write_new_file(&pipe, Durability::Disk, write).unwrap();
+        assert_eq!(reader.wait_with_output().unwrap().stdout, b"data");
+        assert_eq!(names(dir.path()), BTreeSet::from(["pipe".to_owned()]));
+    }
+
+    #[test]
+    fn stale_files_go_and_others_stay() {
+        let (dir, target) = folder_with_target();
+        let keep = [
+            ".btfgen-target.abc",
+            ".btfgen-target.x.abcdef",
+            ".btfgen-other.abcdef",
+            "target.abcdef",
+        ];
+        for name in keep
+            .iter()
+            .chain(&[".btfgen-target.abcdef", ".btfgen-target.ABC123"])
+        {
+            fs::write(dir.path().join(name), "left behind").unwrap();
+        }
+        let mut expected = BTreeSet::from(keep.map(str::to_owned));
+        expected.insert("target".to_owned());
+        assert_eq!(remove_stale(dir.path(), OsStr::new("target")), 2);
+        assert_eq!(names(dir.path()), expected);
+        fs::write(dir.path().join(".btfgen-target.zzzzzz"), "left behind").unwrap();
+        replace(&target).unwrap();
+        assert_eq!(names(dir.path()), expected);
+        fs::create_dir(dir.path().join(".btfgen-target.folder")).unwrap();
+        symlink("target", dir.path().join(".btfgen-target.alinkk")).unwrap();
+        assert_eq!(remove_stale(dir.path(), OsStr::new("target")), 0);
+        assert_eq!(
+            remove_stale(&dir.path().join("missing"), OsStr::new("target")),
+            0
+        );
+    }
+
+    #[test]
+    fn the_file_of_a_running_process_is_not_stale() {
+        let (dir, target) = folder_with_target();
+        let dir = dir.path();
+        let write = |file: &mut File| {
+            assert_eq!(names(dir).len(), 2);
+            assert_eq!(remove_stale(dir, OsStr::new("target")), 0);
+            // Another run in between: ours then finds that the file has changed.
+            write_new_file(&target, Durability::Memory, |file| file.write_all(b"other"))
+                .map_err(|error| io::Error::other(error.to_string()))?;
+            assert_eq!(names(dir).len(), 2);
+            file.write_all(b"ours")
+        };
+        let error =
+            replace_file(&target, &snapshot(&target), Durability::Memory, write).unwrap_err();
+        assert!(matches!(error, ReplaceError::Changed { .. }));
+        assert_eq!(fs::read(&target).unwrap(), b"other");
+    }
+
+    #[test]
+    fn many_writers_at_once_each_succeed() {
+        let (dir, target) = folder_with_target();
+        std::thread::scope(|scope| {
+            for thread in 0..8u8 {
+                let target = &target;
+                scope.spawn(move || {
+                    for _ in 0..50 {
+                        let contents = vec![thread; 5000];
+                        write_new_file(target, Durability::Memory, |file| {
+                            file.write_all(&contents)
+                        })
+                        .unwrap();
+                        let seen = fs::read(target).unwrap();
+                        assert_eq!(seen.len(), 5000);
+                        assert!(seen.iter().all(|byte| *byte == seen[0]));
+                    }
+                });
+            }
+        });
+        assert_eq!(names(dir.path()), BTreeSet::from(["target".to_owned()]));
+    }
+
+    #[test]
+    fn the_writer_gets_an_empty_file_it_can_read_back() {
+        let (_dir, target) = folder_with_target();
+        let write = |file: &mut File| {
+            file.write_all(b"abc")?;
+            file.seek(SeekFrom::Start(0))?;
+            let mut text = String::new();
+            file.read_to_string(&mut text)?;
+            assert_eq!(text, "abc");
+            Ok(())
+        };
+        replace_file(&target, &snapshot(&target), Durability::Disk, write).unwrap();
+    }
+}

@@ -51,6 +51,8 @@ impl<'a> Edit<'a> {
         self.contents.is_empty() && self.removed.is_empty()
     }
 
+    /// Makes the section an empty one without a name, which tools drop when they next write the
+    /// file. See also [`Edit::drop_last_headers`].
     fn remove(
         &mut self,
         file: &ElfFile<'_>,
@@ -63,8 +65,12 @@ impl<'a> Edit<'a> {
         if index == file.shstrndx {
             return Err(ElfOutError::NoSectionNames);
         }
-        // Inactive, with an empty name; gABI "Sections", SHT_NULL.
-        self.sections[index] = Section::default();
+        // SHT_NULL would say it better, but `ld -r` fails if a symbol refers to such a header.
+        let kind = elf::SHT_PROGBITS;
+        self.sections[index] = Section {
+            kind,
+            ..Section::default()
+        };
         self.removed.push(index);
         Ok(())
     }
@@ -83,9 +89,7 @@ impl<'a> Edit<'a> {
         if index == file.shstrndx {
             return Err(ElfOutError::NoSectionNames);
         }
-        let relocates = |section: &Section| {
-            matches!(section.kind, elf::SHT_REL | elf::SHT_RELA) && section.info as usize == index
-        };
+        let relocates = |section: &Section| section.relocates() == Some(index);
         if let Some(by) = file.sections.iter().position(relocates) {
             return Err(ElfOutError::Relocated { name, by });
         }

@@ -16,7 +16,7 @@ const EI_NIDENT: usize = 16;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Format {
     pub(super) wide: bool,
-    big_endian: bool,
+    pub(super) big_endian: bool,
 }
 
 impl Format {
@@ -49,7 +49,7 @@ impl Format {
     }
 
     /// Size of `Elf32_Phdr` or `Elf64_Phdr`.
-    fn program_header_size(self) -> u64 {
+    pub(super) fn program_header_size(self) -> u64 {
         if self.wide { 56 } else { 32 }
     }
 
@@ -89,7 +89,7 @@ impl Format {
     }
 
     /// Appends the low `size` bytes of `value` in the order of the file.
-    fn put(self, out: &mut Vec<u8>, value: u64, size: usize) {
+    pub(super) fn put(self, out: &mut Vec<u8>, value: u64, size: usize) {
         if self.big_endian {
             out.extend_from_slice(&value.to_be_bytes()[8 - size..]);
         } else {
@@ -198,6 +198,11 @@ impl Section {
         self.flags & u64::from(elf::SHF_ALLOC) != 0
     }
 
+    /// Index of the section to which a relocation section applies; gABI "Relocation".
+    pub(super) fn relocates(&self) -> Option<usize> {
+        matches!(self.kind, elf::SHT_REL | elf::SHT_RELA).then_some(self.info as usize)
+    }
+
     /// Bytes the section takes in the file: none for `SHT_NOBITS` and for inactive headers, whose
     /// other fields mean nothing.
     pub(super) fn file_size(&self) -> u64 {
@@ -303,27 +308,50 @@ impl<'e> ElfFile<'e> {
     }
 
     fn check_sections(&self) -> Result<(), ElfOutError> {
+        let count = self.sections.len();
         for (index, section) in self.active_sections() {
             if section.file_size() > 0 {
                 part(self.bytes, section.offset, section.file_size(), || {
                     format!("section {index}")
                 })?;
             }
+            // It would become valid, and apply to the wrong section, when one is added.
+            if section.relocates().is_some_and(|target| target >= count) {
+                return Err(malformed(format!(
+                    "section {index} relocates section {}, past the last of {count} sections",
+                    section.info
+                )));
+            }
         }
+        self.check_names()
+    }
+
+    fn check_names(&self) -> Result<(), ElfOutError> {
         if self.shstrndx == 0 {
             return Err(ElfOutError::NoSectionNames);
         }
-        match self.sections.get(self.shstrndx).map(|names| names.kind) {
-            Some(elf::SHT_STRTAB) => Ok(()),
-            Some(kind) => Err(malformed(format!(
-                "section names in section {}, which has type {kind:#x}",
-                self.shstrndx
+        let place = format!("section names in section {}", self.shstrndx);
+        let Some(names) = self.sections.get(self.shstrndx) else {
+            let count = self.sections.len();
+            return Err(malformed(format!(
+                "{place}, past the last of {count} sections"
+            )));
+        };
+        if names.kind != elf::SHT_STRTAB {
+            return Err(malformed(format!(
+                "{place}, which has type {:#x}",
+                names.kind
+            )));
+        }
+        // A name past the end would become another one when the table grows.
+        let past_end =
+            |(_, section): &(usize, &Section)| u64::from(section.name) >= names.size.max(1);
+        match self.active_sections().find(past_end) {
+            Some((index, section)) => Err(malformed(format!(
+                "name of section {index} at {:#x}, past the end of the section names ({} bytes)",
+                section.name, names.size
             ))),
-            None => Err(malformed(format!(
-                "section names in section {}, past the last of {} sections",
-                self.shstrndx,
-                self.sections.len()
-            ))),
+            None => Ok(()),
         }
     }
 
@@ -370,7 +398,7 @@ impl<'e> ElfFile<'e> {
         let is_it = |section: &Section| {
             let tail = names.get(section.name as usize..).unwrap_or_default();
             tail.strip_prefix(name.as_bytes())
-                .is_some_and(|rest| rest.first() == Some(&0))
+                .is_some_and(|rest| rest.first().is_none_or(|byte| *byte == 0))
         };
         let mut found = self.active_sections().filter(|(_, section)| is_it(section));
         let first = found.next();
@@ -391,9 +419,9 @@ impl<'e> ElfFile<'e> {
     /// match too many rather than one too few.
     pub(super) fn refers_to(&self, index: usize) -> bool {
         self.active_sections().any(|(_, section)| {
-            let info_is_index = matches!(section.kind, elf::SHT_REL | elf::SHT_RELA)
-                || section.flags & u64::from(elf::SHF_INFO_LINK) != 0;
+            let info_is_index = section.flags & u64::from(elf::SHF_INFO_LINK) != 0;
             section.link as usize == index
+                || section.relocates() == Some(index)
                 || (info_is_index && section.info as usize == index)
                 || self.contents_refer_to(section, index)
         })

@@ -97,17 +97,11 @@ impl<'f, 'e, 'a> Layout<'f, 'e, 'a> {
     }
 
     /// Alignment in bytes, at most the larger of the size of the old file and
-    /// [`NEW_SECTION_ALIGN`].
+    /// [`NEW_SECTION_ALIGN`](super::NEW_SECTION_ALIGN).
     fn align(&self, placed: &Placed) -> u64 {
         match placed.part {
             Part::Header(_) => 1,
-            Part::Table => {
-                if self.file.format.wide {
-                    8
-                } else {
-                    4
-                }
-            }
+            Part::Table => self.file.format.word_size() as u64,
             Part::Section(_) if self.new_size(placed) == 0 => 1,
             Part::Section(index) => {
                 let new = &self.edit.sections[index];
@@ -123,7 +117,7 @@ impl<'f, 'e, 'a> Layout<'f, 'e, 'a> {
     /// True if the new bytes of an old part can take the place of the old ones. Below the floor
     /// they may be shorter; above it, that would leave dead bytes.
     fn fits(&self, placed: &Placed) -> bool {
-        if self.is_removed(placed) {
+        if self.is_removed(placed) || self.gives_way(placed) {
             return false;
         }
         if !self.is_changed(placed) || self.is_loaded(placed) {
@@ -134,6 +128,14 @@ impl<'f, 'e, 'a> Layout<'f, 'e, 'a> {
         let aligned =
             placed.part == Part::Table || placed.range.start & (self.align(placed) - 1) == 0;
         aligned && (new == old || (below_floor && new < old))
+    }
+
+    /// True for the section names if sections are added, which come before them. Names that need
+    /// not grow would stay otherwise, and the order would depend on the past.
+    fn gives_way(&self, placed: &Placed) -> bool {
+        placed.part == Part::Section(self.file.shstrndx)
+            && !self.edit.added.is_empty()
+            && placed.range.start >= self.file.floor
     }
 
     fn find_cut(&self) -> Option<u64> {

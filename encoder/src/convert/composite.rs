@@ -1,0 +1,154 @@
+//! Structs, unions and their members (encoding 2.5, 2.6).
+
+use btf::graph::Head;
+use btf::kind::{Kind, MAX_PORTABLE_VLEN};
+use btf::strings::StrId;
+use dwarf::die::{Attr, Attributes, Role, Value};
+use dwarf::walk::Die;
+use gimli::Endianity;
+
+use super::{Converter, Open, RawRef, head};
+
+/// A member before the kflag of its composite is known.
+#[derive(Clone, Copy, Debug)]
+pub struct Member {
+    name: StrId,
+    target: RawRef,
+    bit_offset: u64,
+    /// 0: not a bit-field.
+    bit_size: u64,
+}
+
+/// First bit offset that a struct with kflag cannot say (btf-format 1.4).
+const KFLAG_BITS: u64 = 1 << 24;
+
+impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
+    pub(super) fn composite(&mut self, die: Die<'_>) -> Role {
+        let place = self.out.reserve(die.offset);
+        let name = self.name(die.attributes);
+        if die.attributes.has(Attr::Signature) {
+            // A declaration that stands for a type unit's definition (DWARF5 5.7.1).
+            self.reference_of(die.attributes, Attr::Signature);
+        }
+        if die.attributes.flag(Attr::Declaration) {
+            if name != StrId::EMPTY {
+                let kflag = die.role == Role::Union;
+                let record = self.out.records.push(Head { kind: Kind::Fwd, kflag }, name, 0, &[]);
+                self.out.set(place, record);
+            }
+            return Role::Other;
+        }
+        let size = die.attributes.unsigned(Attr::ByteSize).unwrap_or(0);
+        let first = self.out.scratch.members.len();
+        // Annotations find the composite by its DIE.
+        self.open(Open { place, name, size, target: RawRef(die.offset), first, flag: false });
+        if !die.has_children {
+            self.end_composite(die.role);
+            return Role::Other;
+        }
+        die.role
+    }
+
+    #[inline]
+    pub(super) fn member(&mut self, die: Die<'_>) -> Role {
+        let a = die.attributes;
+        if a.flag(Attr::External) || a.flag(Attr::Declaration) {
+            return Role::Other; // a static member of C++
+        }
+        let name = self.name(a);
+        let target = self.type_of(a);
+        let Some(bit_offset) = self.bit_offset(a, target) else {
+            self.out.degraded.members += 1;
+            return Role::Other;
+        };
+        let bit_size = a.unsigned(Attr::BitSize).unwrap_or(0);
+        if target == RawRef::VOID {
+            self.out.degraded.members += 1;
+            return Role::Other;
+        }
+        self.out.scratch.members.push(Member { name, target, bit_offset, bit_size });
+        if !die.has_children {
+            return Role::Other;
+        }
+        let number = self.out.scratch.members.len() - 1;
+        self.open(Open { place: number, name, size: 0, target, first: 0, flag: false });
+        Role::Member
+    }
+
+    /// Bits from the start of the composite (encoding 2.5 rule 5, 2.6). None if DWARF computes it at run time.
+    #[inline]
+    fn bit_offset(&mut self, a: &Attributes, _target: RawRef) -> Option<u64> {
+        if let Some(bits) = a.unsigned(Attr::DataBitOffset) {
+            return Some(bits);
+        }
+        let bytes = match a.get(Attr::MemberLocation) {
+            None => 0,
+            Some(Value::Block(start, len)) => self.constant_location(start, len)?,
+            Some(_) => a.unsigned(Attr::MemberLocation)?,
+        };
+        let bits = bytes.checked_mul(8)?;
+        let (Some(inner), Some(size)) = (a.unsigned(Attr::BitOffset), a.unsigned(Attr::BitSize)) else {
+            return Some(bits);
+        };
+        // DWARF 2 and 3 count from the most significant bit of the storage unit (DWARF3 5.5.6).
+        if self.unit.endian.is_big_endian() {
+            return bits.checked_add(inner);
+        }
+        let storage = a.unsigned(Attr::ByteSize)?.checked_mul(8)?;
+        bits.checked_add(storage.checked_sub(inner)?.checked_sub(size)?)
+    }
+
+    /// The offset in a location that only adds a constant: what C compilers write.
+    fn constant_location(&self, start: usize, len: usize) -> Option<u64> {
+        let bytes = self.unit.bytes().get(start..start.checked_add(len)?)?;
+        let expression = gimli::Expression(gimli::EndianSlice::new(bytes, self.unit.endian));
+        let mut operations = expression.operations(self.unit.gimli_encoding());
+        let value = match operations.next().ok()?? {
+            gimli::Operation::PlusConstant { value } | gimli::Operation::UnsignedConstant { value } => value,
+            _ => return None,
+        };
+        operations.next().ok()?.is_none().then_some(value)
+    }
+
+    pub(super) fn end_composite(&mut self, role: Role) {
+        let Some(open) = self.out.scratch.open.pop() else { return };
+        let kind = if role == Role::Union { Kind::Union } else { Kind::Struct };
+        let mut members = self.out.scratch.members.split_off(open.first);
+        let before = members.len();
+        // Kernels demand ascending offsets in structs, and none in unions (M54, M55).
+        match kind {
+            Kind::Union => members.retain(|m| m.bit_offset == 0),
+            _ if !members.is_sorted_by_key(|m| m.bit_offset) => members.sort_by_key(|m| m.bit_offset),
+            _ => {}
+        }
+        let mut kflag = members.iter().any(|m| m.bit_size != 0);
+        if kflag && members.iter().any(|m| m.bit_offset >= KFLAG_BITS) {
+            // Offsets beyond 2 MiB and bit-fields cannot be said together: the plain members stay right.
+            members.retain(|m| m.bit_size == 0);
+            kflag = false;
+        }
+        members.retain(|m| m.bit_offset <= u64::from(u32::MAX) && m.bit_size < 256);
+        members.truncate(MAX_PORTABLE_VLEN as usize);
+        self.out.degraded.members += (before - members.len()) as u64;
+        let size = u32::try_from(open.size).unwrap_or_else(|_| {
+            self.out.degraded.sizes += 1;
+            u32::MAX
+        });
+        let mut trailer = std::mem::take(&mut self.out.scratch.trailer);
+        trailer.clear();
+        for m in &members {
+            let offset = m.bit_offset as u32 | if kflag { (m.bit_size as u32) << 24 } else { 0 };
+            trailer.extend([m.name.0, m.target.0, offset]);
+        }
+        let record = self.out.records.push(Head { kflag, ..head(kind) }, open.name, size, &trailer);
+        self.out.scratch.trailer = trailer;
+        self.out.set(open.place, record);
+        // The list's memory is kept: what is left of it belongs to the composites around this one.
+        let mut outer = std::mem::take(&mut self.out.scratch.members);
+        members.clear();
+        if outer.is_empty() {
+            outer = members;
+        }
+        self.out.scratch.members = outer;
+    }
+}

@@ -1,0 +1,166 @@
+//! Functions: subroutine types become FUNC_PROTOs at once, subprograms are kept until all units are known.
+
+use btf::kind::Kind;
+use btf::strings::StrId;
+use dwarf::die::{Attr, Attributes, Role, Value};
+use dwarf::walk::Die;
+use gimli::Endianity;
+
+use super::{Converter, Open, RawRef, head};
+use crate::functions::Group;
+
+/// A subprogram DIE (DWARF5 3.3.1): a function, an abstract instance, or a concrete one of it.
+#[derive(Clone, Copy, Debug)]
+pub struct RawFunction {
+    /// Offset of its DIE in the unit.
+    pub offset: u32,
+    /// Name; empty if its origin has it.
+    pub name: StrId,
+    /// The symbols of its name, if it has one.
+    pub group: Option<Group>,
+    /// What it returns.
+    pub result: RawRef,
+    /// The abstract instance or the declaration that it completes.
+    pub origin: RawRef,
+    /// Range of its parameters in [`super::UnitTypes::parameters`].
+    pub parameters: (u32, u32),
+    /// It ends in `...`.
+    pub variadic: bool,
+    /// It is only declared.
+    pub declaration: bool,
+    /// Its first instruction.
+    pub low_pc: Option<u64>,
+    /// Its range list, if it is in several pieces.
+    pub ranges: Option<u64>,
+    /// Callers do not follow the calling convention (DW_CC_nocall).
+    pub nocall: bool,
+}
+
+/// A parameter of a subprogram.
+#[derive(Clone, Copy, Debug)]
+pub struct RawParameter {
+    /// Offset of its DIE in the unit.
+    pub offset: u32,
+    /// Name; empty if its origin has it.
+    pub name: StrId,
+    /// Type; void if its origin has it.
+    pub target: RawRef,
+    /// The parameter of the abstract instance.
+    pub origin: RawRef,
+    /// Where it is when the function runs.
+    pub location: RawLocation,
+}
+
+/// A parameter's location attribute.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RawLocation {
+    /// There is none: the parameter is not used.
+    None,
+    /// It is a constant.
+    Constant,
+    /// One expression for the whole function: offset from the unit's start, length.
+    Expression(usize, usize),
+    /// A location list: offset in `.debug_loclists` or `.debug_loc`.
+    List(u64),
+}
+
+impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
+    pub(super) fn subroutine(&mut self, die: Die<'_>) -> Role {
+        let place = self.out.reserve(die.offset);
+        let target = self.type_of(die.attributes);
+        let first = self.out.scratch.parameters.len();
+        self.open(Open { place, name: StrId::EMPTY, size: 0, target, first, flag: false });
+        if !die.has_children {
+            self.end_subroutine();
+            return Role::Other;
+        }
+        Role::Subroutine
+    }
+
+    pub(super) fn end_subroutine(&mut self) {
+        let Some(open) = self.out.scratch.open.pop() else { return };
+        let out = &mut *self.out;
+        out.scratch.trailer.clear();
+        for (name, target) in out.scratch.parameters.drain(open.first..) {
+            out.scratch.trailer.extend([name.0, target.0]);
+        }
+        let record = out.records.push(head(Kind::FuncProto), StrId::EMPTY, open.target.0, &out.scratch.trailer);
+        out.set(open.place, record);
+    }
+
+    #[inline]
+    pub(super) fn parameter(&mut self, die: Die<'_>) -> Role {
+        let varargs = die.role == Role::VarArgs;
+        if die.parent == Role::Subroutine {
+            let target = if varargs { RawRef::VOID } else { self.type_of(die.attributes) };
+            self.out.scratch.parameters.push((StrId::EMPTY, target));
+            return Role::Other;
+        }
+        let Some(number) = self.top().map(|o| o.place) else { return Role::Other };
+        if varargs {
+            self.out.functions[number].variadic = true;
+            return Role::Other;
+        }
+        let a = die.attributes;
+        let parameter = RawParameter {
+            offset: die.offset,
+            name: self.name(a),
+            target: self.type_of(a),
+            origin: self.reference_of(a, Attr::AbstractOrigin),
+            location: self.location(a),
+        };
+        self.out.parameters.push(parameter);
+        self.out.functions[number].parameters.1 = self.out.parameters.len() as u32;
+        if !die.has_children {
+            return Role::Other;
+        }
+        self.open(Open { place: number, name: parameter.name, size: 0, target: parameter.target, first: 0, flag: false });
+        Role::Parameter
+    }
+
+    fn location(&self, a: &Attributes) -> RawLocation {
+        match a.get(Attr::Location) {
+            Some(Value::Block(start, len)) => RawLocation::Expression(start, len),
+            Some(value) => self.unit.location_list(value).map_or(RawLocation::None, RawLocation::List),
+            None if a.has(Attr::ConstValue) => RawLocation::Constant,
+            None => RawLocation::None,
+        }
+    }
+
+    pub(super) fn subprogram(&mut self, die: Die<'_>) -> Role {
+        let a = die.attributes;
+        let mut origin = self.reference_of(a, Attr::AbstractOrigin);
+        if origin == RawRef::VOID {
+            origin = self.reference_of(a, Attr::Specification);
+        }
+        let name = match a.get(Attr::Name) {
+            Some(Value::Text(text)) => self.names.free_memo(self.strings, self.unit, text),
+            _ => StrId::EMPTY,
+        };
+        let group = self.functions.group(name, self.strings);
+        if group.is_none() && origin == RawRef::VOID {
+            return Role::Other;
+        }
+        let first = self.out.parameters.len() as u32;
+        let function = RawFunction {
+            offset: die.offset,
+            name,
+            group,
+            result: self.type_of(a),
+            origin,
+            parameters: (first, first),
+            variadic: false,
+            declaration: a.flag(Attr::Declaration),
+            low_pc: a.get(Attr::LowPc).and_then(|v| self.unit.address(v)),
+            ranges: a.get(Attr::Ranges).and_then(|v| self.unit.range_list(v)),
+            nocall: a.unsigned(Attr::CallingConvention) == Some(u64::from(gimli::DW_CC_nocall.0)),
+        };
+        self.out.functions.push(function);
+        if !die.has_children {
+            return Role::Other;
+        }
+        let place = self.out.functions.len() - 1;
+        self.open(Open { place, name, size: 0, target: function.result, first: 0, flag: false });
+        Role::Subprogram
+    }
+}

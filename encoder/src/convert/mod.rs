@@ -1,0 +1,418 @@
+//! From the DIEs of a unit to records: one visitor, one file per family of DIEs.
+//!
+//! A type becomes a record when its DIE ends, that is after its children. References stay what DWARF has, offsets in the
+//! unit, until the whole unit is read; [`UnitTypes::local`] then finds the record: DIEs come in ascending order, so a
+//! bit per byte of the unit and a count per word of bits make a table that costs a sixteenth of the unit.
+
+mod array;
+mod composite;
+mod enumeration;
+mod function;
+mod scalar;
+mod tag;
+mod variable;
+
+use btf::dedup::fold::Local;
+use btf::dialect::Dialect;
+use btf::graph::{Head, Records};
+use btf::kind::Kind;
+use btf::strings::{StrId, Strings};
+use dwarf::die::{Attr, Attributes, Role, Value};
+use dwarf::unit::Unit;
+use dwarf::walk::{Die, Visit};
+use gimli::Endianity;
+
+use crate::functions::FunctionNames;
+use crate::names::Names;
+use crate::options::Features;
+use crate::report::Degraded;
+
+pub use function::{RawFunction, RawLocation, RawParameter};
+pub use tag::{RawTag, Tagged};
+pub use variable::RawVariable;
+
+/// A reference as DWARF has it: 0 for none, an offset in the unit, or with the top bit a record's number.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct RawRef(pub u32);
+
+impl RawRef {
+    /// No type.
+    pub const VOID: RawRef = RawRef(0);
+    const RECORD: u32 = 1 << 31;
+
+    fn record(number: usize) -> RawRef {
+        RawRef(RawRef::RECORD | number as u32)
+    }
+}
+
+/// Where a type DIE's record is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Place {
+    Record(u32),
+    /// It has none of its own and stands for another type.
+    Alias(RawRef),
+}
+
+/// The types of a unit, its functions and variables. The memory is used again for the next unit.
+#[derive(Debug, Default)]
+pub struct UnitTypes {
+    /// The types; references are [`RawRef`] words.
+    pub records: Records,
+    /// Functions in the order of their DIEs.
+    pub functions: Vec<RawFunction>,
+    /// Their parameters, in the order of their DIEs.
+    pub parameters: Vec<RawParameter>,
+    /// Variables that stand directly in the unit.
+    pub variables: Vec<RawVariable>,
+    /// Declaration tags.
+    pub tags: Vec<RawTag>,
+    /// What could not be said as it is.
+    pub degraded: Degraded,
+    /// A reference that leads out of the unit, if there is one: offset in `.debug_info`, or what kind it is.
+    pub foreign: Option<Foreign>,
+    /// A bit per byte of the unit: a type's DIE starts there.
+    starts: Vec<u64>,
+    /// Per word of `starts` the number of bits before it.
+    before: Vec<u32>,
+    /// Per type DIE its place, in the order of the DIEs.
+    places: Vec<Place>,
+    /// The index type of arrays, once there is an array.
+    int: Option<RawRef>,
+    scratch: Scratch,
+}
+
+/// A reference that this version cannot follow.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Foreign {
+    /// Into another unit.
+    Unit(u64),
+    /// To a type unit.
+    TypeUnit(u64),
+    /// Into another file (dwz).
+    File,
+    /// An imported unit (dwz).
+    Import,
+}
+
+#[derive(Debug, Default)]
+struct Scratch {
+    open: Vec<Open>,
+    members: Vec<composite::Member>,
+    enumerators: Vec<enumeration::Enumerator>,
+    parameters: Vec<(StrId, RawRef)>,
+    dimensions: Vec<u64>,
+    annotations: Vec<StrId>,
+    trailer: Vec<u32>,
+    wide_enums: Vec<(usize, RawRef)>,
+}
+
+/// A DIE whose children are being read.
+#[derive(Clone, Copy, Debug)]
+struct Open {
+    /// Number of its place; for functions and variables their number.
+    place: usize,
+    name: StrId,
+    size: u64,
+    target: RawRef,
+    /// Where its part of the scratch list for its children starts.
+    first: usize,
+    flag: bool,
+}
+
+/// Converts the DIEs of one unit; borrows everything for that long.
+pub struct Converter<'c, 'b, 'u, 'a, E> {
+    pub(crate) unit: &'u Unit<'a, E>,
+    pub(crate) out: &'c mut UnitTypes,
+    pub(crate) names: &'c mut Names,
+    pub(crate) strings: &'c mut Strings<'b>,
+    pub(crate) functions: &'c mut FunctionNames<'a>,
+    pub(crate) features: Features,
+    pub(crate) dialect: Dialect,
+    /// Whether variables are wanted.
+    pub(crate) variables: bool,
+}
+
+impl UnitTypes {
+    /// Forgets the last unit and makes room for one of `bytes` bytes.
+    pub fn start(&mut self, bytes: usize) {
+        self.records.clear();
+        self.functions.clear();
+        self.parameters.clear();
+        self.variables.clear();
+        self.tags.clear();
+        self.places.clear();
+        self.starts.clear();
+        self.starts.resize(bytes / 64 + 1, 0);
+        self.int = None;
+        self.foreign = None;
+        let s = &mut self.scratch;
+        s.open.clear();
+        s.members.clear();
+        s.enumerators.clear();
+        s.parameters.clear();
+        s.dimensions.clear();
+        s.annotations.clear();
+        s.wide_enums.clear();
+    }
+
+    /// The unit was read: completes what needed to see all of it.
+    pub fn finish(&mut self) {
+        self.before.clear();
+        let mut count = 0;
+        for word in &self.starts {
+            self.before.push(count);
+            count += word.count_ones();
+        }
+        self.set_signs_of_wide_enums();
+    }
+
+    /// The local type behind a reference word of [`UnitTypes::records`].
+    #[inline]
+    pub fn local(&self, word: u32) -> Local {
+        if word == 0 {
+            return Local::Void;
+        }
+        match self.place(RawRef(word)) {
+            Some(Place::Record(number)) => Local::Type(number),
+            Some(Place::Alias(target)) => self.behind_aliases(target),
+            None => Local::Void,
+        }
+    }
+
+    #[inline]
+    fn place(&self, r: RawRef) -> Option<Place> {
+        if r.0 & RawRef::RECORD != 0 {
+            return Some(Place::Record(r.0 & !RawRef::RECORD));
+        }
+        let (word, bit) = (r.0 as usize / 64, r.0 % 64);
+        let bits = *self.starts.get(word)?;
+        if bits >> bit & 1 == 0 {
+            return None;
+        }
+        let index = self.before[word] + (bits & ((1u64 << bit) - 1)).count_ones();
+        self.places.get(index as usize).copied()
+    }
+
+    /// Follows aliases; a circle of them is void.
+    fn behind_aliases(&self, mut r: RawRef) -> Local {
+        for _ in 0..self.places.len() {
+            match self.place(r) {
+                Some(Place::Record(number)) => return Local::Type(number),
+                Some(Place::Alias(target)) if target != RawRef::VOID => r = target,
+                Some(Place::Alias(_)) | None => return Local::Void,
+            }
+        }
+        Local::Void
+    }
+
+    /// Reserves the place of a type whose DIE starts at `offset`.
+    fn reserve(&mut self, offset: u32) -> usize {
+        self.starts[offset as usize / 64] |= 1 << (offset % 64);
+        self.places.push(Place::Alias(RawRef::VOID));
+        self.places.len() - 1
+    }
+
+    fn set(&mut self, place: usize, record: usize) {
+        self.places[place] = Place::Record(record as u32);
+    }
+
+    fn alias(&mut self, place: usize, target: RawRef) {
+        self.places[place] = Place::Alias(target);
+    }
+
+    /// Adds a record that no DIE stands for.
+    fn synthetic(&mut self, head: Head, name: StrId, word2: u32, trailer: &[u32]) -> RawRef {
+        RawRef::record(self.records.push(head, name, word2, trailer))
+    }
+}
+
+fn head(kind: Kind) -> Head {
+    Head { kind, kflag: false }
+}
+
+impl<E: Endianity> Visit for Converter<'_, '_, '_, '_, E> {
+    #[inline(always)]
+    fn wants(&self, role: Role, parent: Role) -> bool {
+        match role {
+            Role::Other | Role::Unit => false,
+            Role::Member => matches!(parent, Role::Struct | Role::Union),
+            Role::Enumerator => parent == Role::Enumeration,
+            Role::Subrange => parent == Role::Array,
+            Role::Parameter | Role::VarArgs => matches!(parent, Role::Subroutine | Role::Subprogram),
+            Role::Variable => self.variables && parent == Role::Unit,
+            Role::Annotation => matches!(
+                parent,
+                Role::Pointer
+                    | Role::Struct
+                    | Role::Union
+                    | Role::Typedef
+                    | Role::Member
+                    | Role::Subprogram
+                    | Role::Parameter
+                    | Role::Variable
+            ),
+            Role::BaseType
+            | Role::Pointer
+            | Role::Reference
+            | Role::PointerToMember
+            | Role::Const
+            | Role::Volatile
+            | Role::Restrict
+            | Role::Qualifier
+            | Role::Typedef
+            | Role::Struct
+            | Role::Union
+            | Role::Enumeration
+            | Role::Array
+            | Role::Subroutine
+            | Role::Unspecified
+            | Role::ForeignType
+            | Role::Subprogram
+            | Role::ImportedUnit => true,
+        }
+    }
+
+    #[inline]
+    fn enter(&mut self, die: Die<'_>) -> Role {
+        match die.role {
+            Role::Member => self.member(die),
+            Role::Pointer => self.pointer(die),
+            Role::Parameter | Role::VarArgs => self.parameter(die),
+            Role::Const => self.modifier(die, Kind::Const),
+            Role::Volatile => self.modifier(die, Kind::Volatile),
+            Role::Restrict => self.modifier(die, Kind::Restrict),
+            Role::Qualifier => self.qualifier(die),
+            Role::Typedef => self.typedef(die),
+            Role::Struct | Role::Union => self.composite(die),
+            Role::Enumeration => self.enumeration(die),
+            Role::Enumerator => self.enumerator(die),
+            Role::Array => self.array(die),
+            Role::Subrange => self.subrange(die),
+            Role::Subroutine => self.subroutine(die),
+            Role::Subprogram => self.subprogram(die),
+            Role::BaseType => self.base_type(die),
+            Role::Reference | Role::PointerToMember => self.reference(die),
+            Role::Unspecified => self.unspecified(die),
+            Role::ForeignType => self.foreign_type(die),
+            Role::Variable => self.variable(die),
+            Role::Annotation => self.annotation(die),
+            Role::ImportedUnit => {
+                self.out.foreign.get_or_insert(Foreign::Import);
+                Role::Other
+            }
+            Role::Other | Role::Unit => Role::Other,
+        }
+    }
+
+    #[inline]
+    fn leave(&mut self, role: Role) {
+        match role {
+            Role::Struct | Role::Union => self.end_composite(role),
+            Role::Enumeration => self.end_enumeration(),
+            Role::Array => self.end_array(),
+            Role::Subroutine => self.end_subroutine(),
+            Role::Pointer => self.end_pointer(),
+            Role::Subprogram | Role::Typedef | Role::Member | Role::Parameter | Role::Variable => {
+                self.out.scratch.open.pop();
+            }
+            Role::Other
+            | Role::Unit
+            | Role::BaseType
+            | Role::Reference
+            | Role::PointerToMember
+            | Role::Const
+            | Role::Volatile
+            | Role::Restrict
+            | Role::Qualifier
+            | Role::Unspecified
+            | Role::ForeignType
+            | Role::Enumerator
+            | Role::Subrange
+            | Role::VarArgs
+            | Role::Annotation
+            | Role::ImportedUnit => {}
+        }
+    }
+}
+
+impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
+    /// The DIE's name, as a name that kernels accept; empty if it has none.
+    #[inline]
+    fn name(&mut self, attributes: &Attributes) -> StrId {
+        match attributes.get(Attr::Name) {
+            Some(Value::Text(text)) => self.names.identifier(self.strings, self.unit, text),
+            _ => StrId::EMPTY,
+        }
+    }
+
+    /// The DIE's name as it is.
+    fn free_name(&mut self, attributes: &Attributes) -> StrId {
+        match attributes.get(Attr::Name) {
+            Some(Value::Text(text)) => self.names.free(self.strings, self.unit, text),
+            _ => StrId::EMPTY,
+        }
+    }
+
+    /// The DIE's type.
+    #[inline]
+    fn type_of(&mut self, attributes: &Attributes) -> RawRef {
+        self.reference_of(attributes, Attr::Type)
+    }
+
+    /// The DIE that an attribute refers to.
+    #[inline]
+    fn reference_of(&mut self, attributes: &Attributes, attr: Attr) -> RawRef {
+        match attributes.get(attr) {
+            None => RawRef::VOID,
+            Some(Value::UnitOffset(offset)) if offset < u64::from(RawRef::RECORD) => RawRef(offset as u32),
+            Some(value) => self.distant_reference(value),
+        }
+    }
+
+    #[cold]
+    fn distant_reference(&mut self, value: Value) -> RawRef {
+        let header = self.unit.header;
+        let foreign = match value {
+            Value::InfoOffset(offset) => match offset.checked_sub(header.offset as u64) {
+                Some(own) if own < header.size as u64 => return RawRef(own as u32),
+                _ => Foreign::Unit(offset),
+            },
+            Value::Signature(signature) => Foreign::TypeUnit(signature),
+            Value::Elsewhere => Foreign::File,
+            _ => return RawRef::VOID,
+        };
+        self.out.foreign.get_or_insert(foreign);
+        RawRef::VOID
+    }
+
+    /// Opens a DIE whose children matter.
+    fn open(&mut self, open: Open) {
+        self.out.scratch.open.push(open);
+    }
+
+    fn top(&mut self) -> Option<&mut Open> {
+        self.out.scratch.open.last_mut()
+    }
+
+    /// A one-byte unsigned integer, for stretches of bytes that have no type in BTF.
+    fn bytes(&mut self, count: u64) -> RawRef {
+        let name = self.strings.intern(b"unsigned char");
+        let byte = self.out.synthetic(head(Kind::Int), name, 1, &[8]);
+        let index = self.index_type();
+        let count = u32::try_from(count).unwrap_or(0);
+        self.out.synthetic(head(Kind::Array), StrId::EMPTY, 0, &[byte.0, index.0, count])
+    }
+
+    /// The index type of arrays: `int`, whatever DWARF says (encoding 2.8).
+    fn index_type(&mut self) -> RawRef {
+        match self.out.int {
+            Some(int) => int,
+            None => {
+                let name = self.strings.intern(b"int");
+                let int = self.out.synthetic(head(Kind::Int), name, 4, &[scalar::SIGNED | 32]);
+                self.out.int = Some(int);
+                int
+            }
+        }
+    }
+}

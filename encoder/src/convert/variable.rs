@@ -1,0 +1,79 @@
+//! Variables that stand directly in a unit (encoding 4.2).
+
+use btf::strings::StrId;
+use dwarf::die::{Attr, Role, Value};
+use dwarf::walk::Die;
+use gimli::Endianity;
+
+use super::{Converter, Open, RawRef};
+
+/// A variable DIE (DWARF5 4.1).
+#[derive(Clone, Copy, Debug)]
+pub struct RawVariable {
+    /// Offset of its DIE in the unit.
+    pub offset: u32,
+    /// Name; empty if its declaration has it.
+    pub name: StrId,
+    /// Type; void if its declaration has it.
+    pub target: RawRef,
+    /// The declaration that it completes.
+    pub specification: RawRef,
+    /// It is only declared.
+    pub declaration: bool,
+    /// It is visible outside of its unit.
+    pub external: bool,
+    /// The compiler made it.
+    pub artificial: bool,
+    /// Where it is, if that is fixed.
+    pub address: Option<u64>,
+}
+
+impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
+    pub(super) fn variable(&mut self, die: Die<'_>) -> Role {
+        let a = die.attributes;
+        let name = match a.get(Attr::Name) {
+            Some(Value::Text(text)) => self.names.free_memo(self.strings, self.unit, text),
+            _ => StrId::EMPTY,
+        };
+        let address = match a.get(Attr::Location) {
+            Some(Value::Block(start, len)) => self.fixed_address(start, len),
+            _ => None,
+        };
+        let variable = RawVariable {
+            offset: die.offset,
+            name,
+            target: self.type_of(a),
+            specification: self.reference_of(a, Attr::Specification),
+            declaration: a.flag(Attr::Declaration),
+            external: a.flag(Attr::External),
+            artificial: a.flag(Attr::Artificial),
+            address,
+        };
+        self.out.variables.push(variable);
+        if !die.has_children {
+            return Role::Other;
+        }
+        let place = self.out.variables.len() - 1;
+        self.open(Open { place, name, size: 0, target: variable.target, first: 0, flag: false });
+        Role::Variable
+    }
+
+    /// The address in a location that is just that, perhaps with a constant added.
+    fn fixed_address(&self, start: usize, len: usize) -> Option<u64> {
+        let bytes = self.unit.bytes().get(start..start.checked_add(len)?)?;
+        let expression = gimli::Expression(gimli::EndianSlice::new(bytes, self.unit.endian));
+        let mut operations = expression.operations(self.unit.gimli_encoding());
+        let address = match operations.next().ok()?? {
+            gimli::Operation::Address { address } => address,
+            gimli::Operation::AddressIndex { index } => self.unit.address(Value::AddressIndex(index.0 as u64))?,
+            _ => return None,
+        };
+        match operations.next().ok()? {
+            None => Some(address),
+            Some(gimli::Operation::PlusConstant { value }) if operations.next().ok()?.is_none() => {
+                Some(address.wrapping_add(value))
+            }
+            Some(_) => None,
+        }
+    }
+}
