@@ -117,7 +117,7 @@ def compare(name, ours, theirs, explanations):
         for text in sorted(strings[number] for number in names):
             entry(category, text, text)
     both = mine.keys() & reference.keys()
-    record["func_same"] = sum(1 for number in both if mine[number] == reference[number])
+    record["func_common"] = len(both)
     for mode, (mine, reference) in functions.items():
         for text, number in sorted((strings[number], number) for number in both if mine[number] != reference[number]):
             # Ours may have a second function of the name that the reference lost; what counts is that none of theirs is gone.
@@ -242,11 +242,11 @@ def report(args, records, alone):
         if unexplained:
             texts = [item if len(records) == 1 else f"{file}: {item}" for file, item in unexplained]
             print("    " + shorten(texts, args.verbose))
-    same = sum(record["func_same"] for record in records)
+    common = sum(record["func_common"] for record in records)
     count = {category: len(found) for category, found in items.items()}
     explained = sum(sum(reasons[category].values()) for category in fail_on)
     alone_count = sum(map(len, alone.values()))
-    print(f"files {len(records)}{f' ({alone_count} WITHOUT PARTNER)' if alone_count else ''}; functions same {same}, "
+    print(f"files {len(records)}{f' ({alone_count} WITHOUT PARTNER)' if alone_count else ''}; functions same {common - count.get('func_differ_nominal', 0)}, "
           + ", ".join(f"{what} {count.get(f'func_{category}', 0)}" for what, category in (("missing", "missing"), ("differing", "differ_nominal"), ("extra", "extra")))
           + "; missing " + ", ".join(f"{label}s {count.get(f'{label}_missing_nominal', 0)}" for label, _ in BY_GRAPH)
           + f"; explained {explained}, unexplained {unexplained_total}")

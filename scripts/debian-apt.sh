@@ -35,6 +35,7 @@ Dir::State::status "$dir/var/lib/dpkg/status";
 APT::Architecture "$arch";
 APT::Architectures "$arch";
 APT::Sandbox::User "";
+APT::Update::Error-Mode "any";
 Acquire::Retries "3";
 END
 apt-get -c "$dir/apt.conf" -qq update || die "no package lists of $suite ($arch) from $mirror: is the network up, does the suite exist?"

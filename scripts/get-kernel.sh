@@ -29,9 +29,13 @@ if [ -z "$flavour" ]; then
     case $arch in amd64 | arm64) flavour=cloud-$arch ;; *) flavour=$arch ;; esac
 fi
 case ${#positional[@]} in
-1) series=${positional[0]} suite=$(kernel_suite "$series") dest=$(kernel_dir "$series")
-   [ "$arch/$flavour" = amd64/cloud-amd64 ] || dest+=-$arch-$flavour ;;
-2) series='[0-9]+\.[0-9]+' dest=${positional[0]} suite=${positional[1]} ;;
+1)
+    series=${positional[0]} version=${positional[0]//./\\.}
+    suite=$(kernel_suite "$series")
+    dest=$(kernel_dir "$series")
+    [ "$arch/$flavour" = amd64/cloud-amd64 ] || dest+=-$arch-$flavour
+    ;;
+2) series='' version='[0-9]+\.[0-9]+' dest=${positional[0]} suite=${positional[1]} ;;
 *) usage ;;
 esac
 need dpkg-deb dpkg
@@ -74,12 +78,10 @@ prepare() {
 if [ ! -e "$dest/.complete" ]; then
     say "fetching the kernel of $suite ($flavour) into $dest"
     prepare
-    version=${series//./\\.}
-    [ ${#positional[@]} -eq 1 ] || version=$series
     image=$(newest linux-image- "linux-image-${version}(\\.[0-9]+)*(\\+[a-z0-9.]+|-[0-9]+)?-$fl-dbg")
     if [ -z "$image" ]; then
         others=$(newest linux-image- "linux-image-[0-9].*-$fl-dbg")
-        die "no kernel ${positional[0]} with debug information for $flavour in $suite${others:+ (the newest there is $others: change the table in scripts/lib.sh)}"
+        die "no kernel ${series:+$series }with debug information for $flavour in $suite${others:+ (the newest there is $others: change the table in scripts/lib.sh)}"
     fi
     fetch "$part/root" "$image"
     vmlinux=$(only root/usr/lib/debug -type f -name 'vmlinux*') || die "$image holds no vmlinux"

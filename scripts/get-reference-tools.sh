@@ -9,7 +9,11 @@ set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
 case $# in
-1) dest=$(tools_dir "$1") suite=$(lookup "$reference_table" "$1") version=$1 ;;
+1)
+    version=$1
+    dest=$(tools_dir "$1")
+    suite=$(lookup "$reference_table" "$1")
+    ;;
 2) dest=$1 suite=$2 version= ;;
 *) usage ;;
 esac

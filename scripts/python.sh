@@ -6,6 +6,7 @@ set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
 need python3 python3
+export PYTHONDONTWRITEBYTECODE=1 # leave no __pycache__ in the tree
 has_numpy() { "$1" -c 'import numpy' 2>/dev/null; }
 venv=$cache/venv
 if has_numpy python3; then

@@ -50,12 +50,9 @@ fn write_type(view: &BtfView<'_>, id: TypeId, ty: TypeView<'_>, out: &mut Vec<u8
                 encoding_name(int)
             )?;
         }
-        Kind::Ptr
-        | Kind::Typedef
-        | Kind::Volatile
-        | Kind::Const
-        | Kind::Restrict
-        | Kind::TypeTag => write!(out, " type_id={}", ty.size_or_type())?,
+        Kind::Ptr | Kind::Typedef | Kind::Volatile | Kind::Const | Kind::Restrict | Kind::TypeTag => {
+            write!(out, " type_id={}", ty.size_or_type())?
+        }
         Kind::Array => {
             let a = ty.array().unwrap_or_default();
             write!(out, " type_id={} index_type_id={} nr_elems={}", a.elem, a.index, a.nelems)?;
@@ -149,5 +146,123 @@ fn linkage_name(ty: TypeView<'_>) -> &'static str {
         Some(1) => "global",
         Some(2) => "extern",
         _ => "(unknown)",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::header::Endian;
+    use crate::testing::{Blob, every_kind};
+
+    fn text(view: &BtfView<'_>) -> String {
+        let mut out = Vec::new();
+        dump_raw(view, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    /// What bpftool 7.8 prints for `every_kind`.
+    const EVERY_KIND: &str = "\
+[1] INT 'int' size=4 bits_offset=0 nr_bits=32 encoding=SIGNED
+[2] INT 'long' size=8 bits_offset=0 nr_bits=64 encoding=SIGNED
+[3] PTR '(anon)' type_id=1
+[4] ARRAY '(anon)' type_id=1 index_type_id=2 nr_elems=3
+[5] UNION 'u' size=4 vlen=2
+\t'a' type_id=1 bits_offset=0
+\t'b' type_id=1 bits_offset=0
+[6] STRUCT 's' size=24 vlen=3
+\t'a' type_id=1 bits_offset=0
+\t'(anon)' type_id=3 bits_offset=64
+\t'c' type_id=4 bits_offset=96
+[7] STRUCT 'bits' size=16 vlen=3
+\t'x' type_id=1 bits_offset=0 bitfield_size=3
+\t'y' type_id=1 bits_offset=3 bitfield_size=29
+\t'p' type_id=3 bits_offset=64
+[8] ENUM 'e' encoding=UNSIGNED size=4 vlen=2
+\t'A' val=1
+\t'B' val=4294967295
+[9] ENUM '(anon)' encoding=SIGNED size=4 vlen=2
+\t'C' val=1
+\t'D' val=-1
+[10] ENUM64 'e64' encoding=UNSIGNED size=8 vlen=2
+\t'E' val=1ULL
+\t'F' val=18446744073709551615ULL
+[11] ENUM64 'es64' encoding=SIGNED size=8 vlen=2
+\t'G' val=-9223372036854775808LL
+\t'H' val=-1LL
+[12] FWD 'f' fwd_kind=struct
+[13] FWD 'g' fwd_kind=union
+[14] CONST '(anon)' type_id=6
+[15] TYPE_TAG 'user' type_id=14
+[16] PTR '(anon)' type_id=15
+[17] VOLATILE '(anon)' type_id=14
+[18] RESTRICT '(anon)' type_id=3
+[19] TYPEDEF 't' type_id=6
+[20] FUNC_PROTO '(anon)' ret_type_id=1 vlen=3
+\t'x' type_id=1
+\t'y' type_id=3
+\t'(anon)' type_id=0
+[21] FUNC 'f1' type_id=20 linkage=global
+[22] VAR 'v' type_id=1, linkage=static
+[23] DATASEC '.data' size=16 vlen=1
+\ttype_id=22 offset=8 size=4 (VAR 'v')
+[24] FLOAT 'double' size=8
+[25] DECL_TAG 'tag' type_id=21 component_idx=1
+[26] DECL_TAG 'tag' type_id=22 component_idx=-1
+";
+
+    #[test]
+    fn prints_what_bpftool_prints() {
+        for endian in [Endian::Little, Endian::Big] {
+            let data = every_kind(endian).bytes();
+            assert_eq!(text(&BtfView::parse(&data).unwrap()), EVERY_KIND);
+        }
+    }
+
+    #[test]
+    fn odd_values_are_printed_as_bpftool_does() {
+        let mut b = Blob::new();
+        let int = b.plain(Kind::Int, "i", 4, &[IntData::new(3, 1, 31).0]);
+        b.var("v", 3, int);
+        b.datasec(".d", 8, &[(0, 0, u32::MAX), (int, 4, 4)]);
+        b.func("f", 7, 0);
+        b.raw(b.strings.len() as u32 - 1, Kind::Typedef, 0, false, 0, &[]);
+        let data = b.bytes();
+        let expected = "\
+[1] INT 'i' size=4 bits_offset=1 nr_bits=31 encoding=UNKN
+[2] VAR 'v' type_id=1, linkage=(unknown)
+[3] DATASEC '.d' size=8 vlen=2
+\ttype_id=0 offset=0 size=4294967295 (UNKNOWN '(anon)')
+\ttype_id=1 offset=4 size=4 (INT 'i')
+[4] FUNC 'f' type_id=0 linkage=(unknown)
+[5] TYPEDEF '' type_id=0
+";
+        assert_eq!(text(&BtfView::parse(&data).unwrap()), expected);
+    }
+
+    #[test]
+    fn of_a_split_only_the_own_types_are_printed() {
+        let mut b = Blob::new();
+        let int = b.int("int", 4);
+        let base_data = b.bytes();
+        let base = BtfView::parse(&base_data).unwrap();
+        let mut b = Blob::on(&base);
+        let own = b.typedef("t", int);
+        let data = b.bytes();
+        let view = BtfView::parse_split(&data, &base).unwrap();
+        assert_eq!(text(&view), "[2] TYPEDEF 't' type_id=1\n");
+        assert_eq!(dump_type(&view, TypeId(own)).unwrap(), text(&view).as_bytes());
+        assert!(dump_type(&view, TypeId(int)).unwrap().starts_with(b"[1] INT 'int'"));
+        assert_eq!(dump_type(&view, TypeId(3)), None);
+    }
+
+    #[test]
+    fn names_and_ids_that_lead_nowhere_are_told() {
+        let mut b = Blob::new();
+        b.raw(999, Kind::Ptr, 0, false, 77, &[]);
+        b.datasec(".d", 8, &[(99, 0, 4)]);
+        let data = b.bytes();
+        let expected = "[1] PTR '(invalid)' type_id=77\n[2] DATASEC '.d' size=8 vlen=1\n\ttype_id=99 offset=0 size=4\n";
+        assert_eq!(text(&BtfView::parse(&data).unwrap()), expected);
     }
 }

@@ -191,7 +191,7 @@ impl Blob {
     }
 }
 
-/// A little of every kind, valid at every level.
+/// A little of every kind, valid at every level and for every kernel since 6.0.
 pub fn every_kind(endian: Endian) -> Blob {
     let mut b = Blob::with_endian(endian);
     let int = b.int("int", 4);
@@ -207,9 +207,9 @@ pub fn every_kind(endian: Endian) -> Blob {
     b.enumeration64("es64", true, &[("G", i64::MIN), ("H", -1)]);
     b.fwd("f", false);
     b.fwd("g", true);
-    let tag = b.type_tag("user", s);
-    let konst = b.konst(tag);
-    b.ptr(konst);
+    let konst = b.konst(s);
+    let tag = b.type_tag("user", konst);
+    b.ptr(tag);
     b.plain(Kind::Volatile, "", konst, &[]);
     b.plain(Kind::Restrict, "", ptr, &[]);
     b.typedef("t", s);

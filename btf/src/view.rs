@@ -285,6 +285,14 @@ pub struct MemberView {
 }
 
 impl MemberView {
+    fn read(endian: Endian, e: &[u8]) -> MemberView {
+        MemberView {
+            name_off: StrOff(word(endian, e, 0)),
+            type_id: TypeId(word(endian, e, 4)),
+            offset_word: word(endian, e, 8),
+        }
+    }
+
     /// Offset from the start of the composite, in bits; `kflag` is that of the composite.
     pub fn bit_offset(self, kflag: bool) -> u32 {
         if kflag { self.offset_word & 0x00ff_ffff } else { self.offset_word }
@@ -328,6 +336,16 @@ pub struct VarEntryView {
     pub byte_offset: u32,
     /// Size, in bytes.
     pub byte_size: u32,
+}
+
+impl VarEntryView {
+    fn read(endian: Endian, e: &[u8]) -> VarEntryView {
+        VarEntryView {
+            type_id: TypeId(word(endian, e, 0)),
+            byte_offset: word(endian, e, 4),
+            byte_size: word(endian, e, 8),
+        }
+    }
 }
 
 impl<'a> TypeView<'a> {
@@ -457,12 +475,13 @@ impl<'a> TypeView<'a> {
 
     /// Members of a STRUCT or UNION.
     pub fn members(self) -> impl DoubleEndedIterator<Item = MemberView> + ExactSizeIterator + Clone + use<'a> {
-        let (endian, own) = (self.endian, matches!(self.kind, Kind::Struct | Kind::Union));
-        self.elements(own, 12).map(move |e| MemberView {
-            name_off: StrOff(word(endian, e, 0)),
-            type_id: TypeId(word(endian, e, 4)),
-            offset_word: word(endian, e, 8),
-        })
+        let endian = self.endian;
+        self.elements(self.is_composite(), 12).map(move |e| MemberView::read(endian, e))
+    }
+
+    /// Member `n` of a STRUCT or UNION, counted from 0.
+    pub fn member(self, n: usize) -> Option<MemberView> {
+        Some(MemberView::read(self.endian, self.elements(self.is_composite(), 12).nth(n)?))
     }
 
     /// Values of an ENUM or ENUM64.
@@ -490,11 +509,17 @@ impl<'a> TypeView<'a> {
     /// Entries of a DATASEC.
     pub fn vars(self) -> impl DoubleEndedIterator<Item = VarEntryView> + ExactSizeIterator + Clone + use<'a> {
         let endian = self.endian;
-        self.elements(self.kind == Kind::Datasec, 12).map(move |e| VarEntryView {
-            type_id: TypeId(word(endian, e, 0)),
-            byte_offset: word(endian, e, 4),
-            byte_size: word(endian, e, 8),
-        })
+        self.elements(self.kind == Kind::Datasec, 12).map(move |e| VarEntryView::read(endian, e))
+    }
+
+    /// Entry `n` of a DATASEC, counted from 0.
+    pub fn var(self, n: usize) -> Option<VarEntryView> {
+        Some(VarEntryView::read(self.endian, self.elements(self.kind == Kind::Datasec, 12).nth(n)?))
+    }
+
+    /// Whether this is a STRUCT or UNION.
+    pub fn is_composite(self) -> bool {
+        matches!(self.kind, Kind::Struct | Kind::Union)
     }
 
     /// The vlen elements of `size` bytes after the record, or none if the kind has no such elements.
@@ -521,4 +546,135 @@ impl fmt::Debug for TypeView<'_> {
 #[inline]
 fn word(endian: Endian, bytes: &[u8], at: usize) -> u32 {
     endian.read_u32(bytes, at).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dump::dump_raw;
+    use crate::testing::{Blob, every_kind};
+    use crate::verify::{Options, verify};
+
+    #[test]
+    fn reads_every_kind_in_both_byte_orders() {
+        for endian in [Endian::Little, Endian::Big] {
+            let data = every_kind(endian).bytes();
+            let view = BtfView::parse(&data).unwrap();
+            assert_eq!((view.endian(), view.first_id(), view.str_start()), (endian, TypeId(1), StrOff(0)));
+            assert_eq!(view.end_id().index(), view.type_count() + 1);
+            let kinds: std::collections::HashSet<Kind> = view.types().map(|(_, t)| t.kind()).collect();
+            assert_eq!(kinds.len(), Kind::ALL.len());
+            assert!(view.types().all(|(id, ty)| view.get(id) == Some(ty)));
+            let find = |kind, name: &str| {
+                let found =
+                    view.types().find(|(_, t)| t.kind() == kind && view.string(t.name_off()) == Some(name.as_bytes()));
+                found.unwrap().1
+            };
+            assert_eq!(find(Kind::Int, "int").int_data(), Some(IntData::new(IntData::SIGNED, 0, 32)));
+            let array = find(Kind::Array, "").array().unwrap();
+            assert_eq!(array, ArrayInfo { elem: TypeId(1), index: TypeId(2), nelems: 3 });
+            let bits = find(Kind::Struct, "bits");
+            let places: Vec<_> = bits.members().map(|m| (m.bit_offset(true), m.bit_size(true))).collect();
+            assert_eq!(places, [(0, 3), (3, 29), (64, 0)]);
+            assert_eq!((bits.byte_size(), bits.type_id(), bits.member(3)), (Some(16), None, None));
+            assert_eq!(bits.member(2), bits.members().last());
+            let values = |kind, name| find(kind, name).enumerators().map(|e| e.value).collect::<Vec<_>>();
+            assert_eq!(values(Kind::Enum, "e"), [1, 0xffff_ffff]);
+            assert_eq!(values(Kind::Enum, ""), [1, -1]);
+            assert_eq!(values(Kind::Enum64, "es64"), [i64::MIN, -1]);
+            assert_eq!(find(Kind::FuncProto, "").params().len(), 3);
+            assert_eq!(find(Kind::Func, "f1").linkage(), Some(1));
+            assert_eq!(find(Kind::DeclTag, "tag").component_index(), Some(1));
+            let entry = find(Kind::Datasec, ".data").var(0).unwrap();
+            assert_eq!((entry.byte_offset, entry.byte_size), (8, 4));
+            // Accessors of other kinds give nothing.
+            assert_eq!((bits.array(), bits.int_data(), bits.linkage(), bits.params().len()), (None, None, None, 0));
+        }
+    }
+
+    #[test]
+    fn split_on_split_numbers_on() {
+        let mut b = Blob::new();
+        let int = b.int("int", 4);
+        let base_data = b.bytes();
+        let base = BtfView::parse(&base_data).unwrap();
+        let mut b = Blob::on(&base);
+        let ptr = b.ptr(int);
+        b.typedef("one", ptr);
+        let middle_data = b.bytes();
+        let middle = BtfView::parse_split(&middle_data, &base).unwrap();
+        let mut b = Blob::on(&middle);
+        let own = b.structure("two", 4, &[("x", int, 0)]);
+        let data = b.bytes();
+        let view = BtfView::parse_split(&data, &middle).unwrap();
+
+        assert_eq!((view.first_id(), view.end_id()), (TypeId(4), TypeId(5)));
+        assert_eq!(view.types().map(|(id, _)| id).collect::<Vec<_>>(), [TypeId(own)]);
+        let name = |id| view.get(TypeId(id)).and_then(|t| view.string(t.name_off()));
+        assert_eq!(
+            [0, 1, 2, 3, 4, 5].map(name),
+            [None, Some("int"), Some(""), Some("one"), Some("two"), None].map(|n: Option<&str>| n.map(str::as_bytes))
+        );
+        assert_eq!(view.string(StrOff(2)), Some(&b"nt"[..]));
+        assert_eq!(view.string(view.str_end()), None);
+        assert_eq!(view.base().unwrap().base().unwrap().end_id(), TypeId(2));
+
+        // A header alone is a fine split BTF, but not a base; the byte orders must agree.
+        let empty = Blob::on(&view).bytes();
+        assert_eq!(BtfView::parse_split(&empty, &view).unwrap().type_count(), 0);
+        assert_eq!(BtfView::parse(&empty).unwrap_err().rule(), Some("H7"));
+        let big = Blob::with_endian(Endian::Big).bytes();
+        assert_eq!(BtfView::parse_split(&big, &base).unwrap_err().kind(), ErrorKind::Base);
+    }
+
+    #[test]
+    fn records_that_derail_the_scan_are_errors() {
+        let fail = |words: &[u32]| {
+            let mut b = Blob::new();
+            b.int("int", 4);
+            b.words(words);
+            BtfView::parse(&b.bytes()).unwrap_err().to_string()
+        };
+        assert_eq!(fail(&[0, 0]), "BTF types+0x10: type 2: 8 bytes left, a record has 12");
+        assert_eq!(fail(&[0, 0, 0]), "BTF types+0x10: type 2: kind 0 is not known");
+        assert_eq!(fail(&[0, 20 << 24, 0]), "BTF types+0x10: type 2: kind 20 is not known");
+        assert_eq!(fail(&[0, 0x7f << 24, 0]), "BTF types+0x10: type 2: kind 127 is not known");
+        assert_eq!(fail(&[0, 0x04ff_ffff, 0]), "BTF types+0x10: type 2: 12 bytes left, 201326592 needed");
+        let strings = |bytes: &[u8]| {
+            let mut b = Blob::new();
+            b.strings = bytes.to_vec();
+            b.int("", 4);
+            BtfView::parse(&b.bytes()).unwrap_err().to_string()
+        };
+        assert_eq!(strings(b"a\0"), "BTF strings+0x0: the first string is not the empty one");
+        assert_eq!(strings(b"\0a"), "BTF strings+0x1: the last string does not end in a NUL");
+        assert_eq!(strings(b""), "BTF strings+0x0: there are no strings, not even the empty one");
+    }
+
+    /// Reads all that can be read.
+    fn exercise(data: &[u8], base: Option<&BtfView<'_>>) -> bool {
+        let Ok(view) = BtfView::parse_on(data, base) else { return false };
+        dump_raw(&view, &mut std::io::sink()).unwrap();
+        verify(&view, &Options::default());
+        true
+    }
+
+    #[test]
+    fn no_damage_panics() {
+        for endian in [Endian::Little, Endian::Big] {
+            let data = every_kind(endian).bytes();
+            for end in 0..data.len() {
+                assert!(!exercise(&data[..end], None), "cut at {end}");
+            }
+            for at in 0..data.len() {
+                for byte in [0, 1, 0x7f, 0x80, 0xff, data[at] ^ 1, data[at].wrapping_add(4)] {
+                    let mut changed = data.clone();
+                    changed[at] = byte;
+                    exercise(&changed, None);
+                    let base = BtfView::parse(&data).unwrap();
+                    exercise(&changed, Some(&base));
+                }
+            }
+        }
+    }
 }

@@ -1,1 +1,164 @@
-//! encoder
+//! Encodes the DWARF of a kernel or a module as BTF.
+//!
+//! [`encode`] is the pipeline: debug sections, units in parallel, functions and variables chosen, types resolved against
+//! the base, bytes. [`elf_out`] and [`replace`] put the bytes into the ELF file.
+
+pub mod assemble;
+pub mod convert;
+pub mod elf_out;
+pub mod error;
+pub mod functions;
+pub mod input;
+pub mod kfuncs;
+pub mod locations;
+pub mod names;
+pub mod options;
+pub mod replace;
+pub mod report;
+pub mod selection;
+pub mod signature;
+pub mod units;
+pub mod variables;
+
+use std::time::Instant;
+
+use btf::base::Base;
+use btf::dialect::Dialect;
+use btf::header::Endian;
+use dwarf::elf::ElfFile;
+use gimli::{BigEndian, Endianity, LittleEndian};
+
+use error::{Error, ErrorKind, Result};
+use functions::FunctionSymbols;
+use kfuncs::Kfuncs;
+use locations::Machine;
+use options::Options;
+use report::{Phase, Summary};
+use units::Job;
+use variables::DataSection;
+
+/// A file's BTF.
+#[derive(Debug)]
+pub struct Encoded {
+    /// The bytes of `.BTF`.
+    pub btf: Vec<u8>,
+    /// What there is to say about it.
+    pub summary: Summary,
+}
+
+/// Encodes an ELF file: on top of a base (split BTF), or by itself.
+///
+/// Runs on the current rayon thread pool; the result is the same for any number of threads. `progress` is called with the
+/// bytes of each unit that was read.
+///
+/// # Errors
+/// A file without DWARF, damaged DWARF, a base that does not go with it, a result beyond the limits of BTF.
+pub fn encode(
+    file: &ElfFile<'_>,
+    base: Option<&Base<'_>>,
+    options: &Options,
+    progress: &(dyn Fn(u64) + Sync),
+) -> Result<Encoded> {
+    match file.endian {
+        object::Endianness::Little => encode_as(file, base, options, progress, LittleEndian),
+        object::Endianness::Big => encode_as(file, base, options, progress, BigEndian),
+    }
+}
+
+fn encode_as<E: Endianity + Send + Sync>(
+    file: &ElfFile<'_>,
+    base: Option<&Base<'_>>,
+    options: &Options,
+    progress: &(dyn Fn(u64) + Sync),
+    endian: E,
+) -> Result<Encoded> {
+    let target_endian = if endian.is_big_endian() { Endian::Big } else { Endian::Little };
+    if !file.has_dwarf() {
+        let text = "no DWARF debug information (.debug_info): build with CONFIG_DEBUG_INFO_DWARF5 or -g, and encode before stripping";
+        return Err(Error::new(ErrorKind::NoDwarf, text));
+    }
+    if let Some(base) = base.filter(|b| b.view().endian() != target_endian) {
+        let name = |e: Endian| if e == Endian::Big { "big-endian" } else { "little-endian" };
+        let (theirs, ours) = (name(base.view().endian()), name(target_endian));
+        let text = format!("the base BTF is {theirs}, the file is {ours}: pass the vmlinux of the same build");
+        return Err(Error::new(ErrorKind::Base, text));
+    }
+    let mut clock = Clock::default();
+
+    let data = file.debug_data()?;
+    let sections = data.sections();
+    let headers = dwarf::unit::headers(sections.info, endian)?;
+    clock.lap("debug sections", || format!("{} bytes, {} units", sections.info.len(), headers.len()));
+
+    let symbols = FunctionSymbols::of(file);
+    let kfuncs = if options.features.decl_tag_kfuncs { Kfuncs::of(file) } else { Kfuncs::default() };
+    let data_section = if options.features.var { DataSection::of(file) } else { None };
+    clock.lap("symbols", || format!("{} names of functions", symbols.iter().count()));
+
+    let dialect = options.dialect.unwrap_or_else(|| match base {
+        Some(base) => Dialect::of(base, Dialect::PAHOLE_1_32),
+        None => Dialect::PAHOLE_1_32,
+    });
+    let job = Job {
+        sections,
+        endian,
+        headers: &headers,
+        base,
+        dialect,
+        options,
+        symbols: &symbols,
+        machine: Machine::of(file.machine),
+        data: data_section.as_ref(),
+        linked: !file.relocatable,
+        progress,
+    };
+    let mut folded = units::fold(&job)?;
+    let classes = folded.fold.classes.end() - folded.fold.classes.first();
+    clock.lap("units", || format!("{} types, {classes} classes", folded.types_read));
+
+    let decisions =
+        selection::select(options.selection, options.features, &symbols, &folded.instances, &folded.fold.classes);
+    clock.lap("functions", || format!("{} candidates", folded.instances.list.len()));
+
+    let word_size = if file.is_64 { 8 } else { 4 };
+    let parts = assemble::Parts { base, endian: target_endian, word_size, symbols: &symbols, kfuncs: &kfuncs, options };
+    let (btf, mut summary) = assemble::assemble(&mut folded, &decisions, &parts, &mut clock)?;
+
+    summary.units = headers.len();
+    summary.units_excluded = folded.excluded;
+    summary.types_read = folded.types_read;
+    summary.degraded = folded.degraded;
+    summary.names_changed = folded.names_changed;
+    summary.dialect = Some(dialect);
+    summary.dialect_of_base = base.is_some() && options.dialect.is_none();
+    if !file.has_symbols() {
+        summary.warnings.push("no .symtab: functions and variables are left out".into());
+    }
+    for set in &kfuncs.sorted_sets {
+        let text = format!("kfunc set {set}: its entries were sorted, so which one is bpf_fastcall is uncertain; encode the file from before resolve_btfids");
+        summary.warnings.push(text);
+    }
+    summary.phases = clock.phases;
+    Ok(Encoded { btf, summary })
+}
+
+/// Times the phases.
+pub struct Clock {
+    start: Instant,
+    phases: Vec<Phase>,
+}
+
+impl Default for Clock {
+    fn default() -> Clock {
+        Clock { start: Instant::now(), phases: Vec::new() }
+    }
+}
+
+impl Clock {
+    /// Ends a phase.
+    pub fn lap(&mut self, name: &'static str, amount: impl FnOnce() -> String) {
+        let now = Instant::now();
+        self.phases.push(Phase { name, time: now - self.start, amount: amount() });
+        self.start = now;
+    }
+}

@@ -467,6 +467,11 @@ impl Renumbering {
         class.0.checked_sub(self.first_class).map_or(class, |own| self.classes[own as usize])
     }
 
+    /// The use of a type, with its reference renumbered.
+    pub fn used(&self, used: Use) -> Use {
+        Use { reference: self.reference(used.reference), local: used.local }
+    }
+
     /// The reference, with its class or name renumbered.
     pub fn reference(&self, reference: Ref) -> Ref {
         match reference {

@@ -16,6 +16,7 @@ mod cycles;
 pub mod fold;
 pub mod resolve;
 pub mod table;
+pub mod tags;
 mod versions;
 
 

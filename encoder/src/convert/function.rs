@@ -133,10 +133,7 @@ impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
         if origin == RawRef::VOID {
             origin = self.reference_of(a, Attr::Specification);
         }
-        let name = match a.get(Attr::Name) {
-            Some(Value::Text(text)) => self.names.free_memo(self.strings, self.unit, text),
-            _ => StrId::EMPTY,
-        };
+        let name = self.name(a);
         let group = self.functions.group(name, self.strings);
         if group.is_none() && origin == RawRef::VOID {
             return Role::Other;

@@ -31,10 +31,7 @@ pub struct RawVariable {
 impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
     pub(super) fn variable(&mut self, die: Die<'_>) -> Role {
         let a = die.attributes;
-        let name = match a.get(Attr::Name) {
-            Some(Value::Text(text)) => self.names.free_memo(self.strings, self.unit, text),
-            _ => StrId::EMPTY,
-        };
+        let name = self.name(a);
         let address = match a.get(Attr::Location) {
             Some(Value::Block(start, len)) => self.fixed_address(start, len),
             _ => None,

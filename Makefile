@@ -1,0 +1,77 @@
+# What a packager or a newcomer types. Each target sees to what it needs (scripts/setup.sh); downloads for tests go to
+# $(BTFGEN_CACHE), by default ~/.cache/btfgen, never into the tree.
+
+CARGO ?= cargo
+PREFIX ?= /usr/local
+DESTDIR ?=
+INSTALL ?= install
+# For test-kernel and compare: 6.1, 6.12 or 7.3.
+KERNEL ?= 7.3
+
+bindir = $(PREFIX)/bin
+docdir = $(PREFIX)/share/doc/btfgen
+target = $(or $(CARGO_TARGET_DIR),target)
+# An absolute path, since the scripts change folders.
+export BTFGEN = $(abspath $(target))/release/btfgen
+
+.PHONY: all build check demo test test-kernel compare doc clean install help
+
+all: build
+
+build:
+	@scripts/setup.sh build
+	$(CARGO) build --release --locked
+
+# Formatting, lints, and the scripts' syntax.
+check:
+	@scripts/setup.sh check
+	$(CARGO) fmt --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	@for script in scripts/*.sh .ci/run; do bash -n "$$script" || exit 1; done
+	@if command -v shellcheck >/dev/null; then shellcheck -x scripts/*.sh .ci/run; else echo "shellcheck is not here: skipped"; fi
+
+# btfgen on a small stand-in kernel and a module; see kernel-fixtures/.
+demo:
+	@scripts/setup.sh test
+	$(CARGO) build --release --locked
+	@scripts/demo.sh
+
+# Everything that needs no download.
+test:
+	@scripts/setup.sh test
+	$(CARGO) test --workspace --locked
+
+# A real Debian kernel and all its modules against the reference encoder.
+test-kernel:
+	@scripts/setup.sh kernel
+	$(CARGO) build --release --locked
+	@scripts/test-kernel.sh $(KERNEL)
+
+# Speed and size beside the reference encoder.
+compare:
+	@scripts/setup.sh kernel
+	$(CARGO) build --release --locked
+	@scripts/compare.sh $(KERNEL)
+
+doc:
+	@scripts/setup.sh build
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked
+
+clean:
+	$(CARGO) clean
+
+# Does not build, so that it can run as another user than `make`.
+install:
+	@test -x $(BTFGEN) || { echo "run make first"; exit 1; }
+	$(INSTALL) -D -m 755 $(BTFGEN) $(DESTDIR)$(bindir)/btfgen
+	$(INSTALL) -d $(DESTDIR)$(docdir)
+	$(INSTALL) -m 644 README.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE $(DESTDIR)$(docdir)
+
+help:
+	@echo "make            build target/release/btfgen"
+	@echo "make demo       see it at work on a small kernel and a module"
+	@echo "make test       all tests that need no download"
+	@echo "make test-kernel KERNEL=7.3|6.12|6.1   a real kernel and its modules against the reference encoder"
+	@echo "make compare KERNEL=7.3                 speed and size beside the reference encoder"
+	@echo "make check      formatting and lints     make doc    make clean"
+	@echo "make install    PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)"

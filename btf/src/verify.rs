@@ -1,0 +1,536 @@
+//! The kernel's acceptance rules, applied to any BTF: what a kernel would say without asking one.
+//!
+//! The rules come in tiers, checked in the kernel's order; each has a number that findings carry:
+//!
+//! | tier | about | kernel BTF | user BTF |
+//! |------|-------|------------|----------|
+//! | H, S | header, string section | yes | yes |
+//! | L    | layout section, alignment (R0a, R0b too) | no | yes |
+//! | M    | one record at a time: words that must be 0, names, offsets (`meta`) | yes | yes |
+//! | R    | what references lead to: sizes, loops, kinds (`resolve`) | no | yes |
+//! | C    | chains of modifiers | yes | yes |
+//! | N    | limits of the whole: number of types, bytes of a user BTF | yes | yes |
+//!
+//! Kernel BTF is what the kernel parses by itself (vmlinux, modules, `.BTF.base`); user BTF is what `bpf(BPF_BTF_LOAD)`
+//! gets. The kernel stops at the first violation. Here all of a tier are reported, and a tier with findings is the last
+//! one, because the next ones take it for granted. Within R the kernel may name another violation first, because it
+//! looks for loops and for wrong kinds at the same time. Rules that [`BtfView::parse`] needs itself (H1 to H8, M1, M2 and
+//! most of S2) come as its error, see [`Error::rule`](crate::error::Error::rule).
+//!
+//! Not checked: R29, an internal consistency check that no input reaches, and R30, the special fields of BPF programs.
+//! M97 cannot be broken alone: it follows from M94 to M96.
+//!
+//! All of this is linear in the size of the BTF, without recursion.
+
+mod meta;
+mod resolve;
+
+use std::fmt;
+
+use crate::ids::{StrOff, TypeId};
+use crate::kind::Kind;
+use crate::view::{BtfView, TypeView};
+
+/// Longest chain of modifiers (rule C2).
+const MAX_MODIFIERS: usize = 32;
+/// Largest user BTF, and largest string section, in bytes.
+const MAX_BYTES: usize = 16 << 20;
+/// Bytes of a name that a finding keeps; the text of a hostile name could be as long as the file.
+const MAX_NAME_SHOWN: usize = 128;
+
+/// Which of the kernel's doors the BTF is to pass.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Level {
+    /// As vmlinux, module or distilled base: tiers H, S, M, C, N.
+    Kernel,
+    /// As loaded by `bpf(BPF_BTF_LOAD)`: tiers L and R too. Split BTF cannot be loaded that way; it is held to the same
+    /// rules, with its base taken as good.
+    User,
+}
+
+/// A kernel release, for rules that changed: (7, 3) is 7.3.
+///
+/// Where the release of a change is not known exactly, the strict rule holds up to the first release known to be lax.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct KernelVersion(pub u16, pub u16);
+
+impl KernelVersion {
+    /// The newest rules known.
+    pub const NEWEST: KernelVersion = KernelVersion(u16::MAX, u16::MAX);
+    /// First release known to have 7 bits of kind, 24 of vlen, the header's layout fields, and no rule C3.
+    const WIDE: KernelVersion = KernelVersion(7, 3);
+    /// First release with attributes as tags (kflag of DECL_TAG and TYPE_TAG).
+    const ATTRIBUTE_TAGS: KernelVersion = KernelVersion(6, 15);
+    /// First release known to allow any printable name of a DATASEC.
+    const PRINTABLE_SECTIONS: KernelVersion = KernelVersion(6, 12);
+    /// First release with names of up to 512 bytes instead of 128.
+    const LONG_NAMES: KernelVersion = KernelVersion(6, 1);
+
+    /// Bytes of the longest name.
+    fn max_name(self) -> usize {
+        if self >= KernelVersion::LONG_NAMES { 512 } else { 128 }
+    }
+
+    /// Whether this kernel knows the kind.
+    fn knows(self, kind: Kind) -> bool {
+        let since = match kind {
+            Kind::Int
+            | Kind::Ptr
+            | Kind::Array
+            | Kind::Struct
+            | Kind::Union
+            | Kind::Enum
+            | Kind::Fwd
+            | Kind::Typedef
+            | Kind::Volatile
+            | Kind::Const
+            | Kind::Restrict => (4, 18),
+            Kind::Func | Kind::FuncProto => (5, 0),
+            Kind::Var | Kind::Datasec => (5, 2),
+            Kind::Float => (5, 13),
+            Kind::DeclTag => (5, 16),
+            Kind::TypeTag => (5, 17),
+            Kind::Enum64 => (6, 0),
+        };
+        (self.0, self.1) >= since
+    }
+}
+
+impl fmt::Display for KernelVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.0, self.1)
+    }
+}
+
+/// What to check against, and how much to report.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Which tiers are checked.
+    pub level: Level,
+    /// The kernel whose rules hold.
+    pub kernel: KernelVersion,
+    /// Bytes of a pointer, from the class of the ELF file; used by [`Level::User`].
+    pub pointer_bytes: u32,
+    /// Findings after this many are left out.
+    pub max_findings: usize,
+}
+
+impl Default for Options {
+    /// Everything, by the newest kernel of 64 bits; up to 1,000 findings.
+    fn default() -> Options {
+        Options { level: Level::User, kernel: KernelVersion::NEWEST, pointer_bytes: 8, max_findings: 1000 }
+    }
+}
+
+/// One violation of one rule.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Finding {
+    /// Number of the rule: "M53".
+    pub rule: &'static str,
+    /// The type whose record breaks it; void for a rule about the whole.
+    pub id: TypeId,
+    /// Kind of that type.
+    pub kind: Option<Kind>,
+    /// Name of that type as text, cut after 128 bytes; empty if it has none.
+    pub name: String,
+    /// Which member, value, parameter or data section entry, counted from 0.
+    pub element: Option<u32>,
+    /// The kernel's text for the rule.
+    pub text: String,
+}
+
+impl fmt::Display for Finding {
+    /// ``[17] STRUCT `foo` member 2: Invalid type_id (M53)``
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.kind {
+            None => write!(f, "BTF")?,
+            Some(kind) if self.name.is_empty() => write!(f, "[{}] {} (anon)", self.id, kind.name())?,
+            Some(kind) => write!(f, "[{}] {} `{}`", self.id, kind.name(), self.name)?,
+        }
+        if let (Some(n), Some(word)) = (self.element, self.kind.and_then(element_word)) {
+            write!(f, " {word} {n}")?;
+        }
+        write!(f, ": {} ({})", self.text, self.rule)
+    }
+}
+
+/// What the elements of a kind are called.
+fn element_word(kind: Kind) -> Option<&'static str> {
+    match kind {
+        Kind::Struct | Kind::Union => Some("member"),
+        Kind::Enum | Kind::Enum64 => Some("value"),
+        Kind::Func | Kind::FuncProto => Some("parameter"),
+        Kind::Datasec => Some("entry"),
+        Kind::Int
+        | Kind::Ptr
+        | Kind::Array
+        | Kind::Fwd
+        | Kind::Typedef
+        | Kind::Volatile
+        | Kind::Const
+        | Kind::Restrict
+        | Kind::Var
+        | Kind::Float
+        | Kind::DeclTag
+        | Kind::TypeTag => None,
+    }
+}
+
+/// The violations in a BTF, in the kernel's order; empty means that the kernel would take it.
+///
+/// Of a split BTF only the own types are checked.
+pub fn verify(view: &BtfView<'_>, options: &Options) -> Vec<Finding> {
+    let mut check = Check { view, options, findings: Vec::new() };
+    let tiers: [fn(&mut Check<'_, '_>); 4] =
+        [check_sections, meta::check_records, resolve::check_references, check_chains];
+    for tier in tiers {
+        tier(&mut check);
+        if !check.findings.is_empty() {
+            break;
+        }
+    }
+    check.findings
+}
+
+/// The state of a verification, and what all tiers share.
+struct Check<'v, 'a> {
+    view: &'v BtfView<'a>,
+    options: &'v Options,
+    findings: Vec<Finding>,
+}
+
+impl Check<'_, '_> {
+    /// Whether enough was found, so that a tier can stop.
+    fn is_full(&self) -> bool {
+        self.findings.len() >= self.options.max_findings
+    }
+
+    fn push(&mut self, rule: &'static str, id: TypeId, element: Option<usize>, text: impl Into<String>) {
+        if self.is_full() {
+            return;
+        }
+        let ty = self.view.get(id);
+        let name = ty.map_or(String::new(), |t| shown(self.view, t.name_off()));
+        let element = element.map(|n| n as u32);
+        self.findings.push(Finding { rule, id, kind: ty.map(TypeView::kind), name, element, text: text.into() });
+    }
+
+    /// Violation of a rule about the whole BTF.
+    fn whole(&mut self, rule: &'static str, text: &str) {
+        self.push(rule, TypeId::VOID, None, text);
+    }
+
+    /// Violation of a rule about a type.
+    fn bad(&mut self, rule: &'static str, id: TypeId, text: impl Into<String>) {
+        self.push(rule, id, None, text);
+    }
+
+    /// Violation of a rule about a member, value, parameter or entry.
+    fn bad_element(&mut self, rule: &'static str, id: TypeId, element: usize, text: impl Into<String>) {
+        self.push(rule, id, Some(element), text);
+    }
+
+    /// Whether the name is an identifier for the kernel (Latin-1 letters included, UTF-8 not), and not empty.
+    fn is_identifier(&self, name: StrOff) -> bool {
+        let letter = |b: u8| b.is_ascii_alphabetic() || matches!(b, b'_' | b'.' | 0xc0..=0xd6 | 0xd8..=0xf6 | 0xf8..);
+        self.name_is(name, |at, b| letter(b) || at > 0 && b.is_ascii_digit())
+    }
+
+    /// Whether the name is printable for the kernel, and not empty.
+    fn is_printable(&self, name: StrOff) -> bool {
+        self.name_is(name, |_, b| matches!(b, 0x20..=0x7e | 0xa0..))
+    }
+
+    fn is_empty_name(&self, name: StrOff) -> bool {
+        self.view.string_tail(name).is_none_or(|tail| tail[0] == 0)
+    }
+
+    /// Whether the name is not empty, not too long, and made of bytes that are allowed where they stand. Looks at
+    /// no more bytes than the longest name has.
+    fn name_is(&self, name: StrOff, allowed: impl Fn(usize, u8) -> bool) -> bool {
+        let Some(tail) = self.view.string_tail(name) else { return false };
+        let longest = self.options.kernel.max_name();
+        let end = tail.iter().take(longest + 1).enumerate().position(|(at, &b)| b == 0 || !allowed(at, b));
+        end.is_some_and(|end| end > 0 && tail[end] == 0)
+    }
+}
+
+/// The start of a name, as text.
+fn shown(view: &BtfView<'_>, name: StrOff) -> String {
+    let tail = view.string_tail(name).unwrap_or(&[]);
+    let len = tail.iter().take(MAX_NAME_SHOWN).position(|&b| b == 0);
+    String::from_utf8_lossy(&tail[..len.unwrap_or(tail.len().min(MAX_NAME_SHOWN))]).into_owned()
+}
+
+/// Whether chains go through this kind.
+fn is_modifier(kind: Kind) -> bool {
+    match kind {
+        Kind::Typedef | Kind::Volatile | Kind::Const | Kind::Restrict | Kind::TypeTag => true,
+        Kind::Int
+        | Kind::Ptr
+        | Kind::Array
+        | Kind::Struct
+        | Kind::Union
+        | Kind::Enum
+        | Kind::Fwd
+        | Kind::Func
+        | Kind::FuncProto
+        | Kind::Var
+        | Kind::Datasec
+        | Kind::Float
+        | Kind::DeclTag
+        | Kind::Enum64 => false,
+    }
+}
+
+/// Tiers H, S and L as far as parsing is laxer, and the limits of the whole (N).
+fn check_sections(check: &mut Check<'_, '_>) {
+    let (view, header) = (check.view, check.view.header());
+    let user = check.options.level == Level::User;
+    let (types, strings) = (header.types(), header.strings());
+    let old_reader_fails = view.bytes()[..header.byte_size()].iter().skip(24).any(|&b| b != 0);
+    if check.options.kernel < KernelVersion::WIDE && old_reader_fails {
+        check.whole("H3", "Unsupported btf_header");
+    }
+
+    // The parts must tile all that follows the header, in any order.
+    let mut parts = vec![types.clone(), strings.clone()];
+    parts.extend(header.layout());
+    parts.sort_by_key(|part| (part.start, part.end));
+    let mut at = header.byte_size();
+    for part in &parts {
+        if part.start > at {
+            check.whole("H9", "Unsupported section found");
+        } else if part.start < at {
+            check.whole("H10", "Section overlap found");
+        }
+        at = at.max(part.end);
+    }
+    if at != view.bytes().len() {
+        check.whole("H9", "Unsupported section found");
+    }
+
+    if header.byte_size() < 32 && strings.end != view.bytes().len() {
+        check.whole("S1", "String section is not at the end");
+    }
+    if strings.len() > MAX_BYTES {
+        check.whole("S2", "Invalid string section");
+    }
+    if let Some(layout) = header.layout().filter(|_| user) {
+        if (layout.start - header.byte_size()) % 4 != 0 {
+            check.whole("L1", "Unaligned layout_off");
+        }
+        if layout.len() < 4 {
+            check.whole("L2", "Layout section is too small");
+        } else if layout.len() % 4 != 0 {
+            check.whole("L2", "layout_len is not multiple of 4");
+        }
+    }
+    if user && (types.start - header.byte_size()) % 4 != 0 {
+        check.whole("R0a", "Unaligned type_off");
+    }
+    if user && view.base().is_none() && types.is_empty() {
+        check.whole("R0b", "No type found");
+    }
+    if view.end_id().0.saturating_sub(1) > TypeId::MAX.0 {
+        check.whole("N1", "Exceeded max num of types");
+    }
+    if user && view.bytes().len() > MAX_BYTES {
+        check.whole("N2", "BTF is larger than 16 MiB");
+    }
+}
+
+/// Tier C: from every own modifier, follow the chain to an id that was the start of a chain before.
+fn check_chains(check: &mut Check<'_, '_>) {
+    let view = check.view;
+    let kernel = check.options.kernel;
+    // Type tags came with 5.17; earlier kernels do not get here with one (M2).
+    let tags_first = kernel < KernelVersion::WIDE;
+    for (start, ty) in view.types() {
+        if check.is_full() {
+            return;
+        }
+        let (mut id, mut kind, mut target) = (start, ty.kind(), ty.size_or_type());
+        let (mut length, mut only_tags) = (0, true);
+        while is_modifier(kind) {
+            length += 1;
+            if length > MAX_MODIFIERS {
+                check.bad("C2", start, "Max chain length or cycle detected");
+                break;
+            }
+            if kind != Kind::TypeTag {
+                only_tags = false;
+            } else if !only_tags && tags_first {
+                check.bad("C3", start, "Type tags don't precede modifiers");
+                break;
+            }
+            if id < start || target == 0 {
+                break;
+            }
+            id = TypeId(target);
+            let Some(next) = view.get(id) else {
+                check.bad("C1", start, "Invalid argument");
+                break;
+            };
+            (kind, target) = (next.kind(), next.size_or_type());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::header::Endian;
+    use crate::testing::{Blob, every_kind};
+
+    /// The findings' rules, and the elements that they are about.
+    pub(super) fn rules_by(options: &Options, data: &[u8]) -> Vec<(&'static str, Option<u32>)> {
+        let view = BtfView::parse(data).unwrap();
+        verify(&view, options).iter().map(|f| (f.rule, f.element)).collect()
+    }
+
+    /// What breaks when `build` adds to an INT (id 1): the rules by the newest kernel.
+    pub(super) fn broken(build: impl FnOnce(&mut Blob)) -> Vec<(&'static str, Option<u32>)> {
+        broken_by(KernelVersion::NEWEST, build)
+    }
+
+    /// The same by another kernel.
+    pub(super) fn broken_by(kernel: KernelVersion, build: impl FnOnce(&mut Blob)) -> Vec<(&'static str, Option<u32>)> {
+        let mut b = Blob::new();
+        b.int("int", 4);
+        build(&mut b);
+        rules_by(&Options { kernel, ..Options::default() }, &b.bytes())
+    }
+
+    fn whole(level: Level, data: &[u8]) -> Vec<&'static str> {
+        rules_by(&Options { level, ..Options::default() }, data).iter().map(|r| r.0).collect()
+    }
+
+    #[test]
+    fn every_kind_is_fine_at_every_level_of_kernels_that_know_it() {
+        for endian in [Endian::Little, Endian::Big] {
+            let data = every_kind(endian).bytes();
+            for level in [Level::Kernel, Level::User] {
+                for kernel in [KernelVersion::NEWEST, KernelVersion(6, 12), KernelVersion(6, 1)] {
+                    assert_eq!(rules_by(&Options { level, kernel, ..Options::default() }, &data), []);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn parts_must_tile_the_data() {
+        let mut b = Blob::new();
+        b.int("int", 4);
+        let (types, strings) = (b.types.len() as u32, b.strings.len() as u32);
+        let check = |header: &[u32], types: &[u8], tail: &[u8]| {
+            let mut b = b.clone();
+            b.types = types.to_vec();
+            b.strings.extend_from_slice(tail);
+            let data = b.bytes_laid_out(header);
+            (whole(Level::Kernel, &data), whole(Level::User, &data))
+        };
+        let t = b.types.as_slice();
+        assert_eq!(check(&[0, types, types, strings], t, b""), (vec![], vec![]));
+        // A byte after the strings.
+        assert_eq!(check(&[0, types, types, strings], t, b"\0"), (vec!["H9", "S1"], vec!["H9", "S1"]));
+        // A gap between types and strings.
+        let gap = [t, &[0; 4]].concat();
+        assert_eq!(check(&[0, types, types + 4, strings], &gap, b"").0, ["H9"]);
+        // A gap that leaves the types unaligned.
+        let shifted = [&[0], t].concat();
+        assert_eq!(check(&[1, types, types + 1, strings], &shifted, b""), (vec!["H9"], vec!["H9", "R0a"]));
+        // Types that are also the start of the strings.
+        let one = [0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0];
+        assert_eq!(check(&[0, 12, 11, strings + 1], &one, b"").0, ["H10"]);
+        // Layout of 4, of 2 and of 6 bytes, and one at an odd place.
+        let with_layout = |n: usize| [t, &vec![0; n]].concat();
+        let header = |n: u32| [0, types, types + n, strings, types, n];
+        assert_eq!(check(&header(4), &with_layout(4), b""), (vec![], vec![]));
+        assert_eq!(check(&header(2), &with_layout(2), b""), (vec![], vec!["L2"]));
+        assert_eq!(check(&header(6), &with_layout(6), b""), (vec![], vec!["L2"]));
+        let odd = [0, types, types, strings, types + strings, 4];
+        assert_eq!(strings % 4, 1);
+        assert_eq!(check(&odd, t, &[0; 4]), (vec![], vec!["L1"]));
+        // Kernels before 7.3 do not know the layout.
+        let mut b4 = b.clone();
+        b4.types = with_layout(4);
+        let data = b4.bytes_laid_out(&header(4));
+        let old = Options { kernel: KernelVersion(6, 12), ..Options::default() };
+        assert_eq!(rules_by(&old, &data), [("H3", None)]);
+    }
+
+    #[test]
+    fn limits_of_the_whole() {
+        assert_eq!(whole(Level::Kernel, &Blob::new().bytes()), [""; 0]);
+        assert_eq!(whole(Level::User, &Blob::new().bytes()), ["R0b"]);
+        let mut b = Blob::new();
+        for _ in 0..TypeId::MAX.0 {
+            b.words(&[0, 2 << 24, 0]);
+        }
+        assert_eq!(whole(Level::Kernel, &b.bytes()), [""; 0]);
+        b.words(&[0, 2 << 24, 0]);
+        assert_eq!(whole(Level::Kernel, &b.bytes()), ["N1"]);
+        let mut b = Blob::new();
+        b.int("int", 4);
+        b.strings.resize(MAX_BYTES, 0);
+        assert_eq!(whole(Level::Kernel, &b.bytes()), [""; 0]);
+        assert_eq!(whole(Level::User, &b.bytes()), ["N2"]);
+        b.strings.push(0);
+        assert_eq!(whole(Level::Kernel, &b.bytes()), ["S2"]);
+    }
+
+    #[test]
+    fn chains_of_modifiers() {
+        let kernel =
+            |b: &Blob, kernel| rules_by(&Options { level: Level::Kernel, kernel, ..Options::default() }, &b.bytes());
+        let newest = |b: &Blob| kernel(b, KernelVersion::NEWEST);
+        let mut b = Blob::new();
+        b.konst(9);
+        assert_eq!(newest(&b), [("C1", None)]);
+        // Id k leads to k+1; the last one to void.
+        let chain = |n: u32| {
+            let mut b = Blob::new();
+            (1..=n).for_each(|id| _ = b.konst(if id < n { id + 1 } else { 0 }));
+            b
+        };
+        assert_eq!(newest(&chain(32)), []);
+        assert_eq!(newest(&chain(33)), [("C2", None)]);
+        let mut b = Blob::new();
+        b.konst(2);
+        b.typedef("t", 1);
+        // From id 2 on, id 1 counts as checked.
+        assert_eq!(newest(&b), [("C2", None)]);
+        let mut b = Blob::new();
+        let tag = b.type_tag("user", 0);
+        b.konst(tag);
+        assert_eq!(newest(&b), []);
+        assert_eq!(kernel(&b, KernelVersion(6, 12)), [("C3", None)]);
+    }
+
+    #[test]
+    fn findings_are_cut_and_shown() {
+        let mut b = Blob::new();
+        b.int("int", 4);
+        b.structure("s", 8, &[("a", 1, 0), ("b", 0, 32)]);
+        b.structure(&"x".repeat(1000), 0, &[]);
+        let data = b.bytes();
+        let view = BtfView::parse(&data).unwrap();
+        let found = verify(&view, &Options::default());
+        assert_eq!(found[0].to_string(), "[2] STRUCT `s` member 1: Invalid type_id (M53)");
+        assert_eq!(found[1].to_string(), format!("[3] STRUCT `{}`: Invalid name (M50)", "x".repeat(128)));
+        assert_eq!(verify(&view, &Options { max_findings: 1, ..Options::default() }).len(), 1);
+    }
+
+    /// The BTF of a whole kernel, if `BTF_VMLINUX` names one; `BTF_MODULE` may name one on top of it.
+    #[test]
+    fn shipped_btf_has_no_findings() {
+        let Some(vmlinux) = std::env::var_os("BTF_VMLINUX") else { return };
+        let base_data = std::fs::read(vmlinux).unwrap();
+        let base = BtfView::parse(&base_data).unwrap();
+        assert_eq!(verify(&base, &Options::default()), []);
+        let Some(module) = std::env::var_os("BTF_MODULE") else { return };
+        let data = std::fs::read(module).unwrap();
+        assert_eq!(verify(&BtfView::parse_split(&data, &base).unwrap(), &Options::default()), []);
+    }
+}

@@ -1,0 +1,7 @@
+//! The deduplication as the encoder uses it: scenarios by name, properties of random graphs, sizes.
+
+mod input;
+mod notation;
+mod oracle;
+mod run;
+mod scenarios;

@@ -1,0 +1,257 @@
+//! Unit headers (DWARF5 7.5.1) and what the unit's own DIE says.
+
+use gimli::{DwLang, Endianity, Format};
+
+use crate::cursor::{Cursor, End, string_at};
+use crate::die::{Attr, Attributes, Text, Value};
+use crate::error::{Error, ErrorKind, Result};
+use crate::plan::{Encoding, Plans};
+use crate::sections::Sections;
+use crate::walk;
+
+/// Kind of a unit (DWARF5 7.5.1; before version 5 every unit of `.debug_info` is a compile unit).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[allow(missing_docs)]
+pub enum UnitKind {
+    Compile,
+    Type,
+    Partial,
+    Skeleton,
+    Split,
+}
+
+/// A unit header.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct UnitHeader {
+    /// Bytes from the start of `.debug_info`.
+    pub offset: usize,
+    /// Bytes of the whole unit, header included.
+    pub size: usize,
+    /// Bytes of the header: the unit's DIE is there.
+    pub header_size: usize,
+    /// Bytes from the start of `.debug_abbrev`.
+    pub abbrev_offset: u64,
+    /// Sizes of forms.
+    pub encoding: Encoding,
+    /// Kind.
+    pub kind: UnitKind,
+}
+
+/// Reads all unit headers.
+///
+/// # Errors
+/// A header that is cut short, of an unknown version, or whose unit does not fit the section.
+pub fn headers<E: Endianity>(info: &[u8], endian: E) -> Result<Vec<UnitHeader>> {
+    let mut headers = Vec::new();
+    let mut at = 0;
+    while at < info.len() {
+        let header = header(info, at, endian)?;
+        at += header.size;
+        headers.push(header);
+    }
+    Ok(headers)
+}
+
+fn header<E: Endianity>(info: &[u8], offset: usize, endian: E) -> Result<UnitHeader> {
+    let error = |kind, text: String| Error::at(kind, ".debug_info", offset as u64, text);
+    let cut = |_: End| error(ErrorKind::Dwarf, "the unit header is cut short".into());
+    let mut c = Cursor::new(info, endian).at(offset);
+    let (format, length) = match c.u32().map_err(cut)? {
+        0xffff_ffff => (Format::Dwarf64, c.u64().map_err(cut)?),
+        reserved @ 0xffff_fff0.. => {
+            return Err(error(ErrorKind::Unsupported, format!("unit length {reserved:#x} is reserved")));
+        }
+        length => (Format::Dwarf32, u64::from(length)),
+    };
+    let left = info.len() - c.position;
+    let size = match usize::try_from(length) {
+        Ok(length) if length <= left => c.position - offset + length,
+        _ => {
+            let text = format!("the unit has {length} bytes, the section only {left} more; the file is cut short or damaged");
+            return Err(error(ErrorKind::Dwarf, text));
+        }
+    };
+    let version = c.u16().map_err(cut)?;
+    if !(2..=5).contains(&version) {
+        return Err(error(ErrorKind::Unsupported, format!("DWARF version {version} is unknown; 2 to 5 are read")));
+    }
+    let mut kind = UnitKind::Compile;
+    let (address_size, abbrev_offset);
+    if version >= 5 {
+        let number = c.u8().map_err(cut)?;
+        address_size = c.u8().map_err(cut)?;
+        abbrev_offset = c.unsigned(format.word_size()).map_err(cut)?;
+        kind = match gimli::DwUt(number) {
+            gimli::DW_UT_compile => UnitKind::Compile,
+            gimli::DW_UT_type | gimli::DW_UT_split_type => UnitKind::Type,
+            gimli::DW_UT_partial => UnitKind::Partial,
+            gimli::DW_UT_skeleton => UnitKind::Skeleton,
+            gimli::DW_UT_split_compile => UnitKind::Split,
+            other => return Err(error(ErrorKind::Unsupported, format!("unit type {other} is unknown"))),
+        };
+        match kind {
+            UnitKind::Type => c.skip(8 + u64::from(format.word_size())).map_err(cut)?, // signature, type offset
+            UnitKind::Skeleton | UnitKind::Split => c.skip(8).map_err(cut)?,             // id
+            UnitKind::Compile | UnitKind::Partial => {}
+        }
+    } else {
+        abbrev_offset = c.unsigned(format.word_size()).map_err(cut)?;
+        address_size = c.u8().map_err(cut)?;
+    }
+    if !matches!(address_size, 1 | 2 | 4 | 8) {
+        return Err(error(ErrorKind::Unsupported, format!("addresses of {address_size} bytes")));
+    }
+    let header_size = c.position - offset;
+    if header_size > size {
+        return Err(error(ErrorKind::Dwarf, "the unit is shorter than its header".into()));
+    }
+    let encoding = Encoding { address_size, format, version };
+    Ok(UnitHeader { offset, size, header_size, abbrev_offset, encoding, kind })
+}
+
+/// A unit ready to be walked: its header, its bytes, and the bases of its indexed forms.
+#[derive(Clone, Copy, Debug)]
+pub struct Unit<'a, E> {
+    /// Header.
+    pub header: UnitHeader,
+    /// The debug sections.
+    pub sections: Sections<'a>,
+    /// Byte order.
+    pub endian: E,
+    /// Language of the unit's DIE (DWARF5 7.12), 0 if it does not tell.
+    pub language: DwLang,
+    /// The unit's address, to which range and location lists are relative.
+    pub low_pc: u64,
+    /// Name of the unit: its source file.
+    pub name: &'a [u8],
+    /// Compiler and its options.
+    pub producer: &'a [u8],
+    /// Name of the file that has the unit's DWARF, if it was split off.
+    pub dwo_name: &'a [u8],
+    str_offsets_base: u64,
+    addr_base: u64,
+    loclists_base: u64,
+    rnglists_base: u64,
+}
+
+impl<'a, E: Endianity> Unit<'a, E> {
+    /// Reads the abbreviation table of a unit into `plans`, and the unit's own DIE.
+    pub fn open(header: UnitHeader, sections: Sections<'a>, plans: &mut PlansBuffer, endian: E) -> Result<Unit<'a, E>> {
+        plans.0.read(sections.abbrev, header.abbrev_offset, header.encoding, endian)?;
+        let mut root = Attributes::default();
+        let mut unit = Unit {
+            header,
+            sections,
+            endian,
+            language: DwLang(0),
+            low_pc: 0,
+            name: b"",
+            producer: b"",
+            dwo_name: b"",
+            str_offsets_base: if header.encoding.version >= 5 { 2 * u64::from(header.encoding.offset_size()) } else { 0 },
+            addr_base: 0,
+            loclists_base: 0,
+            rnglists_base: 0,
+        };
+        walk::root(&unit, plans, &mut root)?;
+        let base = |attr| match root.get(attr) {
+            Some(Value::SectionOffset(offset) | Value::Unsigned(offset)) => Some(offset),
+            _ => None,
+        };
+        unit.str_offsets_base = base(Attr::StrOffsetsBase).unwrap_or(unit.str_offsets_base);
+        unit.addr_base = base(Attr::AddrBase).unwrap_or(0);
+        unit.loclists_base = base(Attr::LoclistsBase).unwrap_or(0);
+        unit.rnglists_base = base(Attr::RnglistsBase).unwrap_or(0);
+        unit.language = DwLang(root.unsigned(Attr::Language).unwrap_or(0) as u16);
+        unit.low_pc = root.get(Attr::LowPc).and_then(|v| unit.address(v)).unwrap_or(0);
+        let text = |attr| match root.get(attr) {
+            Some(Value::Text(text)) => unit.text(text).unwrap_or(b""),
+            _ => b"",
+        };
+        (unit.name, unit.producer, unit.dwo_name) = (text(Attr::Name), text(Attr::Producer), text(Attr::DwoName));
+        Ok(unit)
+    }
+
+    /// The unit's bytes, header included.
+    pub fn bytes(&self) -> &'a [u8] {
+        &self.sections.info[self.header.offset..self.header.offset + self.header.size]
+    }
+
+    /// A string.
+    #[inline]
+    pub fn text(&self, text: Text) -> Option<&'a [u8]> {
+        match text {
+            Text::Str(offset) => string_at(self.sections.str, offset),
+            Text::LineStr(offset) => string_at(self.sections.line_str, offset),
+            Text::Inline(offset) => string_at(self.bytes(), offset as u64),
+            Text::Index(_) => string_at(self.sections.str, self.str_offset(text)?),
+        }
+    }
+
+    /// Offset in `.debug_str` of a string there.
+    #[inline]
+    pub fn str_offset(&self, text: Text) -> Option<u64> {
+        match text {
+            Text::Str(offset) => Some(offset),
+            Text::Index(index) => {
+                let size = self.header.encoding.offset_size();
+                self.indexed(self.sections.str_offsets, self.str_offsets_base, index, size)
+            }
+            Text::LineStr(_) | Text::Inline(_) => None,
+        }
+    }
+
+    /// An address, directly or through `.debug_addr`.
+    pub fn address(&self, value: Value) -> Option<u64> {
+        match value {
+            Value::Address(address) => Some(address),
+            Value::AddressIndex(index) => {
+                self.indexed(self.sections.addr, self.addr_base, index, self.header.encoding.address_size)
+            }
+            _ => None,
+        }
+    }
+
+    fn indexed(&self, section: &[u8], base: u64, index: u64, size: u8) -> Option<u64> {
+        let at = base.checked_add(index.checked_mul(u64::from(size))?)?;
+        Cursor::new(section, self.endian).at(usize::try_from(at).ok()?).unsigned(size).ok()
+    }
+
+    /// gimli's description of the unit's encoding.
+    pub fn gimli_encoding(&self) -> gimli::Encoding {
+        let Encoding { address_size, format, version } = self.header.encoding;
+        gimli::Encoding { address_size, format, version }
+    }
+
+    /// Base of the unit's addresses in `.debug_addr`, for gimli.
+    pub fn gimli_addr_base(&self) -> gimli::DebugAddrBase {
+        gimli::DebugAddrBase(self.addr_base as usize)
+    }
+
+    /// Offset in `.debug_loclists` (or `.debug_loc`) of a location list.
+    pub fn location_list(&self, value: Value) -> Option<u64> {
+        self.list(value, self.sections.loclists, self.loclists_base)
+    }
+
+    /// Offset in `.debug_rnglists` (or `.debug_ranges`) of a range list.
+    pub fn range_list(&self, value: Value) -> Option<u64> {
+        self.list(value, self.sections.rnglists, self.rnglists_base)
+    }
+
+    fn list(&self, value: Value, section: &[u8], base: u64) -> Option<u64> {
+        match value {
+            Value::SectionOffset(offset) => Some(offset),
+            // DWARF 2 and 3 have no form of its own for section offsets.
+            Value::Unsigned(offset) if self.header.encoding.version < 4 => Some(offset),
+            Value::ListIndex(index) => {
+                let offset = self.indexed(section, base, index, self.header.encoding.offset_size())?;
+                base.checked_add(offset)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Memory for reading plans, used again for each unit.
+#[derive(Debug, Default)]
+pub struct PlansBuffer(pub(crate) Plans);

@@ -1,0 +1,219 @@
+//! Puts everything together: the types that are left after deduplication, variables, functions, tags; then the bytes.
+
+use btf::base::Base;
+use btf::dedup::fold::Use;
+use btf::dedup::resolve::{Resolution, Target};
+use btf::dedup::tags::{self, DeclTag};
+use btf::graph::{Head, Records, Tag, is_forward, refs};
+use btf::header::Endian;
+use btf::ids::TypeId;
+use btf::kind::Kind;
+use btf::map::FixedSet;
+use btf::strings::StrId;
+use btf::writer::Types;
+
+use crate::Clock;
+use crate::error::Result;
+use crate::functions::{FunctionSymbols, Instance};
+use crate::kfuncs::Kfuncs;
+use crate::options::Options;
+use crate::report::{FunctionReport, Summary};
+use crate::selection::Decision;
+use crate::units::Folded;
+use crate::variables::{self, PER_CPU_SECTION};
+
+/// What assembling needs besides the folded units.
+pub struct Parts<'p, 'a> {
+    /// The base.
+    pub base: Option<&'p Base<'p>>,
+    /// Byte order.
+    pub endian: Endian,
+    /// Bytes of a pointer.
+    pub word_size: u64,
+    /// Function symbols.
+    pub symbols: &'p FunctionSymbols<'a>,
+    /// kfuncs.
+    pub kfuncs: &'p Kfuncs<'a>,
+    /// What to write.
+    pub options: &'p Options,
+}
+
+fn head(kind: Kind) -> Head {
+    Head { kind, kflag: false }
+}
+
+/// Resolves the types and writes the BTF.
+pub fn assemble(
+    folded: &mut Folded<'_>,
+    decisions: &[Decision],
+    parts: &Parts<'_, '_>,
+    clock: &mut Clock,
+) -> Result<(Vec<u8>, Summary)> {
+    let unit_index = |folded: &Folded<'_>, number: u32| {
+        folded.fold.units().binary_search_by_key(&number, |u| u.number).expect("an instance's unit was folded")
+    };
+
+    // The prototypes of functions are types like all others.
+    let kept: Vec<&Decision> = decisions.iter().filter(|d| d.outcome.is_ok()).collect();
+    let mut uses: Vec<Use> = Vec::new();
+    let mut prototypes = Vec::with_capacity(kept.len());
+    for decision in &kept {
+        let Ok(number) = decision.outcome else { continue };
+        let instance = &folded.instances.list[number];
+        let record = prototype(instance, &folded.instances.parameters, &mut uses);
+        prototypes.push((unit_index(folded, instance.unit), record));
+    }
+    let prototypes_used = folded.fold.add(&prototypes, &uses);
+    let resolution = Resolution::new(&folded.fold, parts.base);
+    clock.lap("types resolved", || {
+        format!("{} own types, {} ambiguous names", resolution.records.len(), resolution.ambiguous_tags)
+    });
+
+    let mut summary = Summary { ambiguous_tags: resolution.ambiguous_tags, ..Summary::default() };
+    let mut out = Output { records: resolution.records.clone(), tags: Vec::new() };
+    if parts.options.features.decl_tag {
+        out.tags = folded.tags.resolve(&folded.fold, &resolution);
+    }
+    summary.redefined = redefined(&out.records, parts.base);
+
+    // Variables and their section.
+    let var_types: Vec<Target> = folded
+        .variables
+        .iter()
+        .map(|v| resolution.target(unit_index(folded, v.unit), v.used))
+        .collect();
+    let size = |number: usize| byte_size(var_types[number], &out.records, parts);
+    let (entries, left_out) = variables::layout(&folded.variables, size, &folded.fold.strings);
+    for name in left_out {
+        summary.warnings.push(format!("per-CPU variable `{name}` overlaps another and is left out"));
+    }
+    let mut section: Vec<u32> = Vec::new();
+    for entry in &entries {
+        let variable = &folded.variables[entry.variable];
+        let target = var_types[entry.variable];
+        let var = out.push(head(Kind::Var), variable.name, target, &[u32::from(variable.external)]);
+        section.extend([var.word(), entry.offset, entry.size]);
+        let tag = |&name: &StrId| DeclTag { target: var, component: -1, name, kflag: false };
+        out.tags.extend(variable.tags.iter().map(tag));
+    }
+    summary.variables = entries.len();
+
+    // Functions, in the order of their names, each with its tags.
+    let kfunc_tag = folded.fold.strings.intern(b"bpf_kfunc");
+    let fastcall_tag = folded.fold.strings.intern(b"bpf_fastcall");
+    for ((decision, (unit, _)), used) in kept.iter().zip(&prototypes).zip(prototypes_used) {
+        let Ok(number) = decision.outcome else { continue };
+        let name = parts.symbols.get(decision.group).name;
+        let prototype = resolution.target(*unit, used);
+        let id = folded.fold.strings.intern(name);
+        let func = out.push(head(Kind::Func), id, prototype, &[0]);
+        if parts.options.features.decl_tag {
+            let instance = &folded.instances.list[number];
+            let tag = |&(component, name): &(i32, StrId)| DeclTag { target: func, component, name, kflag: false };
+            out.tags.extend(instance.tags.iter().map(tag));
+            let whole = |name| DeclTag { target: func, component: -1, name, kflag: false };
+            if let Some(kfunc) = parts.kfuncs.get(name) {
+                out.tags.push(whole(kfunc_tag));
+                out.tags.extend(kfunc.fastcall.then(|| whole(fastcall_tag)));
+            }
+        }
+    }
+    summary.functions = kept.len();
+    summary.function_reports = decisions
+        .iter()
+        .map(|d| FunctionReport {
+            name: String::from_utf8_lossy(parts.symbols.get(d.group).name).into_owned(),
+            dropped: d.outcome.err(),
+        })
+        .collect();
+
+    if let Some(last) = entries.last() {
+        let name = folded.fold.strings.intern(PER_CPU_SECTION);
+        let size = Target::Base(TypeId(last.offset + last.size));
+        out.push(head(Kind::Datasec), name, size, &section);
+    }
+    for record in tags::records(std::mem::take(&mut out.tags), parts.base) {
+        out.records.push_record(&record);
+    }
+    summary.base_types_used = base_types_used(&out.records);
+    clock.lap("functions, variables", || format!("{} and {}", summary.functions, summary.variables));
+
+    let types =
+        Types { records: &out.records, strings: &folded.fold.strings, base: parts.base, endian: parts.endian };
+    let (btf, sizes) = types.write()?;
+    (summary.types, summary.bytes, summary.string_bytes) = (sizes.types, btf.len(), sizes.string_bytes);
+    clock.lap("written", || format!("{} bytes", btf.len()));
+    Ok((btf, summary))
+}
+
+/// The record of a function's prototype; its references are numbers in `uses`.
+fn prototype(instance: &Instance, parameters: &[(StrId, Use)], uses: &mut Vec<Use>) -> Vec<u32> {
+    let mut number = |used: Use| {
+        uses.push(used);
+        uses.len() as u32 - 1
+    };
+    let mut record = vec![head(Kind::FuncProto).word(), 0, number(instance.result)];
+    for &(name, used) in &parameters[instance.parameters.clone()] {
+        record.extend([name.0, number(used)]);
+    }
+    if instance.variadic {
+        let void = Use { reference: btf::graph::Ref::Void, local: None };
+        record.extend([0, number(void)]);
+    }
+    record
+}
+
+struct Output {
+    records: Records,
+    tags: Vec<DeclTag>,
+}
+
+impl Output {
+    fn push(&mut self, head: Head, name: StrId, word2: Target, trailer: &[u32]) -> Target {
+        Target::Own(self.records.push(head, name, word2.word(), trailer) as u32)
+    }
+}
+
+/// Size of a type in bytes; 0 if it has none.
+fn byte_size(target: Target, own: &Records, parts: &Parts<'_, '_>) -> u64 {
+    let (mut at, mut count) = (target, 1u64);
+    for _ in 0..=own.len() {
+        let (record, is_own) = match at {
+            Target::Own(index) => (own.get(index as usize), true),
+            Target::Base(id) => match parts.base.and_then(|b| b.record(id)) {
+                Some(record) => (record, false),
+                None => return 0,
+            },
+        };
+        let target = |word| if is_own { Target::of(word) } else { Target::Base(TypeId(word)) };
+        match Head::of(record).kind {
+            Kind::Int | Kind::Float | Kind::Struct | Kind::Union | Kind::Enum | Kind::Enum64 => {
+                return count.saturating_mul(record[2].into());
+            }
+            Kind::Ptr => return count.saturating_mul(parts.word_size),
+            Kind::Typedef | Kind::Const | Kind::Volatile | Kind::Restrict | Kind::TypeTag => at = target(record[2]),
+            Kind::Array => {
+                count = count.saturating_mul(record[5].into());
+                at = target(record[3]);
+            }
+            Kind::Fwd | Kind::Func | Kind::FuncProto | Kind::Var | Kind::Datasec | Kind::DeclTag => return 0,
+        }
+    }
+    0
+}
+
+/// Named structs, unions and enums that are defined although the base has a definition of that kind and name.
+fn redefined(own: &Records, base: Option<&Base<'_>>) -> usize {
+    let Some(base) = base else { return 0 };
+    let defined = |record: &&[u32]| !is_forward(record) && Tag::of(record).is_some_and(|t| !base.definitions(t).is_empty());
+    own.iter().filter(defined).count()
+}
+
+/// Distinct types of the base that the file's own types refer to.
+fn base_types_used(own: &Records) -> usize {
+    let used = own.iter().flat_map(refs).map(Target::of).filter_map(|t| match t {
+        Target::Base(id) if id != TypeId::VOID => Some(id),
+        _ => None,
+    });
+    used.collect::<FixedSet<TypeId>>().len()
+}

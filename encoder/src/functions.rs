@@ -1,0 +1,297 @@
+//! Functions: the symbols that could be described, and the DIEs that could describe them.
+
+use btf::dedup::fold::{Fold, Renumbering, Use};
+use btf::map::FixedMap;
+use btf::strings::{StrId, Strings};
+use dwarf::elf::ElfFile;
+use dwarf::unit::Unit;
+use gimli::Endianity;
+use object::elf;
+
+use crate::convert::{RawFunction, RawParameter, RawRef, UnitTypes};
+use crate::locations::{Facts, Machine};
+use crate::options::Selection;
+
+/// Number of a name that function symbols have.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Group(pub u32);
+
+/// A function symbol.
+#[derive(Clone, Copy, Debug)]
+pub struct FunctionSymbol<'a> {
+    /// Full name, with what the compiler appended (`.isra.0`).
+    pub name: &'a [u8],
+    /// Address as DWARF has it; in a relocatable file a made-up one that tells the section, too.
+    pub address: Option<u64>,
+    /// st_value as it stands in the file.
+    pub value: u64,
+}
+
+/// All symbols of one base name: what stands before the first dot.
+#[derive(Clone, Debug)]
+pub struct SymbolGroup<'a> {
+    /// The base name.
+    pub name: &'a [u8],
+    /// The symbols, sorted by name.
+    pub symbols: Vec<FunctionSymbol<'a>>,
+}
+
+impl SymbolGroup<'_> {
+    /// True if the compiler appended something to the symbol's name: it may have changed the parameters.
+    pub fn is_clone(&self, symbol: usize) -> bool {
+        self.symbols[symbol].name.len() > self.name.len()
+    }
+}
+
+/// The function symbols of a file, grouped by base name.
+#[derive(Debug, Default)]
+pub struct FunctionSymbols<'a> {
+    groups: Vec<SymbolGroup<'a>>,
+    by_name: FixedMap<&'a [u8], Group>,
+}
+
+impl<'a> FunctionSymbols<'a> {
+    /// Groups the symbols of a file. Fragments that the compiler split off (`.cold`, `.part`) are no functions.
+    pub fn of(file: &ElfFile<'a>) -> FunctionSymbols<'a> {
+        let mut s = FunctionSymbols::default();
+        for symbol in file.symbols().iter().filter(|s| s.kind == elf::STT_FUNC) {
+            let dot = symbol.name.iter().position(|&b| b == b'.').unwrap_or(symbol.name.len());
+            let (base, suffix) = symbol.name.split_at(dot);
+            let has = |part: &[u8]| suffix.windows(part.len()).any(|w| w == part);
+            if base.is_empty() || has(b".cold") || has(b".part") {
+                continue;
+            }
+            let next = Group(s.groups.len() as u32);
+            let group = *s.by_name.entry(base).or_insert(next);
+            if group == next {
+                s.groups.push(SymbolGroup { name: base, symbols: Vec::new() });
+            }
+            let address = if symbol.section == 0 { None } else { file.address(symbol) };
+            let symbol = FunctionSymbol { name: symbol.name, address, value: symbol.value };
+            s.groups[group.0 as usize].symbols.push(symbol);
+        }
+        for group in &mut s.groups {
+            group.symbols.sort_by_key(|s| s.name);
+        }
+        s
+    }
+
+    /// A group.
+    pub fn get(&self, group: Group) -> &SymbolGroup<'a> {
+        &self.groups[group.0 as usize]
+    }
+
+    /// All groups, in no particular order.
+    pub fn iter(&self) -> impl Iterator<Item = (Group, &SymbolGroup<'a>)> {
+        self.groups.iter().enumerate().map(|(i, g)| (Group(i as u32), g))
+    }
+}
+
+/// The symbols of a file, with a memo from a worker's names to groups.
+#[derive(Debug)]
+pub struct FunctionNames<'a> {
+    symbols: &'a FunctionSymbols<'a>,
+    /// Per name: 0 unknown, 1 no function, else the group + 2.
+    memo: Vec<u32>,
+}
+
+impl<'a> FunctionNames<'a> {
+    /// An empty memo.
+    pub fn new(symbols: &'a FunctionSymbols<'a>) -> FunctionNames<'a> {
+        FunctionNames { symbols, memo: Vec::new() }
+    }
+
+    /// The group of a name, if a function symbol has that name.
+    pub fn group(&mut self, name: StrId, strings: &Strings<'_>) -> Option<Group> {
+        if name == StrId::EMPTY {
+            return None;
+        }
+        let index = name.0 as usize;
+        if self.memo.len() <= index {
+            self.memo.resize(strings.len() as usize, 0);
+        }
+        if self.memo[index] == 0 {
+            self.memo[index] = self.symbols.by_name.get(strings.get(name)).map_or(1, |g| g.0 + 2);
+        }
+        self.memo[index].checked_sub(2).map(Group)
+    }
+}
+
+/// A DIE that could describe a function.
+#[derive(Clone, Debug)]
+pub struct Instance {
+    /// Its name.
+    pub group: Group,
+    /// Number of its unit, and offset of its DIE there: instances sort by these.
+    pub unit: u32,
+    /// See `unit`.
+    pub offset: u32,
+    /// It is machine code of its own: it has an address in the DWARF.
+    pub has_code: bool,
+    /// It begins at an address (not only in several pieces).
+    pub has_low_pc: bool,
+    /// The symbol of its group at its address.
+    pub symbol: Option<usize>,
+    /// What it returns.
+    pub result: Use,
+    /// Range of its parameters in [`Instances::parameters`].
+    pub parameters: std::ops::Range<usize>,
+    /// It ends in `...`.
+    pub variadic: bool,
+    /// What the locations of its parameters tell.
+    pub facts: Facts,
+    /// The assembler wrote its DWARF, which knows no prototypes.
+    pub assembler: bool,
+    /// The unit's compiler is clang, and it marked the function as not following the calling convention.
+    pub clang_nocall: bool,
+    /// A parameter has no name.
+    pub unnamed_parameter: bool,
+    /// Its declaration tags: (component, text).
+    pub tags: Vec<(i32, StrId)>,
+}
+
+/// The instances that a worker found.
+#[derive(Debug, Default)]
+pub struct Instances {
+    /// The instances.
+    pub list: Vec<Instance>,
+    /// The parameters of all of them.
+    pub parameters: Vec<(StrId, Use)>,
+}
+
+/// What the instances of a unit are collected with.
+pub struct Collector<'c, 'a, E> {
+    /// The unit.
+    pub unit: &'c Unit<'a, E>,
+    /// Its number.
+    pub number: u32,
+    /// Its DIEs.
+    pub types: &'c UnitTypes,
+    /// The symbols.
+    pub symbols: &'c FunctionSymbols<'a>,
+    /// Where parameters are expected.
+    pub machine: Machine,
+    /// Which instances matter.
+    pub selection: Selection,
+}
+
+impl Instances {
+    /// Adds the functions of the unit that was just folded.
+    pub fn collect<E: Endianity>(&mut self, c: &Collector<'_, '_, E>, fold: &Fold<'_>) {
+        let clang = c.unit.producer.windows(5).any(|w| w == b"clang");
+        let assembler = c.unit.language == gimli::DW_LANG_Mips_Assembler;
+        let mut addresses = Vec::new();
+        for (number, function) in c.types.functions.iter().enumerate().filter(|(_, f)| !f.declaration) {
+            let (abstracts, group) = c.origins(function);
+            let Some(group) = group else { continue };
+            c.entry_addresses(function, &mut addresses);
+            let candidates = &c.symbols.get(group).symbols;
+            let symbol = candidates.iter().position(|s| s.address.is_some_and(|a| addresses.contains(&a)));
+            if c.selection == Selection::Truthful && symbol.is_none() {
+                continue; // not what any symbol stands for: an inlined copy, or discarded code
+            }
+            let nocall = function.nocall || abstracts.is_some_and(|a| a.nocall);
+            let first = self.parameters.len();
+            let mut unnamed_parameter = false;
+            for p in c.parameters(function) {
+                let (name, target) = c.name_and_type(p);
+                unnamed_parameter |= name == StrId::EMPTY;
+                self.parameters.push((name, fold.used(c.types.local(target.0))));
+            }
+            let is_clone = symbol.is_some_and(|s| c.symbols.get(group).is_clone(s));
+            let facts = match c.selection == Selection::Pahole || is_clone || (clang && nocall) {
+                true => Facts::of(c, function, clang, nocall),
+                false => Facts::default(),
+            };
+            let result = match function.result {
+                RawRef::VOID => abstracts.map_or(RawRef::VOID, |a| a.result),
+                result => result,
+            };
+            let tag = |t: &&crate::convert::RawTag| t.tagged == crate::convert::Tagged::Function(number);
+            self.list.push(Instance {
+                group,
+                unit: c.number,
+                offset: function.offset,
+                has_code: !addresses.is_empty(),
+                has_low_pc: function.low_pc.is_some(),
+                symbol,
+                result: fold.used(c.types.local(result.0)),
+                parameters: first..self.parameters.len(),
+                variadic: function.variadic || (abstracts.is_some_and(|a| a.variadic) && first < self.parameters.len()),
+                facts,
+                assembler,
+                clang_nocall: clang && nocall,
+                unnamed_parameter,
+                tags: c.types.tags.iter().filter(tag).map(|t| (t.component, t.text)).collect(),
+            });
+        }
+    }
+
+    /// Takes over another worker's instances.
+    pub fn merge(&mut self, other: Instances, map: &Renumbering) {
+        let offset = self.parameters.len();
+        self.parameters.extend(other.parameters.into_iter().map(|(name, used)| (map.name(name), map.used(used))));
+        self.list.extend(other.list.into_iter().map(|mut i| {
+            i.parameters = i.parameters.start + offset..i.parameters.end + offset;
+            i.result = map.used(i.result);
+            i.tags.iter_mut().for_each(|t| t.1 = map.name(t.1));
+            i
+        }));
+    }
+}
+
+impl<'a, E: Endianity> Collector<'_, 'a, E> {
+    /// The function that another refers to as its origin.
+    pub fn function_at(&self, at: RawRef) -> Option<&RawFunction> {
+        let found = self.types.functions.binary_search_by_key(&at.0, |f| f.offset).ok()?;
+        self.types.functions.get(found).filter(|_| at != RawRef::VOID)
+    }
+
+    /// The parameter that another refers to as its origin.
+    pub fn parameter_at(&self, at: RawRef) -> Option<&RawParameter> {
+        let found = self.types.parameters.binary_search_by_key(&at.0, |p| p.offset).ok()?;
+        self.types.parameters.get(found).filter(|_| at != RawRef::VOID)
+    }
+
+    /// The abstract instance of a function, and the group of its name. Origins may be two deep, not more.
+    fn origins(&self, function: &RawFunction) -> (Option<&RawFunction>, Option<Group>) {
+        let origin = self.function_at(function.origin);
+        let second = origin.and_then(|o| self.function_at(o.origin));
+        let group = [Some(function), origin, second].into_iter().flatten().find(|f| f.name != StrId::EMPTY);
+        (origin, group.and_then(|f| f.group))
+    }
+
+    /// The parameters of a function; those of its abstract instance if it has none of its own.
+    pub fn parameters(&self, function: &RawFunction) -> &[RawParameter] {
+        let range = |f: &RawFunction| f.parameters.0 as usize..f.parameters.1 as usize;
+        &self.types.parameters[range(function)]
+    }
+
+    /// Name and type of a parameter, its own or those of its origin.
+    pub fn name_and_type(&self, p: &RawParameter) -> (StrId, RawRef) {
+        let origin = self.parameter_at(p.origin);
+        let name = if p.name == StrId::EMPTY { origin.map_or(StrId::EMPTY, |o| o.name) } else { p.name };
+        let target = if p.target == RawRef::VOID { origin.map_or(RawRef::VOID, |o| o.target) } else { p.target };
+        (name, target)
+    }
+
+    /// The addresses at which a function may begin: its own, or those of its pieces.
+    fn entry_addresses(&self, function: &RawFunction, out: &mut Vec<u64>) {
+        out.clear();
+        out.extend(function.low_pc);
+        let Some(offset) = function.ranges.filter(|_| function.low_pc.is_none()) else { return };
+        let lists = self.unit.sections.range_lists(self.unit.endian);
+        let addresses = self.unit.sections.addresses(self.unit.endian);
+        let ranges = lists.ranges(
+            gimli::RangeListsOffset(offset as usize),
+            self.unit.gimli_encoding(),
+            self.unit.low_pc,
+            &addresses,
+            self.unit.gimli_addr_base(),
+        );
+        let Ok(mut ranges) = ranges else { return };
+        while let Ok(Some(range)) = ranges.next() {
+            out.push(range.begin);
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! What the locations of a function's parameters tell: whether the optimiser changed how it is called (encoding 3.3).
+
+use btf::dedup::fold::Local;
+use btf::graph::Head;
+use btf::kind::Kind;
+use gimli::{EndianSlice, Endianity, Operation};
+use object::elf;
+
+use crate::convert::{RawFunction, RawLocation, RawRef};
+use crate::functions::Collector;
+
+/// Which registers take arguments, in DWARF's numbers (encoding 8).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Machine {
+    /// Registers of the integer arguments, in order; empty if none are known.
+    expected: &'static [u16],
+    /// Number of registers for arguments.
+    count: usize,
+    /// Structs larger than a register are passed by reference.
+    by_reference: bool,
+}
+
+impl Machine {
+    /// The machine of an ELF file.
+    pub fn of(machine: u16) -> Machine {
+        let (expected, count): (&'static [u16], usize) = match machine {
+            elf::EM_X86_64 => (&[5, 4, 1, 2, 8, 9], 6),
+            elf::EM_AARCH64 | elf::EM_ARM => (&[0, 1, 2, 3, 4, 5, 6, 7], 8),
+            elf::EM_S390 => (&[2, 3, 4, 5, 6], 5),
+            elf::EM_PPC | elf::EM_PPC64 | elf::EM_RISCV | elf::EM_MIPS => (&[], 8),
+            elf::EM_SPARC | elf::EM_SPARCV9 => (&[], 6),
+            _ => (&[], 0),
+        };
+        Machine { expected, count, by_reference: machine == elf::EM_S390 }
+    }
+}
+
+/// What the parameters' locations tell about a function.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Facts {
+    /// A parameter is not passed, or not as the prototype says.
+    pub optimized: bool,
+    /// A parameter is passed in another register than the calling convention has for it.
+    pub unexpected: bool,
+    /// The parameters come in another order than in the source.
+    pub reordered: bool,
+}
+
+/// Where a parameter is when its function is entered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Place {
+    Nowhere,
+    Constant,
+    Register(u16),
+    /// Somewhere else, or not known.
+    Other,
+}
+
+impl Facts {
+    /// Looks at the parameters of a function.
+    pub fn of<E: Endianity>(c: &Collector<'_, '_, E>, function: &RawFunction, clang: bool, nocall: bool) -> Facts {
+        let mut facts = Facts::default();
+        let mut by_value = false;
+        let mut register = 0;
+        let word = u64::from(c.unit.header.encoding.address_size);
+        for (position, p) in c.parameters(function).iter().enumerate() {
+            let (_, target) = c.name_and_type(p);
+            let (size, is_struct) = size_of(c, target, word);
+            by_value |= is_struct;
+            facts.reordered |= c.position_of_origin(p.origin).is_some_and(|o| o != position);
+            let slots = if c.machine.by_reference { 1 } else { size.div_ceil(word).max(1) };
+            let in_memory = size > if c.machine.by_reference { word } else { 2 * word };
+            let place = place(c, p.location, size > word && !c.machine.by_reference);
+            facts.optimized |= matches!(place, Place::Nowhere | Place::Constant);
+            if clang && !nocall {
+                if in_memory {
+                    continue;
+                }
+                if let Place::Register(found) = place {
+                    let last = (register + slots as usize).min(c.machine.expected.len());
+                    let expected = c.machine.expected.get(register.min(last)..last).unwrap_or(&[]);
+                    facts.unexpected |= !expected.contains(&found);
+                }
+                register += slots as usize;
+                continue;
+            }
+            if register < c.machine.count {
+                match place {
+                    Place::Other => facts.optimized = true,
+                    Place::Register(found) => {
+                        facts.unexpected |= c.machine.expected.get(register).is_some_and(|&e| e != found);
+                    }
+                    Place::Nowhere | Place::Constant => {}
+                }
+            }
+            register += if in_memory { 1 } else { slots as usize };
+        }
+        facts.unexpected &= !by_value;
+        facts
+    }
+}
+
+impl<E: Endianity> Collector<'_, '_, E> {
+    /// Position of a parameter among those of its own function.
+    fn position_of_origin(&self, origin: RawRef) -> Option<usize> {
+        let parameter = self.parameter_at(origin)?;
+        let after = self.types.functions.partition_point(|f| f.offset < parameter.offset);
+        let function = self.types.functions.get(after.checked_sub(1)?)?;
+        self.parameters(function).iter().position(|p| p.offset == parameter.offset)
+    }
+}
+
+/// Size of a type in bytes, and whether it is a struct (through const and typedef only).
+fn size_of<E: Endianity>(c: &Collector<'_, '_, E>, target: RawRef, word: u64) -> (u64, bool) {
+    let (mut at, mut count, mut in_array) = (target.0, 1u64, false);
+    for _ in 0..=c.types.records.len() {
+        let Local::Type(number) = c.types.local(at) else { return (0, false) };
+        let record = c.types.records.get(number as usize);
+        match Head::of(record).kind {
+            Kind::Int | Kind::Float | Kind::Enum | Kind::Enum64 | Kind::Union => {
+                return (count.saturating_mul(record[2].into()), false);
+            }
+            Kind::Struct => return (count.saturating_mul(record[2].into()), !in_array),
+            Kind::Ptr => return (count.saturating_mul(word), false),
+            Kind::Typedef | Kind::Const | Kind::Volatile | Kind::Restrict | Kind::TypeTag => at = record[2],
+            Kind::Array => {
+                count = count.saturating_mul(record[5].into());
+                in_array = true;
+                at = record[3];
+            }
+            Kind::Fwd | Kind::Func | Kind::FuncProto | Kind::Var | Kind::Datasec | Kind::DeclTag => return (0, false),
+        }
+    }
+    (0, false)
+}
+
+/// The place in the first entry of a location; an entry value may stand in any of them.
+fn place<E: Endianity>(c: &Collector<'_, '_, E>, location: RawLocation, wide: bool) -> Place {
+    match location {
+        RawLocation::None => Place::Nowhere,
+        RawLocation::Constant => Place::Constant,
+        RawLocation::Expression(start, len) => {
+            let bytes = c.unit.bytes().get(start..start.saturating_add(len)).unwrap_or(&[]);
+            of_expression(c, gimli::Expression(EndianSlice::new(bytes, c.unit.endian)), wide)
+        }
+        RawLocation::List(offset) => {
+            let lists = c.unit.sections.location_lists(c.unit.endian);
+            let addresses = c.unit.sections.addresses(c.unit.endian);
+            let entries = lists.locations(
+                gimli::LocationListsOffset(offset as usize),
+                c.unit.gimli_encoding(),
+                c.unit.low_pc,
+                &addresses,
+                c.unit.gimli_addr_base(),
+            );
+            let Ok(mut entries) = entries else { return Place::Other };
+            let mut first = None;
+            while let Ok(Some(entry)) = entries.next() {
+                let found = first.get_or_insert_with(|| of_expression(c, entry.data, wide));
+                if *found == Place::Other {
+                    if let Some(register) = entry_value(c, entry.data) {
+                        return Place::Register(register);
+                    }
+                } else {
+                    break;
+                }
+            }
+            first.unwrap_or(Place::Nowhere)
+        }
+    }
+}
+
+fn of_expression<E: Endianity>(
+    c: &Collector<'_, '_, E>,
+    expression: gimli::Expression<EndianSlice<'_, E>>,
+    wide: bool,
+) -> Place {
+    let mut operations = expression.operations(c.unit.gimli_encoding());
+    let Ok(first) = operations.next() else { return Place::Other };
+    let second = operations.next().ok().flatten();
+    match (first, second) {
+        (None, _) => Place::Nowhere,
+        (Some(Operation::Register { register }), None) => Place::Register(register.0),
+        (Some(Operation::Register { register }), Some(_)) if !wide => Place::Register(register.0),
+        (Some(Operation::Register { register }), Some(Operation::Piece { .. })) => Place::Register(register.0),
+        (Some(Operation::RegisterOffset { register, .. }), Some(_)) if has_stack_value(c, expression) => {
+            Place::Register(register.0)
+        }
+        (Some(Operation::UnsignedConstant { .. } | Operation::SignedConstant { .. }), None | Some(Operation::StackValue)) => {
+            Place::Constant
+        }
+        (Some(Operation::EntryValue { .. }), _) => entry_value(c, expression).map_or(Place::Other, Place::Register),
+        _ => Place::Other,
+    }
+}
+
+fn has_stack_value<E: Endianity>(
+    c: &Collector<'_, '_, E>,
+    expression: gimli::Expression<EndianSlice<'_, E>>,
+) -> bool {
+    let mut operations = expression.operations(c.unit.gimli_encoding());
+    while let Ok(Some(operation)) = operations.next() {
+        if operation == Operation::StackValue {
+            return true;
+        }
+    }
+    false
+}
+
+/// The register of an entry value, if the expression has one.
+fn entry_value<E: Endianity>(
+    c: &Collector<'_, '_, E>,
+    expression: gimli::Expression<EndianSlice<'_, E>>,
+) -> Option<u16> {
+    let mut operations = expression.operations(c.unit.gimli_encoding());
+    while let Ok(Some(operation)) = operations.next() {
+        if let Operation::EntryValue { expression } = operation {
+            let mut inner = gimli::Expression(expression).operations(c.unit.gimli_encoding());
+            return match inner.next() {
+                Ok(Some(Operation::Register { register })) => Some(register.0),
+                _ => None,
+            };
+        }
+    }
+    None
+}

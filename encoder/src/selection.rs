@@ -1,0 +1,206 @@
+//! Which functions are described, and by which of their prototypes.
+
+use std::fmt;
+
+use btf::dedup::table::ClassTable;
+
+use crate::functions::{FunctionSymbols, Group, Instance, Instances, SymbolGroup};
+use crate::options::{Features, Selection};
+use crate::signature::Signatures;
+
+/// Why a function is not described.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Reason {
+    /// Several functions of that name: a name would not tell which is meant.
+    Ambiguous,
+    /// No DIE describes what is at the symbol's address.
+    NoDebugInformation,
+    /// The assembler knows no prototypes.
+    Assembler,
+    /// Prototypes differ between units.
+    Inconsistent,
+    /// The optimiser removed a parameter.
+    Optimized,
+    /// A parameter is passed in an unexpected register.
+    UnexpectedRegister,
+    /// The parameters come in another order.
+    Reordered,
+    /// A parameter has no name.
+    UnnamedParameter,
+    /// The name has characters that kernels do not accept.
+    Name,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Reason::Ambiguous => "ambiguous address: several functions have this name",
+            Reason::NoDebugInformation => "no debug information for the code at the symbol's address",
+            Reason::Assembler => "assembler function: its debug information knows no prototype",
+            Reason::Inconsistent => "inconsistent prototypes: the units that define it disagree",
+            Reason::Optimized => "optimized parameters: the compiler's clone does not take what the source says",
+            Reason::UnexpectedRegister => "unexpected register: a parameter is not passed where the calling convention says",
+            Reason::Reordered => "reordered parameters: the compiler's clone takes them in another order",
+            Reason::UnnamedParameter => "unnamed parameter: the debug information does not name it",
+            Reason::Name => "name not accepted by kernels",
+        })
+    }
+}
+
+/// What was decided about a name.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Decision {
+    /// The name.
+    pub group: Group,
+    /// The instance (by number) that describes it, or why none does.
+    pub outcome: Result<usize, Reason>,
+}
+
+/// Decides about every name, in the order of the names. Instances must be in the order of the file.
+pub fn select(
+    selection: Selection,
+    features: Features,
+    symbols: &FunctionSymbols<'_>,
+    instances: &Instances,
+    classes: &ClassTable<'_>,
+) -> Vec<Decision> {
+    let mut of_group: Vec<Vec<usize>> = Vec::new();
+    of_group.resize_with(symbols.iter().count(), Vec::new);
+    for (number, instance) in instances.list.iter().enumerate() {
+        of_group[instance.group.0 as usize].push(number);
+    }
+    let mut order: Vec<(Group, &SymbolGroup<'_>)> = symbols.iter().collect();
+    order.sort_unstable_by_key(|(_, g)| g.name);
+    let mut selector = Selector { features, instances, signatures: Signatures::new(classes) };
+    let last = order.len().saturating_sub(1);
+    let mut decisions = Vec::with_capacity(order.len());
+    for (position, (group, names)) in order.into_iter().enumerate() {
+        let candidates = &of_group[group.0 as usize];
+        let outcome = match selection {
+            Selection::Truthful => selector.truthful(names, candidates),
+            // pahole has nothing to say about names without a DIE.
+            Selection::Pahole if candidates.is_empty() => Err(Reason::NoDebugInformation),
+            Selection::Pahole => selector.pahole(names, candidates, position == last),
+        };
+        decisions.push(Decision { group, outcome });
+    }
+    decisions
+}
+
+struct Selector<'s, 't, 'b> {
+    features: Features,
+    instances: &'s Instances,
+    signatures: Signatures<'t, 'b>,
+}
+
+impl Selector<'_, '_, '_> {
+    fn get(&self, number: usize) -> &Instance {
+        &self.instances.list[number]
+    }
+
+    /// The symbol decides: what has the name alone is the function; only if nothing has, a clone of the compiler is. The
+    /// DIE at its address describes it. A symbol without an appendix is called as the source says, since callers
+    /// elsewhere may rely on it; a clone only if its parameters are where the prototype puts them.
+    fn truthful(&mut self, group: &SymbolGroup<'_>, candidates: &[usize]) -> Result<usize, Reason> {
+        if !crate::names::is_accepted(group.name) {
+            return Err(Reason::Name);
+        }
+        let plain = (0..group.symbols.len()).any(|s| !group.is_clone(s) && group.symbols[s].address.is_some());
+        let counts = |symbol: usize| !plain || !group.is_clone(symbol);
+        let mut addresses = (0..group.symbols.len()).filter(|&s| counts(s)).filter_map(|s| group.symbols[s].address);
+        let Some(first) = addresses.next() else { return Err(Reason::NoDebugInformation) };
+        if addresses.any(|a| a != first) {
+            return Err(Reason::Ambiguous);
+        }
+        let counted = |&&number: &&usize| self.get(number).symbol.is_some_and(counts);
+        let mut voters: Vec<usize> = candidates.iter().filter(counted).copied().collect();
+        if voters.is_empty() {
+            return Err(Reason::NoDebugInformation);
+        }
+        voters.retain(|&v| !self.get(v).assembler);
+        let Some(&canonical) = voters.first() else { return Err(Reason::Assembler) };
+        if self.features.consistent_func && voters[1..].iter().any(|&v| !self.same_prototype(canonical, v)) {
+            return Err(Reason::Inconsistent);
+        }
+        let instance = self.get(canonical);
+        if instance.unnamed_parameter {
+            return Err(Reason::UnnamedParameter);
+        }
+        if !plain || instance.clang_nocall {
+            let facts = instance.facts;
+            if facts.reordered {
+                return Err(Reason::Reordered);
+            }
+            if facts.optimized {
+                return Err(Reason::Optimized);
+            }
+            if facts.unexpected {
+                return Err(Reason::UnexpectedRegister);
+            }
+        }
+        Ok(canonical)
+    }
+
+    /// pahole 1.32's rules with their faults (encoding 3.4, 3.5): all instances of a name vote, also inlined ones;
+    /// addresses match only in linked files; the last name of a file is never ambiguous.
+    fn pahole(&mut self, group: &SymbolGroup<'_>, all: &[usize], last: bool) -> Result<usize, Reason> {
+        let candidates: Vec<usize> = all.iter().copied().filter(|&n| !self.get(n).unnamed_parameter).collect();
+        let Some(&first) = candidates.first() else { return Err(Reason::UnnamedParameter) };
+        let facts = candidates.iter().map(|&n| self.get(n).facts);
+        let unexpected = facts.clone().any(|f| f.unexpected);
+        let reordered = facts.clone().any(|f| f.reordered);
+        let inconsistent = candidates[1..].iter().any(|&n| !self.same_prototype(first, n));
+
+        let optimized = |n: usize| {
+            let i = self.get(n);
+            let is_changed = i.symbol.is_some_and(|s| {
+                let name = group.symbols[s].name;
+                let has = |part: &[u8]| name.windows(part.len()).any(|w| w == part);
+                has(b".isra") || has(b".constprop")
+            });
+            i.facts.optimized && (i.clang_nocall || is_changed)
+        };
+        let at_symbol = |&&n: &&usize| self.get(n).symbol.is_some() && self.get(n).has_low_pc;
+        let canonical = candidates.iter().filter(at_symbol).find(|&&n| !optimized(n));
+        let canonical = canonical.or_else(|| candidates.iter().find(at_symbol));
+        let canonical = canonical.or_else(|| candidates.iter().find(|&&n| self.get(n).has_low_pc));
+        let canonical = *canonical.unwrap_or(&first);
+
+        // The last reason that applies is the one that pahole reports.
+        let mut reason = None;
+        if unexpected {
+            reason = Some(Reason::UnexpectedRegister);
+        }
+        if inconsistent && self.features.consistent_func && !unexpected && !reordered {
+            reason = Some(Reason::Inconsistent);
+        }
+        if reordered {
+            reason = Some(Reason::Reordered);
+        }
+        if optimized(canonical) {
+            reason = Some(Reason::Optimized);
+        }
+        if !last && is_ambiguous(group) {
+            reason = Some(Reason::Ambiguous);
+        }
+        reason.map_or(Ok(canonical), Err)
+    }
+
+    fn same_prototype(&mut self, a: usize, b: usize) -> bool {
+        let instances = self.instances;
+        let (a, b) = (&instances.list[a], &instances.list[b]);
+        let parameters = |i: &Instance| instances.parameters[i.parameters.clone()].iter().map(|(_, used)| *used);
+        if a.variadic != b.variadic
+            || a.parameters.len() != b.parameters.len()
+            || self.signatures.of(a.result) != self.signatures.of(b.result)
+        {
+            return false;
+        }
+        parameters(a).zip(parameters(b)).all(|(x, y)| self.signatures.of(x) == self.signatures.of(y))
+    }
+}
+
+/// A symbol at another address than the one before it, unless that one is at 0 (encoding 3.1).
+fn is_ambiguous(group: &SymbolGroup<'_>) -> bool {
+    group.symbols.windows(2).any(|w| w[0].value != 0 && w[0].value != w[1].value)
+}

@@ -1,0 +1,239 @@
+//! Reads the units in parallel and folds them: each worker takes the next unit into tables of its own, without locks, and
+//! the workers' tables are joined at the end. What comes out does not depend on who took what.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use btf::base::Base;
+use btf::dedup::fold::Fold;
+use btf::dedup::tags::DeclTags;
+use btf::dialect::Dialect;
+use dwarf::sections::Sections;
+use dwarf::unit::{PlansBuffer, Unit, UnitHeader, UnitKind};
+use dwarf::walk;
+use gimli::Endianity;
+use rayon::prelude::*;
+
+use crate::convert::{Converter, Foreign, Tagged, UnitTypes};
+use crate::error::{Error, ErrorKind, Result};
+use crate::functions::{Collector, FunctionNames, FunctionSymbols, Instances};
+use crate::locations::Machine;
+use crate::names::Names;
+use crate::options::Options;
+use crate::report::Degraded;
+use crate::variables::{self, DataSection, Variable};
+
+/// Units of fewer bytes than this together are not worth a second worker.
+const BYTES_PER_WORKER: usize = 1 << 20;
+
+/// What the units have in common.
+pub struct Job<'a, E> {
+    /// The debug sections.
+    pub sections: Sections<'a>,
+    /// Byte order.
+    pub endian: E,
+    /// Unit headers, in the order of the file.
+    pub headers: &'a [UnitHeader],
+    /// The base.
+    pub base: Option<&'a Base<'a>>,
+    /// How to write.
+    pub dialect: Dialect,
+    /// What to write.
+    pub options: &'a Options,
+    /// Function symbols.
+    pub symbols: &'a FunctionSymbols<'a>,
+    /// Calling convention.
+    pub machine: Machine,
+    /// The section whose variables are wanted.
+    pub data: Option<&'a DataSection<'a>>,
+    /// True if strings stand once in `.debug_str`: the file was linked.
+    pub linked: bool,
+    /// Called after each unit with its bytes.
+    pub progress: &'a (dyn Fn(u64) + Sync),
+}
+
+/// What all units together have.
+pub struct Folded<'a> {
+    /// Types and names.
+    pub fold: Fold<'a>,
+    /// DIEs that could describe functions, in the order of the file.
+    pub instances: Instances,
+    /// Variables, in the order of the file.
+    pub variables: Vec<Variable>,
+    /// Declaration tags of types.
+    pub tags: DeclTags,
+    /// What BTF could not say.
+    pub degraded: Degraded,
+    /// Names that were changed.
+    pub names_changed: u64,
+    /// Type DIEs read.
+    pub types_read: u64,
+    /// Units left out.
+    pub excluded: usize,
+}
+
+/// Reads and folds all units.
+///
+/// # Errors
+/// That of the first unit in the file that has one.
+pub fn fold<'a, E: Endianity + Send + Sync>(job: &Job<'a, E>) -> Result<Folded<'a>> {
+    // Large units first, so that no worker starts one when the others are done.
+    let mut order: Vec<usize> = (0..job.headers.len()).collect();
+    order.sort_by_key(|&i| std::cmp::Reverse(job.headers[i].size));
+    let total: usize = job.headers.iter().map(|h| h.size).sum();
+    let workers = rayon::current_num_threads().min(total / BYTES_PER_WORKER).max(1);
+    let next = AtomicUsize::new(0);
+    let run = |_| Worker::run(job, &order, &next);
+    let mut done: Vec<(Worker<'a>, Option<(usize, Error)>)> =
+        if workers == 1 { vec![run(0)] } else { (0..workers).into_par_iter().map(run).collect() };
+    let first_error = done.iter_mut().filter_map(|(_, e)| e.take()).min_by_key(|(unit, _)| *unit);
+    if let Some((_, error)) = first_error {
+        return Err(error);
+    }
+    let mut workers = done.into_iter().map(|(worker, _)| worker);
+    let mut all = workers.next().expect("there is a worker").folded;
+    workers.for_each(|w| all.merge(w.folded));
+    all.fold.sort_units();
+    all.instances.list.sort_by_key(|i| (i.unit, i.offset));
+    all.variables.sort_by_key(|v| (v.unit, v.offset));
+    Ok(all)
+}
+
+impl<'a> Folded<'a> {
+    fn merge(&mut self, other: Folded<'a>) {
+        let map = self.fold.merge(other.fold);
+        self.instances.merge(other.instances, &map);
+        variables::merge(&mut self.variables, other.variables, &map);
+        self.tags.merge(other.tags, &map);
+        self.degraded += other.degraded;
+        self.names_changed += other.names_changed;
+        self.types_read += other.types_read;
+        self.excluded += other.excluded;
+    }
+}
+
+struct Worker<'a> {
+    folded: Folded<'a>,
+    names: Names,
+    functions: FunctionNames<'a>,
+    types: UnitTypes,
+    plans: PlansBuffer,
+}
+
+impl<'a> Worker<'a> {
+    fn new<E: Endianity>(job: &Job<'a, E>) -> Worker<'a> {
+        let base = job.base.map(|b| (b.strings(), b.classes()));
+        Worker {
+            folded: Folded {
+                fold: Fold::new(base),
+                instances: Instances::default(),
+                variables: Vec::new(),
+                tags: DeclTags::default(),
+                degraded: Degraded::default(),
+                names_changed: 0,
+                types_read: 0,
+                excluded: 0,
+            },
+            names: Names::default(),
+            functions: FunctionNames::new(job.symbols),
+            types: UnitTypes::default(),
+            plans: PlansBuffer::default(),
+        }
+    }
+
+    /// Takes units until there are none left. An error is kept with its unit's number, and the rest is still read, so
+    /// that the error that is reported does not depend on the threads.
+    fn run<E: Endianity>(job: &Job<'a, E>, order: &[usize], next: &AtomicUsize) -> (Worker<'a>, Option<(usize, Error)>) {
+        let mut worker = Worker::new(job);
+        let mut error: Option<(usize, Error)> = None;
+        while let Some(&number) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
+            if worker.types_read() == 0 && job.linked {
+                worker.names = Names::new(job.sections.str.len());
+            }
+            if let Err(e) = worker.unit(job, number) {
+                if error.as_ref().is_none_or(|(first, _)| number < *first) {
+                    error = Some((number, e));
+                }
+            }
+            (job.progress)(job.headers[number].size as u64);
+        }
+        worker.folded.names_changed = worker.names.changed;
+        (worker, error)
+    }
+
+    fn types_read(&self) -> u64 {
+        self.folded.types_read
+    }
+
+    fn unit<E: Endianity>(&mut self, job: &Job<'a, E>, number: usize) -> Result<()> {
+        let header = job.headers[number];
+        if matches!(header.kind, UnitKind::Type | UnitKind::Partial) {
+            return Ok(()); // of interest only to units that refer to them
+        }
+        let unit = Unit::open(header, job.sections, &mut self.plans, job.endian)?;
+        if header.kind == UnitKind::Skeleton || !unit.dwo_name.is_empty() {
+            let file = String::from_utf8_lossy(unit.dwo_name);
+            return Err(unsupported(&unit, format!("its DWARF was split off into {file}; build without -gsplit-dwarf")));
+        }
+        if job.options.lang_exclude.contains(&unit.language.0) {
+            self.folded.excluded += 1;
+            return Ok(());
+        }
+        let folded = &mut self.folded;
+        self.types.start(header.size);
+        let mut converter = Converter {
+            unit: &unit,
+            out: &mut self.types,
+            names: &mut self.names,
+            strings: &mut folded.fold.strings,
+            functions: &mut self.functions,
+            features: job.options.features,
+            dialect: job.dialect,
+            variables: job.data.is_some(),
+        };
+        walk::walk(&unit, &self.plans, &mut converter)?;
+        if let Some(foreign) = self.types.foreign {
+            return Err(unsupported(&unit, foreign_text(foreign)));
+        }
+        self.types.finish();
+        folded.fold.fold(number as u32, &self.types.records, |word| self.types.local(word));
+        folded.types_read += self.types.records.len() as u64;
+        folded.degraded += std::mem::take(&mut self.types.degraded);
+        let collector = Collector {
+            unit: &unit,
+            number: number as u32,
+            types: &self.types,
+            symbols: job.symbols,
+            machine: job.machine,
+            selection: job.options.selection,
+        };
+        folded.instances.collect(&collector, &folded.fold);
+        if let Some(data) = job.data {
+            variables::collect(&mut folded.variables, number as u32, &self.types, data, &folded.fold);
+        }
+        for tag in &self.types.tags {
+            if let Tagged::Type(target) = tag.tagged {
+                let used = folded.fold.used(self.types.local(target.0));
+                folded.tags.add(number as u32, used, tag.component, tag.text, false);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn foreign_text(foreign: Foreign) -> String {
+    match foreign {
+        Foreign::Unit(offset) => {
+            format!("it refers to another unit (.debug_info+{offset:#x}), as link-time optimisation makes it; that is not supported")
+        }
+        Foreign::TypeUnit(signature) => {
+            format!("it refers to type unit {signature:#018x}; build without -fdebug-types-section")
+        }
+        Foreign::File => "it refers to another file (dwz); use the file from before dwz".into(),
+        Foreign::Import => "it imports another unit (dwz); use the file from before dwz".into(),
+    }
+}
+
+fn unsupported<E: Endianity>(unit: &Unit<'_, E>, text: String) -> Error {
+    let name = String::from_utf8_lossy(unit.name);
+    Error::new(ErrorKind::Unsupported, format!(".debug_info+{:#x}: unit {name}: {text}", unit.header.offset))
+}

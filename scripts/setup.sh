@@ -1,0 +1,85 @@
+#!/bin/bash
+# Sees to it that what a make target needs is installed:   setup.sh build|test|kernel|check
+#   build    Rust 1.85 or newer, a C linker
+#   test     and a C compiler with its headers, binutils, make: test inputs and kernel-fixtures/ are compiled
+#   kernel   and what fetches and compares Debian kernels: apt, dpkg, flock, python3 (numpy: see python.sh)
+#   check    Rust with rustfmt and clippy
+# As root on a system with apt, missing packages are installed; elsewhere this says what to install. Quiet when all is there.
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+
+rust_wanted=1.85
+[ $# -eq 1 ] || usage
+packages=() other=()
+
+want() { # want COMMAND PACKAGE
+    command -v "$1" >/dev/null || packages+=("$2")
+}
+rust_is_new_enough() {
+    local found
+    found=$(cargo --version 2>/dev/null | cut -d ' ' -f 2) || return 1
+    [ -n "$found" ] && [ "$(printf '%s\n' "$rust_wanted" "$found" | sort -V | head -n 1)" = "$rust_wanted" ]
+}
+apt_can() { command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; }
+apt_rust_is_new_enough() {
+    local candidate
+    candidate=$(apt-cache policy cargo 2>/dev/null | sed -n 's/.*Candidate: *//p')
+    [ -n "$candidate" ] && [ "$candidate" != '(none)' ] && dpkg --compare-versions "$candidate" ge "$rust_wanted"
+}
+need_rust() {
+    if rust_is_new_enough; then return; fi
+    if apt_can && ! command -v cargo >/dev/null && apt_rust_is_new_enough; then
+        packages+=(cargo rustc)
+    else
+        other+=("Rust $rust_wanted or newer ($(cargo --version 2>/dev/null || echo 'no cargo here')): https://rustup.rs, or a distribution that has it")
+    fi
+}
+need_cc() {
+    want cc gcc
+    # A compiler without the C library's headers and start files cannot build a program.
+    if ! command -v cc >/dev/null || ! echo 'int main(void) { return 0; }' | cc -x c -include stdio.h - -o /dev/null 2>/dev/null; then
+        packages+=(gcc libc6-dev)
+    fi
+}
+need_component() { # COMMAND, rustup component, package
+    if command -v cargo >/dev/null && ! cargo "$1" --version >/dev/null 2>&1; then
+        if command -v rustup >/dev/null; then rustup component add "$2" >&2 || other+=("rustup component add $2"); else packages+=("$3"); fi
+    fi
+}
+
+case $1 in
+build) need_rust; need_cc ;;
+test) need_rust; need_cc; want objcopy binutils; want make make ;;
+kernel)
+    need_rust; need_cc
+    want objcopy binutils
+    want python3 python3
+    want flock util-linux
+    want diff diffutils
+    if ! command -v apt-get >/dev/null || ! command -v dpkg-deb >/dev/null; then
+        other+=("apt and dpkg, to fetch Debian's kernels (other distributions package them)")
+    fi
+    ;;
+check) need_rust; need_cc; need_component fmt rustfmt rustfmt; need_component clippy clippy rust-clippy ;;
+*) usage ;;
+esac
+
+if [ ${#packages[@]} -gt 0 ]; then
+    mapfile -t packages < <(printf '%s\n' "${packages[@]}" | sort -u)
+    if apt_can; then
+        say "installing ${packages[*]}"
+        log=$(mktemp)
+        if ! { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${packages[@]}"; } >"$log" 2>&1; then
+            tail -n 10 "$log" >&2
+            die "apt-get could not install ${packages[*]} (all it said: $log)"
+        fi
+        rm -f "$log"
+    else
+        other+=("the packages ${packages[*]} (Debian's names)")
+    fi
+fi
+if [ ${#other[@]} -gt 0 ]; then
+    say "missing for \`make\` ($1):"
+    printf '  %s\n' "${other[@]}" >&2
+    exit 1
+fi
