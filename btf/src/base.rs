@@ -4,6 +4,8 @@
 //! class while it is read. A base may come from any encoder: sorted by name or not, with strings or even types twice,
 //! with forward declarations beside definitions. One [`Base`] serves any number of modules.
 
+use std::cell::Cell;
+
 use crate::dedup::fold::{Fold, Local};
 use crate::dedup::table::ClassTable;
 use crate::graph::{ClassId, Head, Records, Tag, is_forward, map_names, map_refs};
@@ -29,6 +31,7 @@ pub struct Base<'a> {
     /// Smallest offset of each string.
     offsets: Vec<StrOff>,
     decl_tags: FixedMap<DeclTag, TypeId>,
+    dangling: usize,
 }
 
 /// What makes two DECL_TAGs the same: the target, the member or parameter (-1: the whole), the text, the kflag.
@@ -73,7 +76,15 @@ impl<'a> Base<'a> {
             records.push_record(&words);
         }
         let count = records.len() as u32;
-        let local = |id: u32| if id == 0 || id > count { Local::Void } else { Local::Type(id - 1) };
+        let dangling = Cell::new(memo.dangling);
+        let local = |id: u32| match id.checked_sub(1) {
+            None => Local::Void,
+            Some(index) if index < count => Local::Type(index),
+            Some(_) => {
+                dangling.set(dangling.get() + 1);
+                Local::Void
+            }
+        };
         fold.fold(0, &records, local);
         let mut base = Base {
             view,
@@ -86,6 +97,7 @@ impl<'a> Base<'a> {
             records,
             offsets,
             decl_tags,
+            dangling: dangling.get(),
         };
         base.index_ids();
         base.index_tags();
@@ -126,6 +138,19 @@ impl<'a> Base<'a> {
     /// The BTF itself.
     pub fn view(&self) -> &'a BtfView<'a> {
         self.view
+    }
+
+    /// How often the base refers to types or names that it does not have: it is damaged, or a split BTF itself.
+    pub fn dangling(&self) -> usize {
+        self.dangling
+    }
+
+    /// Bytes of a `long`, which on Linux are those of a pointer, if the base has that type.
+    pub fn word_size(&self) -> Option<u32> {
+        let names = [&b"long unsigned int"[..], b"unsigned long", b"long int", b"long"];
+        let names = names.map(|n| self.fold.strings.find(n));
+        let long = |r: &&[u32]| Head::of(r).kind == Kind::Int && names.contains(&Some(StrId(r[1])));
+        self.records.iter().find(long).map(|r| r[2])
     }
 
     /// The base's names.
@@ -195,7 +220,11 @@ impl<'a> Base<'a> {
 }
 
 /// From string offsets to numbers; 0 is not known yet, since the empty string never asks.
-struct Memo(Vec<u32>);
+struct Memo {
+    ids: Vec<u32>,
+    /// Offsets asked for that are outside of the strings.
+    dangling: usize,
+}
 
 impl Memo {
     fn id(
@@ -205,12 +234,15 @@ impl Memo {
         offsets: &mut Vec<StrOff>,
         offset: StrOff,
     ) -> StrId {
-        match self.0.get(offset.0 as usize) {
-            None => StrId::EMPTY,
+        match self.ids.get(offset.0 as usize) {
+            None => {
+                self.dangling += 1;
+                StrId::EMPTY
+            }
             Some(&id) if id != 0 => StrId(id),
             Some(_) => {
                 let id = intern(strings, offsets, view.string(offset).unwrap_or(b""), offset);
-                self.0[offset.0 as usize] = id.0;
+                self.ids[offset.0 as usize] = id.0;
                 id
             }
         }
@@ -237,5 +269,5 @@ fn intern_strings(view: &BtfView<'_>, strings: &mut Strings<'static>, offsets: &
         }
         at += string.len() + 1;
     }
-    Memo(memo)
+    Memo { ids: memo, dangling: 0 }
 }

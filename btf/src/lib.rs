@@ -4,6 +4,7 @@
 pub mod base;
 pub mod dedup;
 pub mod dialect;
+pub mod dump;
 pub mod error;
 pub mod graph;
 pub mod header;
@@ -11,5 +12,8 @@ pub mod ids;
 pub mod kind;
 pub mod map;
 pub mod strings;
+#[cfg(test)]
+mod testing;
+pub mod verify;
 pub mod view;
 pub mod writer;

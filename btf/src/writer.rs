@@ -180,3 +180,16 @@ fn check_vlen(record: &[u32], id: TypeId) -> Result<u32> {
     }
     Ok(vlen as u32)
 }
+
+/// Fills up a BTF to `room` bytes, as more (unused) bytes of its strings; as it is if it is larger or not one of ours.
+pub fn pad(mut btf: Vec<u8>, room: u64) -> Vec<u8> {
+    let Ok(header) = crate::header::Header::parse(&btf) else { return btf };
+    let (Ok(room), end) = (usize::try_from(room), btf.len()) else { return btf };
+    if room > end && header.strings().end == end {
+        let endian = header.endian();
+        let string_len = (header.strings().len() + room - end) as u32;
+        btf[20..24].copy_from_slice(&endian.u32_bytes(string_len));
+        btf.resize(room, 0);
+    }
+    btf
+}

@@ -28,6 +28,8 @@ pub enum ErrorKind {
     Unsupported,
     /// The result would break a limit of BTF.
     Limit,
+    /// The result is not what a kernel accepts: a fault of this program.
+    Verify,
 }
 
 impl Error {

@@ -34,6 +34,8 @@ pub struct SymbolGroup<'a> {
     pub name: &'a [u8],
     /// The symbols, sorted by name.
     pub symbols: Vec<FunctionSymbol<'a>>,
+    /// A symbol of another base name has the same address: one of them is an alias.
+    pub is_shared: bool,
 }
 
 impl SymbolGroup<'_> {
@@ -64,14 +66,22 @@ impl<'a> FunctionSymbols<'a> {
             let next = Group(s.groups.len() as u32);
             let group = *s.by_name.entry(base).or_insert(next);
             if group == next {
-                s.groups.push(SymbolGroup { name: base, symbols: Vec::new() });
+                s.groups.push(SymbolGroup { name: base, symbols: Vec::new(), is_shared: false });
             }
             let address = if symbol.section == 0 { None } else { file.address(symbol) };
             let symbol = FunctionSymbol { name: symbol.name, address, value: symbol.value };
             s.groups[group.0 as usize].symbols.push(symbol);
         }
-        for group in &mut s.groups {
-            group.symbols.sort_by_key(|s| s.name);
+        let mut at: FixedMap<u64, Group> = FixedMap::default();
+        for index in 0..s.groups.len() {
+            s.groups[index].symbols.sort_by_key(|s| s.name);
+            for address in s.groups[index].symbols.clone().iter().filter_map(|s| s.address) {
+                let first = at.entry(address).or_insert(Group(index as u32)).0 as usize;
+                if first != index {
+                    s.groups[first].is_shared = true;
+                    s.groups[index].is_shared = true;
+                }
+            }
         }
         s
     }
@@ -185,10 +195,13 @@ impl Instances {
             let (abstracts, group) = c.origins(function);
             let Some(group) = group else { continue };
             c.entry_addresses(function, &mut addresses);
-            let candidates = &c.symbols.get(group).symbols;
-            let symbol = candidates.iter().position(|s| s.address.is_some_and(|a| addresses.contains(&a)));
-            if c.selection == Selection::Truthful && symbol.is_none() {
-                continue; // not what any symbol stands for: an inlined copy, or discarded code
+            let names = c.symbols.get(group);
+            let symbol = names.symbols.iter().position(|s| s.address.is_some_and(|a| addresses.contains(&a)));
+            // Not what the symbol stands for: an inlined copy, or discarded code. But a function that the compiler found
+            // to be the same as another has no code of its own, and its symbol is an alias.
+            let alias = names.is_shared && addresses.is_empty();
+            if c.selection == Selection::Truthful && symbol.is_none() && !alias {
+                continue;
             }
             let nocall = function.nocall || abstracts.is_some_and(|a| a.nocall);
             let first = self.parameters.len();

@@ -25,6 +25,8 @@ use std::time::Instant;
 use btf::base::Base;
 use btf::dialect::Dialect;
 use btf::header::Endian;
+use btf::verify::{self, Level};
+use btf::view::BtfView;
 use dwarf::elf::ElfFile;
 use gimli::{BigEndian, Endianity, LittleEndian};
 
@@ -83,6 +85,11 @@ fn encode_as<E: Endianity + Send + Sync>(
         let text = format!("the base BTF is {theirs}, the file is {ours}: pass the vmlinux of the same build");
         return Err(Error::new(ErrorKind::Base, text));
     }
+    let word_size = if file.is_64 { 8 } else { 4 };
+    if let Some(size) = base.and_then(|b| b.word_size()).filter(|&s| u64::from(s) != word_size) {
+        let text = format!("the base BTF is of a {}-bit kernel, the file has {} bits: pass the vmlinux of the same build", size * 8, word_size * 8);
+        return Err(Error::new(ErrorKind::Base, text));
+    }
     let mut clock = Clock::default();
 
     let data = file.debug_data()?;
@@ -120,9 +127,11 @@ fn encode_as<E: Endianity + Send + Sync>(
         selection::select(options.selection, options.features, &symbols, &folded.instances, &folded.fold.classes);
     clock.lap("functions", || format!("{} candidates", folded.instances.list.len()));
 
-    let word_size = if file.is_64 { 8 } else { 4 };
     let parts = assemble::Parts { base, endian: target_endian, word_size, symbols: &symbols, kfuncs: &kfuncs, options };
     let (btf, mut summary) = assemble::assemble(&mut folded, &decisions, &parts, &mut clock)?;
+
+    verify(&btf, base, word_size)?;
+    clock.lap("verified", String::new);
 
     summary.units = headers.len();
     summary.units_excluded = folded.excluded;
@@ -140,6 +149,17 @@ fn encode_as<E: Endianity + Send + Sync>(
     }
     summary.phases = clock.phases;
     Ok(Encoded { btf, summary })
+}
+
+/// Checks the result as a kernel does when it loads it. A finding is a fault of ours, and nothing is written.
+fn verify(bytes: &[u8], base: Option<&Base<'_>>, word_size: u64) -> Result<()> {
+    let failed = |text: String| Error::new(ErrorKind::Verify, text);
+    let view = BtfView::parse_on(bytes, base.map(|b| b.view())).map_err(|e| failed(e.to_string()))?;
+    let options = verify::Options { level: Level::Kernel, pointer_bytes: word_size as u32, max_findings: 1, ..Default::default() };
+    match verify::verify(&view, &options).first() {
+        None => Ok(()),
+        Some(finding) => Err(failed(format!("the result would be refused by a kernel: {finding}; please report this as a bug"))),
+    }
 }
 
 /// Times the phases.

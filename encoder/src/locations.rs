@@ -145,20 +145,15 @@ fn place<E: Endianity>(c: &Collector<'_, '_, E>, location: RawLocation, wide: bo
         }
         RawLocation::List(offset) => {
             let lists = c.unit.sections.location_lists(c.unit.endian);
-            let addresses = c.unit.sections.addresses(c.unit.endian);
-            let entries = lists.locations(
-                gimli::LocationListsOffset(offset as usize),
-                c.unit.gimli_encoding(),
-                c.unit.low_pc,
-                &addresses,
-                c.unit.gimli_addr_base(),
-            );
-            let Ok(mut entries) = entries else { return Place::Other };
+            let offset = gimli::LocationListsOffset(offset as usize);
+            // The raw entries, since the first one may be of an empty range: it holds on entry.
+            let Ok(mut entries) = lists.raw_locations(offset, c.unit.gimli_encoding()) else { return Place::Other };
             let mut first = None;
             while let Ok(Some(entry)) = entries.next() {
-                let found = first.get_or_insert_with(|| of_expression(c, entry.data, wide));
+                let Some(expression) = expression_of(entry) else { continue };
+                let found = first.get_or_insert_with(|| of_expression(c, expression, wide));
                 if *found == Place::Other {
-                    if let Some(register) = entry_value(c, entry.data) {
+                    if let Some(register) = entry_value(c, expression) {
                         return Place::Register(register);
                     }
                 } else {
@@ -167,6 +162,20 @@ fn place<E: Endianity>(c: &Collector<'_, '_, E>, location: RawLocation, wide: bo
             }
             first.unwrap_or(Place::Nowhere)
         }
+    }
+}
+
+fn expression_of<R: gimli::Reader>(entry: gimli::RawLocListEntry<R>) -> Option<gimli::Expression<R>> {
+    use gimli::RawLocListEntry as Entry;
+    match entry {
+        Entry::AddressOrOffsetPair { data, .. }
+        | Entry::StartxEndx { data, .. }
+        | Entry::StartxLength { data, .. }
+        | Entry::OffsetPair { data, .. }
+        | Entry::DefaultLocation { data }
+        | Entry::StartEnd { data, .. }
+        | Entry::StartLength { data, .. } => Some(data),
+        Entry::BaseAddress { .. } | Entry::BaseAddressx { .. } => None,
     }
 }
 

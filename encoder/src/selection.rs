@@ -3,6 +3,7 @@
 use std::fmt;
 
 use btf::dedup::table::ClassTable;
+use btf::map::FixedSet;
 
 use crate::functions::{FunctionSymbols, Group, Instance, Instances, SymbolGroup};
 use crate::options::{Features, Selection};
@@ -71,7 +72,10 @@ pub fn select(
     }
     let mut order: Vec<(Group, &SymbolGroup<'_>)> = symbols.iter().collect();
     order.sort_unstable_by_key(|(_, g)| g.name);
-    let mut selector = Selector { features, instances, signatures: Signatures::new(classes) };
+    let compiled = instances.list.iter().filter(|i| !i.assembler);
+    let at = |i: &Instance| i.symbol.and_then(|s| symbols.get(i.group).symbols[s].address);
+    let described = compiled.filter_map(at).collect();
+    let mut selector = Selector { features, instances, signatures: Signatures::new(classes), described };
     let last = order.len().saturating_sub(1);
     let mut decisions = Vec::with_capacity(order.len());
     for (position, (group, names)) in order.into_iter().enumerate() {
@@ -91,6 +95,8 @@ struct Selector<'s, 't, 'b> {
     features: Features,
     instances: &'s Instances,
     signatures: Signatures<'t, 'b>,
+    /// Addresses of symbols that a compiler's DIE describes.
+    described: FixedSet<u64>,
 }
 
 impl Selector<'_, '_, '_> {
@@ -114,6 +120,10 @@ impl Selector<'_, '_, '_> {
         }
         let counted = |&&number: &&usize| self.get(number).symbol.is_some_and(counts);
         let mut voters: Vec<usize> = candidates.iter().filter(counted).copied().collect();
+        if voters.is_empty() && plain && self.described.contains(&first) {
+            // The compiler merged it into another function with the same code; its own DIE still has the prototype.
+            voters = candidates.iter().copied().filter(|&n| !self.get(n).has_code).collect();
+        }
         if voters.is_empty() {
             return Err(Reason::NoDebugInformation);
         }

@@ -13,7 +13,7 @@ impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
         let place = self.out.reserve(die.offset);
         let target = self.type_of(die.attributes);
         let first = self.out.scratch.dimensions.len();
-        self.open(Open { place, name: StrId::EMPTY, size: 0, target, first, flag: false });
+        self.open(Open { place, name: StrId::EMPTY, size: 0, target, first });
         if !die.has_children {
             self.end_array();
             return Role::Other;

@@ -41,7 +41,7 @@ impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
         let size = die.attributes.unsigned(Attr::ByteSize).unwrap_or(0);
         let first = self.out.scratch.members.len();
         // Annotations find the composite by its DIE.
-        self.open(Open { place, name, size, target: RawRef(die.offset), first, flag: false });
+        self.open(Open { place, name, size, target: RawRef(die.offset), first });
         if !die.has_children {
             self.end_composite(die.role);
             return Role::Other;
@@ -71,7 +71,7 @@ impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
             return Role::Other;
         }
         let number = self.out.scratch.members.len() - 1;
-        self.open(Open { place: number, name, size: 0, target, first: 0, flag: false });
+        self.open(Open { place: number, name, size: 0, target, first: 0 });
         Role::Member
     }
 

@@ -28,7 +28,7 @@ impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
             self.reference_of(die.attributes, Attr::Signature);
         }
         let first = self.out.scratch.enumerators.len();
-        self.open(Open { place, name, size, target, first, flag: false });
+        self.open(Open { place, name, size, target, first });
         if !die.has_children {
             self.end_enumeration();
             return Role::Other;

@@ -69,7 +69,7 @@ impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
         let place = self.out.reserve(die.offset);
         let target = self.type_of(die.attributes);
         let first = self.out.scratch.parameters.len();
-        self.open(Open { place, name: StrId::EMPTY, size: 0, target, first, flag: false });
+        self.open(Open { place, name: StrId::EMPTY, size: 0, target, first });
         if !die.has_children {
             self.end_subroutine();
             return Role::Other;
@@ -114,7 +114,7 @@ impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
         if !die.has_children {
             return Role::Other;
         }
-        self.open(Open { place: number, name: parameter.name, size: 0, target: parameter.target, first: 0, flag: false });
+        self.open(Open { place: number, name: parameter.name, size: 0, target: parameter.target, first: 0 });
         Role::Parameter
     }
 
@@ -157,7 +157,7 @@ impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
             return Role::Other;
         }
         let place = self.out.functions.len() - 1;
-        self.open(Open { place, name, size: 0, target: function.result, first: 0, flag: false });
+        self.open(Open { place, name, size: 0, target: function.result, first: 0 });
         Role::Subprogram
     }
 }

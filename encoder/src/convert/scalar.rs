@@ -108,7 +108,7 @@ impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
             return Role::Other;
         }
         let first = self.out.scratch.annotations.len();
-        self.open(Open { place: record, name: StrId::EMPTY, size: 0, target, first, flag: false });
+        self.open(Open { place: record, name: StrId::EMPTY, size: 0, target, first });
         Role::Pointer
     }
 
@@ -138,7 +138,7 @@ impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
         if !die.has_children {
             return Role::Other;
         }
-        self.open(Open { place: die.offset as usize, name, size: 0, target, first: 0, flag: false });
+        self.open(Open { place: die.offset as usize, name, size: 0, target, first: 0 });
         Role::Typedef
     }
 }

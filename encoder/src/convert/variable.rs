@@ -51,7 +51,7 @@ impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
             return Role::Other;
         }
         let place = self.out.variables.len() - 1;
-        self.open(Open { place, name, size: 0, target: variable.target, first: 0, flag: false });
+        self.open(Open { place, name, size: 0, target: variable.target, first: 0 });
         Role::Variable
     }
 

@@ -1,0 +1,45 @@
+//! `btfgen dump`: the types of a file, line by line as bpftool prints them.
+
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+
+use btf::view::BtfView;
+use encoder::input::Input;
+
+use super::btf_of;
+use crate::args::DumpArgs;
+use crate::exit::Exit;
+use crate::messages::{Failure, print_failure};
+
+/// Runs the command.
+pub fn run(args: &DumpArgs) -> Exit {
+    match dump(args) {
+        Ok(()) => Exit::Done,
+        Err(failure) => print_failure(&failure),
+    }
+}
+
+fn dump(args: &DumpArgs) -> Result<(), Failure> {
+    let base_input = args.base.as_deref().map(open).transpose()?;
+    let base = match (&base_input, &args.base) {
+        (Some(input), Some(path)) => Some(BtfView::parse(btf_of(input, path)?).map_err(|e| bad(path, e))?),
+        _ => None,
+    };
+    let input = open(&args.file)?;
+    let view = BtfView::parse_on(btf_of(&input, &args.file)?, base.as_ref()).map_err(|e| bad(&args.file, e))?;
+    let mut out = BufWriter::new(io::stdout().lock());
+    match btf::dump::dump_raw(&view, &mut out).and_then(|()| out.flush()) {
+        // `btfgen dump | head` is no failure.
+        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        Err(e) => Err(Failure::new(Exit::Io, Path::new("standard output"), e.to_string())),
+        Ok(()) => Ok(()),
+    }
+}
+
+fn open(path: &Path) -> Result<Input, Failure> {
+    Input::open(path).map_err(|e| Failure::new(Exit::Io, path, format!("cannot be read: {e}")))
+}
+
+fn bad(path: &Path, e: btf::error::Error) -> Failure {
+    Failure::new(Exit::Input, path, format!("damaged BTF: {e} (a module's BTF needs --btf_base)"))
+}

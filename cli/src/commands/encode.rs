@@ -1,0 +1,265 @@
+//! Encoding: a base, files, and where the results go.
+
+use std::borrow::Cow;
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use btf::base::Base;
+use btf::view::BtfView;
+use dwarf::elf::ElfFile;
+use encoder::elf_out::{self, SectionUpdate};
+use encoder::input::Input;
+use encoder::options::Options;
+use encoder::replace::{self, Durability, ReplaceError};
+use encoder::report::Summary;
+use indicatif::{ProgressBar, ProgressStyle};
+use rayon::prelude::*;
+
+use super::btf_of;
+use crate::args::EncodeArgs;
+use crate::choices;
+use crate::exit::Exit;
+use crate::messages::{Failure, print_failure, print_phases, print_summary, print_warning};
+
+/// Where the BTF of a file goes.
+#[derive(Clone, Debug)]
+enum Destination {
+    /// Into the file itself.
+    InPlace,
+    /// Into a copy of the file.
+    Copy(PathBuf),
+    /// By itself.
+    Detached(PathBuf),
+}
+
+/// Runs the command.
+pub fn run(args: &EncodeArgs) -> Exit {
+    let usage = |text: String| {
+        eprintln!("btfgen: error: {text}");
+        Exit::Usage
+    };
+    if args.files.is_empty() {
+        return usage("no file to encode; see btfgen --help".into());
+    }
+    let (options, remarks) = match choices::options(args) {
+        Ok(options) => options,
+        Err(text) => return usage(text),
+    };
+    if args.verbose {
+        remarks.iter().for_each(|r| eprintln!("btfgen: {r}"));
+    }
+    let destinations = match destinations(args) {
+        Ok(destinations) => destinations,
+        Err(text) => return usage(text),
+    };
+    let threads = args.jobs.unwrap_or(0);
+    let pool = match rayon::ThreadPoolBuilder::new().num_threads(threads).build() {
+        Ok(pool) => pool,
+        Err(e) => return usage(format!("cannot start {threads} threads: {e}")),
+    };
+    pool.install(|| match &args.base {
+        None => encode_all(args, &options, &destinations, None),
+        Some(path) => match with_base(path, |base| encode_all(args, &options, &destinations, Some(base))) {
+            Ok(exit) => exit,
+            Err(failure) => print_failure(&failure),
+        },
+    })
+}
+
+fn destinations(args: &EncodeArgs) -> Result<Vec<Destination>, String> {
+    let single = |option: &str| {
+        if args.files.len() == 1 { Ok(()) } else { Err(format!("{option} takes one file; use --detached-dir for many")) }
+    };
+    if let Some(out) = &args.detached {
+        single("--btf_encode_detached")?;
+        return Ok(vec![Destination::Detached(out.clone())]);
+    }
+    if let Some(out) = &args.output {
+        single("-o")?;
+        return Ok(vec![Destination::Copy(out.clone())]);
+    }
+    let Some(dir) = &args.detached_dir else { return Ok(vec![Destination::InPlace; args.files.len()]) };
+    let mut seen = std::collections::BTreeMap::new();
+    let mut all = Vec::new();
+    for file in &args.files {
+        let Some(name) = file.file_name() else { return Err(format!("{} is not a file", file.display())) };
+        if let Some(other) = seen.insert(name, file) {
+            let (a, b) = (other.display(), file.display());
+            return Err(format!("{a} and {b} have the same name, so --detached-dir would write one over the other"));
+        }
+        let mut name = name.to_owned();
+        name.push(".btf");
+        all.push(Destination::Detached(dir.join(name)));
+    }
+    Ok(all)
+}
+
+fn with_base<T>(path: &Path, f: impl FnOnce(&Base<'_>) -> T) -> Result<T, Failure> {
+    let failed = |text: String| Failure::new(Exit::Base, path, text);
+    let input = Input::open(path).map_err(|e| failed(format!("the base cannot be read: {e}")))?;
+    let view = BtfView::parse(btf_of(&input, path)?).map_err(|e| {
+        failed(format!("the base BTF is damaged, or the BTF of a module, which cannot be a base: {e}"))
+    })?;
+    let base = Base::new(&view);
+    if base.dangling() > 0 {
+        let text = "the base BTF refers to types or names that it does not have: it is that of a module, which cannot be a base, or damaged; pass the vmlinux";
+        return Err(failed(text.into()));
+    }
+    Ok(f(&base))
+}
+
+fn encode_all(
+    args: &EncodeArgs,
+    options: &Options,
+    destinations: &[Destination],
+    base: Option<&Base<'_>>,
+) -> Exit {
+    let progress = Progress::new(args);
+    // Large files first, so that none is left to one thread at the end.
+    let mut order: Vec<usize> = (0..args.files.len()).collect();
+    order.sort_by_cached_key(|&i| std::cmp::Reverse(std::fs::metadata(&args.files[i]).map_or(0, |m| m.len())));
+    let mut results: Vec<(usize, Result<Summary, Failure>)> = order
+        .par_iter()
+        .with_max_len(1)
+        .map(|&i| {
+            let result = encode_one(&args.files[i], &destinations[i], base, options, &progress);
+            progress.file_done();
+            (i, result)
+        })
+        .collect();
+    progress.finish();
+    results.sort_unstable_by_key(|(i, _)| *i);
+    let mut exit = Exit::Done;
+    for (i, result) in &results {
+        match result {
+            Ok(summary) => {
+                summary.warnings.iter().for_each(|w| print_warning(&args.files[*i], w));
+                if args.verbose {
+                    print_summary(&args.files[*i], summary);
+                }
+                if args.time {
+                    print_phases(&args.files[*i], summary);
+                }
+            }
+            Err(failure) => {
+                let code = print_failure(failure);
+                if exit == Exit::Done {
+                    exit = code;
+                }
+            }
+        }
+    }
+    if let Some(path) = &args.functions_report {
+        if let Err(e) = write_functions_report(path, &args.files, &results) {
+            let code = print_failure(&Failure::new(Exit::Io, path, format!("cannot be written: {e}")));
+            if exit == Exit::Done {
+                exit = code;
+            }
+        }
+    }
+    exit
+}
+
+fn encode_one(
+    path: &Path,
+    destination: &Destination,
+    base: Option<&Base<'_>>,
+    options: &Options,
+    progress: &Progress,
+) -> Result<Summary, Failure> {
+    let input = Input::open(path).map_err(|e| Failure::new(Exit::Io, path, format!("cannot be read: {e}")))?;
+    let elf = ElfFile::parse(input.bytes()).map_err(|e| Failure::new(Exit::Input, path, e.to_string()))?;
+    progress.start(&elf);
+    let encoded = encoder::encode(&elf, base, options, &|bytes| progress.unit(bytes))
+        .map_err(|e| Failure::new(e.kind().into(), path, e.to_string()))?;
+    match destination {
+        Destination::Detached(out) => replace::write_new_file(out, Durability::Disk, |f| f.write_all(&encoded.btf))
+            .map_err(|e| replace_failure(out, e))?,
+        Destination::InPlace => write_elf(&input, path, None, encoded.btf)?,
+        Destination::Copy(out) => write_elf(&input, path, Some(out), encoded.btf)?,
+    }
+    Ok(encoded.summary)
+}
+
+fn write_elf(input: &Input, path: &Path, copy: Option<&Path>, btf: Vec<u8>) -> Result<(), Failure> {
+    let refused = |e: elf_out::ElfOutError| Failure::new(Exit::Input, path, e.to_string());
+    // A loaded .BTF keeps its size; the strings take up what is left over.
+    let btf = match elf_out::allocated_room(input.bytes(), ".BTF").map_err(refused)? {
+        Some(room) => Cow::Owned(btf::writer::pad(btf, room)),
+        None => Cow::Owned::<[u8]>(btf),
+    };
+    let updates = [SectionUpdate { name: ".BTF", data: Some(&btf) }];
+    let plan = elf_out::plan(input.bytes(), &updates).map_err(refused)?;
+    let write = |out: &mut File| plan.write(input.file(), out);
+    match copy {
+        Some(out) => replace::write_new_file(out, Durability::Disk, write).map_err(|e| replace_failure(out, e)),
+        None => replace::replace_file(path, input.snapshot(), Durability::Disk, write).map_err(|e| replace_failure(path, e)),
+    }
+}
+
+fn replace_failure(path: &Path, e: ReplaceError) -> Failure {
+    let cause = std::error::Error::source(&e).map(|s| format!(": {s}")).unwrap_or_default();
+    Failure::new(Exit::Io, path, format!("{e}{cause}"))
+}
+
+fn write_functions_report(
+    path: &Path,
+    files: &[PathBuf],
+    results: &[(usize, Result<Summary, Failure>)],
+) -> io::Result<()> {
+    let mut out = BufWriter::new(File::create(path)?);
+    writeln!(out, "file\tfunction\tdecision\treason")?;
+    for (i, result) in results {
+        let Ok(summary) = result else { continue };
+        let file = files[*i].file_name().unwrap_or_default().to_string_lossy();
+        for report in &summary.function_reports {
+            let (decision, reason) = match report.dropped {
+                None => ("kept", String::new()),
+                Some(reason) => ("dropped", reason.to_string()),
+            };
+            writeln!(out, "{file}\t{}\t{decision}\t{reason}", report.name)?;
+        }
+    }
+    out.flush()
+}
+
+/// A progress bar: bytes of debug information for one file, files for many. On a terminal only.
+struct Progress {
+    bar: ProgressBar,
+    many: bool,
+}
+
+impl Progress {
+    fn new(args: &EncodeArgs) -> Progress {
+        let many = args.files.len() > 1;
+        let bar = if args.quiet { ProgressBar::hidden() } else { ProgressBar::new(args.files.len() as u64) };
+        let template = if many { "{bar:30} {pos}/{len} files {eta}" } else { "{bar:30} {bytes}/{total_bytes} {eta}" };
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style);
+        }
+        Progress { bar, many }
+    }
+
+    fn start(&self, elf: &ElfFile<'_>) {
+        if !self.many {
+            self.bar.set_length(elf.section(b".debug_info").map_or(0, |s| s.size));
+        }
+    }
+
+    fn unit(&self, bytes: u64) {
+        if !self.many {
+            self.bar.inc(bytes);
+        }
+    }
+
+    fn file_done(&self) {
+        if self.many {
+            self.bar.inc(1);
+        }
+    }
+
+    fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}

@@ -1,0 +1,34 @@
+//! One file per command.
+
+pub mod dump;
+pub mod encode;
+
+use std::path::Path;
+
+use dwarf::elf::ElfFile;
+use encoder::input::Input;
+
+use crate::exit::Exit;
+use crate::messages::Failure;
+
+/// The BTF in a file: the file itself if it is raw BTF, or its `.BTF` section.
+pub fn btf_of<'i>(input: &'i Input, path: &Path) -> Result<&'i [u8], Failure> {
+    let bytes = input.bytes();
+    if !bytes.starts_with(b"\x7fELF") {
+        if bytes.starts_with(&[0x9f, 0xeb]) || bytes.starts_with(&[0xeb, 0x9f]) {
+            return Ok(bytes);
+        }
+        let text = "neither an ELF file nor raw BTF";
+        return Err(Failure::new(Exit::Base, path, text));
+    }
+    let failed = |e: dwarf::error::Error| Failure::new(Exit::Base, path, e.to_string());
+    let elf = ElfFile::parse(bytes).map_err(failed)?;
+    match elf.section(b".BTF") {
+        Some(section) if section.size > 0 => elf.bytes(section).map_err(failed),
+        _ => Err(Failure::new(
+            Exit::Base,
+            path,
+            "no BTF in this file (section .BTF): encode it first, or pass another vmlinux or /sys/kernel/btf/vmlinux",
+        )),
+    }
+}

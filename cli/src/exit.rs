@@ -1,0 +1,46 @@
+//! Exit codes. They are part of the interface and documented in the help and in docs/usage.md.
+
+use std::process::ExitCode;
+
+use encoder::error::ErrorKind;
+
+/// How the program ends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum Exit {
+    /// Everything was done.
+    Done = 0,
+    /// A file cannot be read or written.
+    Io = 1,
+    /// Wrong usage.
+    Usage = 2,
+    /// Not an ELF file, or damaged or unsupported DWARF.
+    Input = 3,
+    /// The input has no DWARF.
+    NoDwarf = 4,
+    /// The base is missing, damaged or does not go with the input.
+    Base = 5,
+    /// The result would be beyond the limits of BTF.
+    Limit = 6,
+    /// The result failed verification: a fault of btfgen.
+    Verify = 7,
+}
+
+impl From<ErrorKind> for Exit {
+    fn from(kind: ErrorKind) -> Exit {
+        match kind {
+            ErrorKind::Io => Exit::Io,
+            ErrorKind::NoDwarf => Exit::NoDwarf,
+            ErrorKind::Base => Exit::Base,
+            ErrorKind::Limit => Exit::Limit,
+            ErrorKind::Verify => Exit::Verify,
+            _ => Exit::Input,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> ExitCode {
+        ExitCode::from(exit as u8)
+    }
+}

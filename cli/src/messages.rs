@@ -1,0 +1,84 @@
+//! What is printed: errors and warnings as one line each, on standard error.
+
+use std::path::{Path, PathBuf};
+
+use encoder::report::Summary;
+
+use crate::exit::Exit;
+
+/// A file that could not be dealt with.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    /// How the program ends because of it.
+    pub exit: Exit,
+    /// The file.
+    pub path: PathBuf,
+    /// What happened, where, and what to do.
+    pub text: String,
+}
+
+impl Failure {
+    /// A failure of a file.
+    pub fn new(exit: Exit, path: &Path, text: impl Into<String>) -> Failure {
+        Failure { exit, path: path.to_owned(), text: text.into() }
+    }
+}
+
+/// Prints a failure; returns its exit code.
+pub fn print_failure(failure: &Failure) -> Exit {
+    eprintln!("btfgen: error: {}: {}", failure.path.display(), failure.text);
+    failure.exit
+}
+
+/// Prints a warning about a file.
+pub fn print_warning(path: &Path, text: &str) {
+    eprintln!("btfgen: warning: {}: {text}", path.display());
+}
+
+/// The line that `-v` prints per file, and what else there is to say.
+pub fn print_summary(path: &Path, s: &Summary) {
+    let name = path.display();
+    let mut line = format!(
+        "{name}: {} bytes, {} types, {} functions, {} variables from {} types in {} units",
+        s.bytes, s.types, s.functions, s.variables, s.types_read, s.units
+    );
+    if s.dialect_of_base {
+        line += &format!("; {} types of the base used, {} redefined", s.base_types_used, s.redefined);
+    }
+    eprintln!("btfgen: {line}");
+    if let Some(dialect) = s.dialect {
+        let whose = if s.dialect_of_base { "of the base, following it" } else { "chosen" };
+        eprintln!("btfgen: {name}: dialect {dialect} ({whose})");
+    }
+    if s.units_excluded > 0 {
+        eprintln!("btfgen: {name}: {} units left out because of their language", s.units_excluded);
+    }
+    if s.ambiguous_tags > 0 {
+        eprintln!("btfgen: {name}: {} names of structs, unions or enums with more than one definition", s.ambiguous_tags);
+    }
+    if s.names_changed > 0 {
+        eprintln!("btfgen: {name}: {} names changed to what kernels accept", s.names_changed);
+    }
+    for (count, what) in s.degraded.list() {
+        eprintln!("btfgen: {name}: {count} {what}");
+    }
+    let mut reasons = std::collections::BTreeMap::new();
+    for report in &s.function_reports {
+        if let Some(reason) = report.dropped {
+            let (count, first) = reasons.entry(reason).or_insert((0u64, &report.name));
+            *count += 1;
+            *first = (*first).min(&report.name);
+        }
+    }
+    for (reason, (count, first)) in reasons {
+        eprintln!("btfgen: {name}: {count} functions left out: {reason}; first `{first}`");
+    }
+}
+
+/// The lines that `--time` prints per file.
+pub fn print_phases(path: &Path, s: &Summary) {
+    eprintln!("{}:", path.display());
+    for phase in &s.phases {
+        eprintln!("{phase}");
+    }
+}
