@@ -103,7 +103,9 @@ fn dialect(word: &str) -> Result<Option<Dialect>, String> {
         _ => {}
     }
     let unknown = || {
-        format!("dialect `{word}` is unknown; pass auto, pahole-1.31, pahole-1.32, or traits as in arrays=flat,enum64=on")
+        format!(
+            "dialect `{word}` is unknown; pass auto, pahole-1.31, pahole-1.32, or traits as in arrays=flat,enum64=on"
+        )
     };
     let mut dialect = Dialect::PAHOLE_1_32;
     for part in word.split(',') {

@@ -54,7 +54,10 @@ pub fn print_summary(path: &Path, s: &Summary) {
         eprintln!("btfgen: {name}: {} units left out because of their language", s.units_excluded);
     }
     if s.ambiguous_tags > 0 {
-        eprintln!("btfgen: {name}: {} names of structs, unions or enums with more than one definition", s.ambiguous_tags);
+        eprintln!(
+            "btfgen: {name}: {} names of structs, unions or enums with more than one definition",
+            s.ambiguous_tags
+        );
     }
     if s.names_changed > 0 {
         eprintln!("btfgen: {name}: {} names changed to what kernels accept", s.names_changed);

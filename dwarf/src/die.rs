@@ -115,6 +115,7 @@ pub enum Attr {
     AbstractOrigin,
     Specification,
     LowPc,
+    HighPc,
     Ranges,
     Location,
     Inline,
@@ -158,6 +159,7 @@ impl Attr {
             gimli::DW_AT_abstract_origin => Attr::AbstractOrigin,
             gimli::DW_AT_specification => Attr::Specification,
             gimli::DW_AT_low_pc => Attr::LowPc,
+            gimli::DW_AT_high_pc => Attr::HighPc,
             gimli::DW_AT_ranges => Attr::Ranges,
             gimli::DW_AT_location => Attr::Location,
             gimli::DW_AT_inline => Attr::Inline,
@@ -185,6 +187,8 @@ impl Attr {
             Role::Unit => matches!(
                 self,
                 Name | LowPc
+                    | HighPc
+                    | Ranges
                     | Language
                     | Producer
                     | StrOffsetsBase
@@ -194,10 +198,14 @@ impl Attr {
                     | DwoName
             ),
             Role::BaseType => matches!(self, Name | ByteSize | BitSize | Encoding),
-            Role::Pointer | Role::Reference | Role::PointerToMember => matches!(self, Type | Annotation),
+            Role::Pointer | Role::Reference | Role::PointerToMember => {
+                matches!(self, Type | Annotation)
+            }
             Role::Const | Role::Volatile | Role::Restrict | Role::Qualifier => matches!(self, Type),
             Role::Typedef => matches!(self, Name | Type | Annotation),
-            Role::Struct | Role::Union => matches!(self, Name | ByteSize | Declaration | Signature | Annotation),
+            Role::Struct | Role::Union => {
+                matches!(self, Name | ByteSize | Declaration | Signature | Annotation)
+            }
             Role::Enumeration => matches!(self, Name | ByteSize | Declaration | Type | Signature),
             Role::Array => matches!(self, Type | ByteSize),
             Role::Subroutine => matches!(self, Type),

@@ -191,7 +191,9 @@ impl<'a> ElfFile<'a> {
     fn debug_section(&self, name: &'static str) -> Result<Cow<'a, [u8]>> {
         let old_name = format!(".z{}", &name[1..]);
         let found = self.sections.iter().find(|s| s.name == name.as_bytes() || s.name == old_name.as_bytes());
-        let Some(section) = found else { return Ok(Cow::Borrowed(&[])) };
+        let Some(section) = found else {
+            return Ok(Cow::Borrowed(&[]));
+        };
         let compressed = section.flags & u64::from(elf::SHF_COMPRESSED) != 0 || section.name == old_name.as_bytes();
         let mut bytes = match compressed {
             true => self.decompress(section, name)?,
@@ -208,7 +210,8 @@ impl<'a> ElfFile<'a> {
     }
 
     fn decompress(&self, section: &Section<'_>, name: &'static str) -> Result<Cow<'a, [u8]>> {
-        let failed = |e: object::Error| Error::section(ErrorKind::Section, name, format!("cannot be decompressed: {e}"));
+        let failed =
+            |e: object::Error| Error::section(ErrorKind::Section, name, format!("cannot be decompressed: {e}"));
         let file = object::File::parse(self.data).map_err(failed)?;
         let section = file.section_by_index(SectionIndex(section.index)).map_err(failed)?;
         section.uncompressed_data().map_err(failed)

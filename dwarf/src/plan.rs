@@ -74,7 +74,8 @@ impl Plans {
         let mut cursor = Cursor::new(abbrev, endian).at(usize::try_from(offset).unwrap_or(usize::MAX));
         loop {
             let at = cursor.position;
-            let cut = |_| Error::at(ErrorKind::Dwarf, ".debug_abbrev", at as u64, "the abbreviation table is cut short");
+            let cut =
+                |_| Error::at(ErrorKind::Dwarf, ".debug_abbrev", at as u64, "the abbreviation table is cut short");
             let code = cursor.uleb().map_err(cut)?;
             if code == 0 {
                 return Ok(());
@@ -140,11 +141,7 @@ impl Plans {
     /// The plan of an abbreviation code.
     #[inline(always)]
     pub fn get(&self, code: u64) -> Option<&Plan> {
-        if code < DENSE_CODES {
-            self.plans.get(code as usize).and_then(|p| p.as_ref())
-        } else {
-            self.sparse.get(&code)
-        }
+        if code < DENSE_CODES { self.plans.get(code as usize).and_then(|p| p.as_ref()) } else { self.sparse.get(&code) }
     }
 
     /// The steps of a plan.

@@ -192,7 +192,8 @@ fn store(place: &mut [u8], size: u8, value: u64, endian: Endianness) -> Option<(
 fn change_leb(place: &mut [u8], change: impl FnOnce(u64) -> u64) -> Option<()> {
     let length = place.iter().position(|b| *b < 0x80)? + 1;
     let bytes = place.get_mut(..length.min(10))?;
-    let old = bytes.iter().enumerate().fold(0u64, |v, (i, b)| v | u64::from(b & 0x7f).checked_shl(7 * i as u32).unwrap_or(0));
+    let old =
+        bytes.iter().enumerate().fold(0u64, |v, (i, b)| v | u64::from(b & 0x7f).checked_shl(7 * i as u32).unwrap_or(0));
     let mut value = change(old);
     let last = bytes.len() - 1;
     for (i, byte) in bytes.iter_mut().enumerate() {

@@ -67,7 +67,8 @@ fn header<E: Endianity>(info: &[u8], offset: usize, endian: E) -> Result<UnitHea
     let size = match usize::try_from(length) {
         Ok(length) if length <= left => c.position - offset + length,
         _ => {
-            let text = format!("the unit has {length} bytes, the section only {left} more; the file is cut short or damaged");
+            let text =
+                format!("the unit has {length} bytes, the section only {left} more; the file is cut short or damaged");
             return Err(error(ErrorKind::Dwarf, text));
         }
     };
@@ -87,11 +88,13 @@ fn header<E: Endianity>(info: &[u8], offset: usize, endian: E) -> Result<UnitHea
             gimli::DW_UT_partial => UnitKind::Partial,
             gimli::DW_UT_skeleton => UnitKind::Skeleton,
             gimli::DW_UT_split_compile => UnitKind::Split,
-            other => return Err(error(ErrorKind::Unsupported, format!("unit type {other} is unknown"))),
+            other => {
+                return Err(error(ErrorKind::Unsupported, format!("unit type {other} is unknown")));
+            }
         };
         match kind {
             UnitKind::Type => c.skip(8 + u64::from(format.word_size())).map_err(cut)?, // signature, type offset
-            UnitKind::Skeleton | UnitKind::Split => c.skip(8).map_err(cut)?,             // id
+            UnitKind::Skeleton | UnitKind::Split => c.skip(8).map_err(cut)?,           // id
             UnitKind::Compile | UnitKind::Partial => {}
         }
     } else {
@@ -128,6 +131,8 @@ pub struct Unit<'a, E> {
     pub producer: &'a [u8],
     /// Name of the file that has the unit's DWARF, if it was split off.
     pub dwo_name: &'a [u8],
+    high_pc: Option<Value>,
+    ranges: Option<Value>,
     str_offsets_base: u64,
     addr_base: u64,
     loclists_base: u64,
@@ -148,7 +153,13 @@ impl<'a, E: Endianity> Unit<'a, E> {
             name: b"",
             producer: b"",
             dwo_name: b"",
-            str_offsets_base: if header.encoding.version >= 5 { 2 * u64::from(header.encoding.offset_size()) } else { 0 },
+            high_pc: None,
+            ranges: None,
+            str_offsets_base: if header.encoding.version >= 5 {
+                2 * u64::from(header.encoding.offset_size())
+            } else {
+                0
+            },
             addr_base: 0,
             loclists_base: 0,
             rnglists_base: 0,
@@ -164,6 +175,7 @@ impl<'a, E: Endianity> Unit<'a, E> {
         unit.rnglists_base = base(Attr::RnglistsBase).unwrap_or(0);
         unit.language = DwLang(root.unsigned(Attr::Language).unwrap_or(0) as u16);
         unit.low_pc = root.get(Attr::LowPc).and_then(|v| unit.address(v)).unwrap_or(0);
+        (unit.high_pc, unit.ranges) = (root.get(Attr::HighPc), root.get(Attr::Ranges));
         let text = |attr| match root.get(attr) {
             Some(Value::Text(text)) => unit.text(text).unwrap_or(b""),
             _ => b"",
@@ -226,6 +238,35 @@ impl<'a, E: Endianity> Unit<'a, E> {
     /// Base of the unit's addresses in `.debug_addr`, for gimli.
     pub fn gimli_addr_base(&self) -> gimli::DebugAddrBase {
         gimli::DebugAddrBase(self.addr_base as usize)
+    }
+
+    /// The addresses of the unit's code: (first, one past the last), sorted. Empty if it cannot be told.
+    pub fn code_ranges(&self) -> Vec<(u64, u64)> {
+        let mut found = match self.ranges {
+            Some(ranges) => self.range_list(ranges).map_or_else(Vec::new, |offset| self.ranges_at(offset)),
+            None => match self.high_pc {
+                Some(Value::Unsigned(size)) => {
+                    vec![(self.low_pc, self.low_pc.saturating_add(size))]
+                }
+                Some(end) => self.address(end).map(|end| (self.low_pc, end)).into_iter().collect(),
+                None => Vec::new(),
+            },
+        };
+        found.sort_unstable();
+        found
+    }
+
+    /// The ranges in the list at an offset (see [`Unit::range_list`]), up to the first damaged one.
+    pub fn ranges_at(&self, offset: u64) -> Vec<(u64, u64)> {
+        let lists = self.sections.range_lists(self.endian);
+        let addresses = self.sections.addresses(self.endian);
+        let offset = gimli::RangeListsOffset(offset as usize);
+        let (encoding, base) = (self.gimli_encoding(), self.gimli_addr_base());
+        let Ok(mut ranges) = lists.ranges(offset, encoding, self.low_pc, &addresses, base) else {
+            return Vec::new();
+        };
+        let next = || ranges.next().ok().flatten().map(|range| (range.begin, range.end));
+        std::iter::from_fn(next).collect()
     }
 
     /// Offset in `.debug_loclists` (or `.debug_loc`) of a location list.

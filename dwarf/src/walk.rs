@@ -92,7 +92,9 @@ impl<'p, 'a, E: Endianity> Walker<'p, 'a, E> {
         let at = (self.unit_offset + self.die) as u64;
         let text = match problem {
             Problem::End => "the unit ends within this DIE".into(),
-            Problem::Abbreviation(code) => format!("abbreviation {code} is not in the unit's table"),
+            Problem::Abbreviation(code) => {
+                format!("abbreviation {code} is not in the unit's table")
+            }
             Problem::Depth => format!("DIEs nested more than {MAX_DEPTH} deep"),
         };
         Error::at(ErrorKind::Dwarf, ".debug_info", at, text)
@@ -136,7 +138,9 @@ impl<'p, 'a, E: Endianity> Walker<'p, 'a, E> {
             let code = self.cursor.uleb()?;
             if code == 0 {
                 // Padding after the unit's own children is as good as its end.
-                let Some(outer) = parents.pop() else { return Ok(()) };
+                let Some(outer) = parents.pop() else {
+                    return Ok(());
+                };
                 if parent != Role::Other {
                     visitor.leave(parent);
                 }

@@ -77,11 +77,8 @@ pub fn assemble(
     summary.redefined = redefined(&out.records, parts.base);
 
     // Variables and their section.
-    let var_types: Vec<Target> = folded
-        .variables
-        .iter()
-        .map(|v| resolution.target(unit_index(folded, v.unit), v.used))
-        .collect();
+    let var_types: Vec<Target> =
+        folded.variables.iter().map(|v| resolution.target(unit_index(folded, v.unit), v.used)).collect();
     let size = |number: usize| byte_size(var_types[number], &out.records, parts);
     let (entries, left_out) = variables::layout(&folded.variables, size, &folded.fold.strings);
     for name in left_out {
@@ -138,8 +135,7 @@ pub fn assemble(
     summary.base_types_used = base_types_used(&out.records);
     clock.lap("functions, variables", || format!("{} and {}", summary.functions, summary.variables));
 
-    let types =
-        Types { records: &out.records, strings: &folded.fold.strings, base: parts.base, endian: parts.endian };
+    let types = Types { records: &out.records, strings: &folded.fold.strings, base: parts.base, endian: parts.endian };
     let (btf, sizes) = types.write()?;
     (summary.types, summary.bytes, summary.string_bytes) = (sizes.types, btf.len(), sizes.string_bytes);
     clock.lap("written", || format!("{} bytes", btf.len()));
@@ -205,7 +201,8 @@ fn byte_size(target: Target, own: &Records, parts: &Parts<'_, '_>) -> u64 {
 /// Named structs, unions and enums that are defined although the base has a definition of that kind and name.
 fn redefined(own: &Records, base: Option<&Base<'_>>) -> usize {
     let Some(base) = base else { return 0 };
-    let defined = |record: &&[u32]| !is_forward(record) && Tag::of(record).is_some_and(|t| !base.definitions(t).is_empty());
+    let defined =
+        |record: &&[u32]| !is_forward(record) && Tag::of(record).is_some_and(|t| !base.definitions(t).is_empty());
     own.iter().filter(defined).count()
 }
 

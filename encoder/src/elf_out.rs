@@ -105,11 +105,7 @@ pub struct Plan<'a> {
 
 impl<'a> Plan<'a> {
     fn new(changed: bool) -> Self {
-        Plan {
-            pieces: Vec::new(),
-            len: 0,
-            changed,
-        }
+        Plan { pieces: Vec::new(), len: 0, changed }
     }
 
     /// Pieces in file order. No piece is empty and no two neighbours could be one `Copy`.
@@ -169,10 +165,7 @@ fn copy_range(mut input: &File, range: &Range<u64>, output: &mut File) -> io::Re
     if io::copy(&mut input.take(len), output)? == len {
         return Ok(());
     }
-    Err(io::Error::new(
-        io::ErrorKind::UnexpectedEof,
-        "the input became shorter while it was copied",
-    ))
+    Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the input became shorter while it was copied"))
 }
 
 fn write_zeros(count: u64, output: &mut File) -> io::Result<()> {
@@ -238,19 +231,10 @@ pub enum ElfOutError {
 impl fmt::Display for ElfOutError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotElf => write!(
-                f,
-                "not an ELF file: pass a vmlinux, a .ko or an object file"
-            ),
-            Self::Malformed { what } => write!(
-                f,
-                "{what}: the file is damaged or cut short; build it again"
-            ),
+            Self::NotElf => write!(f, "not an ELF file: pass a vmlinux, a .ko or an object file"),
+            Self::Malformed { what } => write!(f, "{what}: the file is damaged or cut short; build it again"),
             Self::NoSectionNames => {
-                write!(
-                    f,
-                    "no section headers or section names: the file was stripped of them; pass the file as linked"
-                )
+                write!(f, "no section headers or section names: the file was stripped of them; pass the file as linked")
             }
             Self::Signed => write!(
                 f,
@@ -268,31 +252,19 @@ impl fmt::Display for ElfOutError {
                  grow or move: write the data to a file of its own (--btf_encode_detached) and link it in"
             ),
             Self::LoadedSectionRemoved { name } => {
-                write!(
-                    f,
-                    "`{name}` is loaded at run time and cannot be removed: link the file again without it"
-                )
+                write!(f, "`{name}` is loaded at run time and cannot be removed: link the file again without it")
             }
             Self::NoContents { name } => write!(
                 f,
                 "`{name}` has a header but no contents (SHT_NOBITS), as in a split debug file: pass the unsplit file"
             ),
             Self::Relocated { name, by } => {
-                write!(
-                    f,
-                    "section {by} holds relocations for `{name}`, which would spoil new contents: link first"
-                )
+                write!(f, "section {by} holds relocations for `{name}`, which would spoil new contents: link first")
             }
             Self::SectionNamesLoaded => {
-                write!(
-                    f,
-                    "the section names are loaded at run time and cannot grow: link with a separate .shstrtab"
-                )
+                write!(f, "the section names are loaded at run time and cannot grow: link with a separate .shstrtab")
             }
-            Self::TooLarge => write!(
-                f,
-                "the file would grow past 4 GiB, the limit of a 32-bit ELF file"
-            ),
+            Self::TooLarge => write!(f, "the file would grow past 4 GiB, the limit of a 32-bit ELF file"),
         }
     }
 }

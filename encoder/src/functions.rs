@@ -1,7 +1,7 @@
 //! Functions: the symbols that could be described, and the DIEs that could describe them.
 
 use btf::dedup::fold::{Fold, Renumbering, Use};
-use btf::map::FixedMap;
+use btf::map::{FixedMap, FixedSet};
 use btf::strings::{StrId, Strings};
 use dwarf::elf::ElfFile;
 use dwarf::unit::Unit;
@@ -34,14 +34,17 @@ pub struct SymbolGroup<'a> {
     pub name: &'a [u8],
     /// The symbols, sorted by name.
     pub symbols: Vec<FunctionSymbol<'a>>,
-    /// A symbol of another base name has the same address: one of them is an alias.
-    pub is_shared: bool,
 }
 
 impl SymbolGroup<'_> {
     /// True if the compiler appended something to the symbol's name: it may have changed the parameters.
     pub fn is_clone(&self, symbol: usize) -> bool {
         self.symbols[symbol].name.len() > self.name.len()
+    }
+
+    /// The first symbol at an address that is wanted.
+    fn at(&self, wanted: impl Fn(u64) -> bool) -> Option<usize> {
+        self.symbols.iter().position(|s| s.address.is_some_and(&wanted))
     }
 }
 
@@ -66,22 +69,14 @@ impl<'a> FunctionSymbols<'a> {
             let next = Group(s.groups.len() as u32);
             let group = *s.by_name.entry(base).or_insert(next);
             if group == next {
-                s.groups.push(SymbolGroup { name: base, symbols: Vec::new(), is_shared: false });
+                s.groups.push(SymbolGroup { name: base, symbols: Vec::new() });
             }
             let address = if symbol.section == 0 { None } else { file.address(symbol) };
             let symbol = FunctionSymbol { name: symbol.name, address, value: symbol.value };
             s.groups[group.0 as usize].symbols.push(symbol);
         }
-        let mut at: FixedMap<u64, Group> = FixedMap::default();
-        for index in 0..s.groups.len() {
-            s.groups[index].symbols.sort_by_key(|s| s.name);
-            for address in s.groups[index].symbols.clone().iter().filter_map(|s| s.address) {
-                let first = at.entry(address).or_insert(Group(index as u32)).0 as usize;
-                if first != index {
-                    s.groups[first].is_shared = true;
-                    s.groups[index].is_shared = true;
-                }
-            }
+        for group in &mut s.groups {
+            group.symbols.sort_by_key(|s| s.name);
         }
         s
     }
@@ -188,56 +183,89 @@ pub struct Collector<'c, 'a, E> {
 impl Instances {
     /// Adds the functions of the unit that was just folded.
     pub fn collect<E: Endianity>(&mut self, c: &Collector<'_, '_, E>, fold: &Fold<'_>) {
-        let clang = c.unit.producer.windows(5).any(|w| w == b"clang");
-        let assembler = c.unit.language == gimli::DW_LANG_Mips_Assembler;
         let mut addresses = Vec::new();
+        let mut with_code: FixedSet<Group> = FixedSet::default();
+        let mut without_code = Vec::new();
         for (number, function) in c.types.functions.iter().enumerate().filter(|(_, f)| !f.declaration) {
-            let (abstracts, group) = c.origins(function);
-            let Some(group) = group else { continue };
+            let Some(group) = c.group(function) else { continue };
             c.entry_addresses(function, &mut addresses);
-            let names = c.symbols.get(group);
-            let symbol = names.symbols.iter().position(|s| s.address.is_some_and(|a| addresses.contains(&a)));
-            // Not what the symbol stands for: an inlined copy, or discarded code. But a function that the compiler found
-            // to be the same as another has no code of its own, and its symbol is an alias.
-            let alias = names.is_shared && addresses.is_empty();
-            if c.selection == Selection::Truthful && symbol.is_none() && !alias {
-                continue;
+            let symbol = c.symbols.get(group).at(|address| addresses.contains(&address));
+            let has_code = !addresses.is_empty();
+            if symbol.is_some() {
+                with_code.insert(group);
             }
-            let nocall = function.nocall || abstracts.is_some_and(|a| a.nocall);
-            let first = self.parameters.len();
-            let mut unnamed_parameter = false;
-            for p in c.parameters(function) {
-                let (name, target) = c.name_and_type(p);
-                unnamed_parameter |= name == StrId::EMPTY;
-                self.parameters.push((name, fold.used(c.types.local(target.0))));
+            match (c.selection, symbol) {
+                (Selection::Pahole, _) | (Selection::Truthful, Some(_)) => {
+                    self.add(c, fold, number, group, symbol, has_code);
+                }
+                // An inlined copy, discarded code, or a function whose code the compiler merged with that of another.
+                (Selection::Truthful, None) if !has_code => without_code.push((number, group)),
+                (Selection::Truthful, None) => {}
             }
-            let is_clone = symbol.is_some_and(|s| c.symbols.get(group).is_clone(s));
-            let facts = match c.selection == Selection::Pahole || is_clone || (clang && nocall) {
-                true => Facts::of(c, function, clang, nocall),
-                false => Facts::default(),
-            };
-            let result = match function.result {
-                RawRef::VOID => abstracts.map_or(RawRef::VOID, |a| a.result),
-                result => result,
-            };
-            let tag = |t: &&crate::convert::RawTag| t.tagged == crate::convert::Tagged::Function(number);
-            self.list.push(Instance {
-                group,
-                unit: c.number,
-                offset: function.offset,
-                has_code: !addresses.is_empty(),
-                has_low_pc: function.low_pc.is_some(),
-                symbol,
-                result: fold.used(c.types.local(result.0)),
-                parameters: first..self.parameters.len(),
-                variadic: function.variadic || (abstracts.is_some_and(|a| a.variadic) && first < self.parameters.len()),
-                facts,
-                assembler,
-                clang_nocall: clang && nocall,
-                unnamed_parameter,
-                tags: c.types.tags.iter().filter(tag).map(|t| (t.component, t.text)).collect(),
-            });
         }
+        without_code.retain(|(_, group)| !with_code.contains(group));
+        if without_code.is_empty() {
+            return;
+        }
+        // The symbol of a merged function is an alias of the other or a jump to it: in any case within its own unit.
+        let ranges = c.unit.code_ranges();
+        let is_here = |address: u64| {
+            let after = ranges.partition_point(|r| r.0 <= address);
+            after > 0 && address < ranges[after - 1].1
+        };
+        for (number, group) in without_code {
+            if let Some(symbol) = c.symbols.get(group).at(is_here) {
+                self.add(c, fold, number, group, Some(symbol), false);
+            }
+        }
+    }
+
+    fn add<E: Endianity>(
+        &mut self,
+        c: &Collector<'_, '_, E>,
+        fold: &Fold<'_>,
+        number: usize,
+        group: Group,
+        symbol: Option<usize>,
+        has_code: bool,
+    ) {
+        let function = &c.types.functions[number];
+        let abstracts = c.function_at(function.origin);
+        let clang = c.unit.producer.windows(5).any(|w| w == b"clang");
+        let nocall = function.nocall || abstracts.is_some_and(|a| a.nocall);
+        let first = self.parameters.len();
+        let mut unnamed_parameter = false;
+        for p in c.parameters(function) {
+            let (name, target) = c.name_and_type(p);
+            unnamed_parameter |= name == StrId::EMPTY;
+            self.parameters.push((name, fold.used(c.types.local(target.0))));
+        }
+        let is_clone = symbol.is_some_and(|s| c.symbols.get(group).is_clone(s));
+        let facts = match c.selection == Selection::Pahole || is_clone || (clang && nocall) {
+            true => Facts::of(c, function, clang, nocall),
+            false => Facts::default(),
+        };
+        let result = match function.result {
+            RawRef::VOID => abstracts.map_or(RawRef::VOID, |a| a.result),
+            result => result,
+        };
+        let tag = |t: &&crate::convert::RawTag| t.tagged == crate::convert::Tagged::Function(number);
+        self.list.push(Instance {
+            group,
+            unit: c.number,
+            offset: function.offset,
+            has_code,
+            has_low_pc: function.low_pc.is_some(),
+            symbol,
+            result: fold.used(c.types.local(result.0)),
+            parameters: first..self.parameters.len(),
+            variadic: function.variadic || abstracts.is_some_and(|a| a.variadic),
+            facts,
+            assembler: c.unit.language == gimli::DW_LANG_Mips_Assembler,
+            clang_nocall: clang && nocall,
+            unnamed_parameter,
+            tags: c.types.tags.iter().filter(tag).map(|t| (t.component, t.text)).collect(),
+        });
     }
 
     /// Takes over another worker's instances.
@@ -266,12 +294,11 @@ impl<'a, E: Endianity> Collector<'_, 'a, E> {
         self.types.parameters.get(found).filter(|_| at != RawRef::VOID)
     }
 
-    /// The abstract instance of a function, and the group of its name. Origins may be two deep, not more.
-    fn origins(&self, function: &RawFunction) -> (Option<&RawFunction>, Option<Group>) {
+    /// The group of a function's name, which its origin may have, or the origin's declaration.
+    fn group(&self, function: &RawFunction) -> Option<Group> {
         let origin = self.function_at(function.origin);
         let second = origin.and_then(|o| self.function_at(o.origin));
-        let group = [Some(function), origin, second].into_iter().flatten().find(|f| f.name != StrId::EMPTY);
-        (origin, group.and_then(|f| f.group))
+        [Some(function), origin, second].into_iter().flatten().find(|f| f.name != StrId::EMPTY)?.group
     }
 
     /// The parameters of a function; those of its abstract instance if it has none of its own.
@@ -292,19 +319,8 @@ impl<'a, E: Endianity> Collector<'_, 'a, E> {
     fn entry_addresses(&self, function: &RawFunction, out: &mut Vec<u64>) {
         out.clear();
         out.extend(function.low_pc);
-        let Some(offset) = function.ranges.filter(|_| function.low_pc.is_none()) else { return };
-        let lists = self.unit.sections.range_lists(self.unit.endian);
-        let addresses = self.unit.sections.addresses(self.unit.endian);
-        let ranges = lists.ranges(
-            gimli::RangeListsOffset(offset as usize),
-            self.unit.gimli_encoding(),
-            self.unit.low_pc,
-            &addresses,
-            self.unit.gimli_addr_base(),
-        );
-        let Ok(mut ranges) = ranges else { return };
-        while let Ok(Some(range)) = ranges.next() {
-            out.push(range.begin);
+        if let Some(offset) = function.ranges.filter(|_| function.low_pc.is_none()) {
+            out.extend(self.unit.ranges_at(offset).into_iter().map(|(begin, _)| begin));
         }
     }
 }

@@ -87,7 +87,11 @@ fn encode_as<E: Endianity + Send + Sync>(
     }
     let word_size = if file.is_64 { 8 } else { 4 };
     if let Some(size) = base.and_then(|b| b.word_size()).filter(|&s| u64::from(s) != word_size) {
-        let text = format!("the base BTF is of a {}-bit kernel, the file has {} bits: pass the vmlinux of the same build", size * 8, word_size * 8);
+        let text = format!(
+            "the base BTF is of a {}-bit kernel, the file has {} bits: pass the vmlinux of the same build",
+            size * 8,
+            word_size * 8
+        );
         return Err(Error::new(ErrorKind::Base, text));
     }
     let mut clock = Clock::default();
@@ -144,7 +148,9 @@ fn encode_as<E: Endianity + Send + Sync>(
         summary.warnings.push("no .symtab: functions and variables are left out".into());
     }
     for set in &kfuncs.sorted_sets {
-        let text = format!("kfunc set {set}: its entries were sorted, so which one is bpf_fastcall is uncertain; encode the file from before resolve_btfids");
+        let text = format!(
+            "kfunc set {set}: its entries were sorted, so which one is bpf_fastcall is uncertain; encode the file from before resolve_btfids"
+        );
         summary.warnings.push(text);
     }
     summary.phases = clock.phases;
@@ -155,10 +161,17 @@ fn encode_as<E: Endianity + Send + Sync>(
 fn verify(bytes: &[u8], base: Option<&Base<'_>>, word_size: u64) -> Result<()> {
     let failed = |text: String| Error::new(ErrorKind::Verify, text);
     let view = BtfView::parse_on(bytes, base.map(|b| b.view())).map_err(|e| failed(e.to_string()))?;
-    let options = verify::Options { level: Level::Kernel, pointer_bytes: word_size as u32, max_findings: 1, ..Default::default() };
+    let options = verify::Options {
+        level: Level::Kernel,
+        pointer_bytes: word_size as u32,
+        max_findings: 1,
+        ..Default::default()
+    };
     match verify::verify(&view, &options).first() {
         None => Ok(()),
-        Some(finding) => Err(failed(format!("the result would be refused by a kernel: {finding}; please report this as a bug"))),
+        Some(finding) => {
+            Err(failed(format!("the result would be refused by a kernel: {finding}; please report this as a bug")))
+        }
     }
 }
 

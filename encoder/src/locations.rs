@@ -195,18 +195,16 @@ fn of_expression<E: Endianity>(
         (Some(Operation::RegisterOffset { register, .. }), Some(_)) if has_stack_value(c, expression) => {
             Place::Register(register.0)
         }
-        (Some(Operation::UnsignedConstant { .. } | Operation::SignedConstant { .. }), None | Some(Operation::StackValue)) => {
-            Place::Constant
-        }
+        (
+            Some(Operation::UnsignedConstant { .. } | Operation::SignedConstant { .. }),
+            None | Some(Operation::StackValue),
+        ) => Place::Constant,
         (Some(Operation::EntryValue { .. }), _) => entry_value(c, expression).map_or(Place::Other, Place::Register),
         _ => Place::Other,
     }
 }
 
-fn has_stack_value<E: Endianity>(
-    c: &Collector<'_, '_, E>,
-    expression: gimli::Expression<EndianSlice<'_, E>>,
-) -> bool {
+fn has_stack_value<E: Endianity>(c: &Collector<'_, '_, E>, expression: gimli::Expression<EndianSlice<'_, E>>) -> bool {
     let mut operations = expression.operations(c.unit.gimli_encoding());
     while let Ok(Some(operation)) = operations.next() {
         if operation == Operation::StackValue {

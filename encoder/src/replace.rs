@@ -130,11 +130,7 @@ impl fmt::Display for ReplaceError {
                 path.display()
             ),
             Self::NotRegular { path } => {
-                write!(
-                    f,
-                    "`{}` is not a regular file: name a file to write with -o",
-                    path.display()
-                )
+                write!(f, "`{}` is not a regular file: name a file to write with -o", path.display())
             }
         }
     }
@@ -152,11 +148,7 @@ impl std::error::Error for ReplaceError {
 /// Turns the error of an operation on `path` into a [`ReplaceError`].
 fn failed<E: Into<io::Error>>(doing: &'static str, path: &Path) -> impl FnOnce(E) -> ReplaceError {
     let path = path.to_owned();
-    move |source| ReplaceError::Io {
-        doing,
-        path,
-        source: source.into(),
-    }
+    move |source| ReplaceError::Io { doing, path, source: source.into() }
 }
 
 /// Replaces the contents of the regular file at `path` by what `write` writes.
@@ -171,12 +163,8 @@ pub fn replace_file(
 ) -> Result<(), ReplaceError> {
     let target = fs::canonicalize(path).map_err(failed("find", path))?;
     let check = || match fs::metadata(&target).map_err(failed("examine", &target))? {
-        metadata if !metadata.is_file() => Err(ReplaceError::NotRegular {
-            path: target.clone(),
-        }),
-        metadata if Snapshot::from(&metadata) != *read => Err(ReplaceError::Changed {
-            path: target.clone(),
-        }),
+        metadata if !metadata.is_file() => Err(ReplaceError::NotRegular { path: target.clone() }),
+        metadata if Snapshot::from(&metadata) != *read => Err(ReplaceError::Changed { path: target.clone() }),
         metadata => Ok(metadata),
     };
     let old = check()?;
@@ -206,11 +194,7 @@ pub fn write_new_file(
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         result => Some(result.map_err(failed("examine", &target))?),
     };
-    let mode = if old.is_some() {
-        PRIVATE_MODE
-    } else {
-        NEW_FILE_MODE
-    };
+    let mode = if old.is_some() { PRIVATE_MODE } else { NEW_FILE_MODE };
     let mut temp = create_temp(&target, mode)?;
     write(temp.as_file_mut()).map_err(failed("write", &target))?;
     if let Some(old) = &old {
@@ -230,22 +214,16 @@ fn open_direct(path: &Path) -> Result<Option<File>, ReplaceError> {
             stdout.lock().flush().map_err(failed("write", path))?;
             Some(stdout.as_fd().try_clone_to_owned())
         }
-        Some("/dev/stderr" | "/dev/fd/2" | "/proc/self/fd/2") => {
-            Some(io::stderr().as_fd().try_clone_to_owned())
-        }
+        Some("/dev/stderr" | "/dev/fd/2" | "/proc/self/fd/2") => Some(io::stderr().as_fd().try_clone_to_owned()),
         _ => None,
     };
     if let Some(stream) = stream {
-        return stream
-            .map(|fd| Some(File::from(fd)))
-            .map_err(failed("open", path));
+        return stream.map(|fd| Some(File::from(fd))).map_err(failed("open", path));
     }
     match fs::metadata(path) {
-        Ok(metadata) if !metadata.is_file() => OpenOptions::new()
-            .write(true)
-            .open(path)
-            .map(Some)
-            .map_err(failed("open", path)),
+        Ok(metadata) if !metadata.is_file() => {
+            OpenOptions::new().write(true).open(path).map(Some).map_err(failed("open", path))
+        }
         // An error shows again, with more context, when the file is created.
         _ => Ok(None),
     }
@@ -326,9 +304,7 @@ pub fn remove_stale(dir: &Path, name: &OsStr) -> usize {
     let prefix = temp_prefix(name);
     let is_temp = |name: &OsStr| {
         let random = name.as_bytes().strip_prefix(prefix.as_bytes());
-        random.is_some_and(|random| {
-            random.len() == TEMP_RANDOM && random.iter().all(u8::is_ascii_alphanumeric)
-        })
+        random.is_some_and(|random| random.len() == TEMP_RANDOM && random.iter().all(u8::is_ascii_alphanumeric))
     };
     let entries = fs::read_dir(dir).into_iter().flatten().flatten();
     entries
@@ -356,23 +332,14 @@ fn remove_if_stale(path: &Path) -> io::Result<bool> {
 
 fn sync(temp: &NamedTempFile, durability: Durability) -> Result<(), ReplaceError> {
     match durability {
-        Durability::Disk => temp
-            .as_file()
-            .sync_all()
-            .map_err(failed("write", temp.path())),
+        Durability::Disk => temp.as_file().sync_all().map_err(failed("write", temp.path())),
         Durability::Memory => Ok(()),
     }
 }
 
 /// Renames `temp` over `target`. The lock ends with the file, after the rename.
-fn put_in_place(
-    temp: NamedTempFile,
-    target: &Path,
-    durability: Durability,
-) -> Result<(), ReplaceError> {
-    let _locked = temp
-        .persist(target)
-        .map_err(|error| failed("replace", target)(error.error))?;
+fn put_in_place(temp: NamedTempFile, target: &Path, durability: Durability) -> Result<(), ReplaceError> {
+    let _locked = temp.persist(target).map_err(|error| failed("replace", target)(error.error))?;
     if durability == Durability::Disk {
         // The new file is in place; a folder that cannot be synced is no reason to fail.
         let _ = File::open(folder(target)).and_then(|dir| dir.sync_all());
@@ -391,8 +358,7 @@ fn carry_over(target: &Path, old: &Metadata, temp: &NamedTempFile) -> Result<(),
     let new = file.metadata().map_err(failed("examine", temp.path()))?;
     let kept = keep_owner(file, old, &new).map_err(failed("set the owner of", temp.path()))?;
     let mode = allowed_mode(old.mode() & 0o7777, kept);
-    file.set_permissions(Permissions::from_mode(mode))
-        .map_err(failed("set the mode of", temp.path()))?;
+    file.set_permissions(Permissions::from_mode(mode)).map_err(failed("set the mode of", temp.path()))?;
     copy_attributes(target, file, kept).map_err(failed("copy the extended attributes of", target))
 }
 
@@ -407,14 +373,7 @@ fn keep_owner(file: &File, old: &Metadata, new: &Metadata) -> io::Result<Kept> {
     let change = |owner: Option<u32>, group: Option<u32>| match fchown(file, owner, group) {
         Ok(()) => Ok(true),
         // Not ours to give away, or an id that the user namespace does not know.
-        Err(error)
-            if matches!(
-                Errno::from_io_error(&error),
-                Some(Errno::PERM | Errno::INVAL)
-            ) =>
-        {
-            Ok(false)
-        }
+        Err(error) if matches!(Errno::from_io_error(&error), Some(Errno::PERM | Errno::INVAL)) => Ok(false),
         Err(error) => Err(error),
     };
     Ok(Kept {
@@ -445,18 +404,12 @@ const CONTENT_SUMS: [&[u8]; 2] = [b"security.ima", b"security.evm"];
 
 fn copy_attributes(from: &Path, to: &File, kept: Kept) -> io::Result<()> {
     let names = attribute_names(from)?;
-    let names: Vec<_> = names
-        .split(|byte| *byte == 0)
-        .filter(|name| !name.is_empty())
-        .collect();
+    let names: Vec<_> = names.split(|byte| *byte == 0).filter(|name| !name.is_empty()).collect();
     if !names.contains(&ACL) {
         // The folder may have given the new file one. Most files have none, hence no error.
         let _ = rustix::fs::fremovexattr(to, ACL);
     }
-    for name in names
-        .into_iter()
-        .filter(|name| !CONTENT_SUMS.contains(name))
-    {
+    for name in names.into_iter().filter(|name| !CONTENT_SUMS.contains(name)) {
         // An ACL has an entry for the group, which now is another.
         if name == ACL && !kept.group {
             continue;
@@ -523,16 +476,12 @@ mod tests {
     }
 
     fn replace(path: &Path) -> Result<(), ReplaceError> {
-        replace_file(path, &snapshot(path), Durability::Disk, |file| {
-            file.write_all(b"new")
-        })
+        replace_file(path, &snapshot(path), Durability::Disk, |file| file.write_all(b"new"))
     }
 
     fn names(dir: &Path) -> BTreeSet<String> {
         let entries = fs::read_dir(dir).unwrap();
-        entries
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect()
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
     }
 
     fn mode(path: &Path) -> u32 {
@@ -594,19 +543,14 @@ mod tests {
             fs::set_permissions(&target, Permissions::from_mode(0o4750)).unwrap();
             replace(&target).unwrap();
             let metadata = fs::metadata(&target).unwrap();
-            assert_eq!(
-                (metadata.uid(), metadata.gid(), mode(&target)),
-                (1234, 2345, 0o4750)
-            );
+            assert_eq!((metadata.uid(), metadata.gid(), mode(&target)), (1234, 2345, 0o4750));
         }
     }
 
     #[test]
     fn extended_attributes_are_kept() {
         let (_dir, target) = folder_with_target();
-        let set = |name: &str, value: &[u8]| {
-            rustix::fs::setxattr(&target, name, value, XattrFlags::empty())
-        };
+        let set = |name: &str, value: &[u8]| rustix::fs::setxattr(&target, name, value, XattrFlags::empty());
         let long = vec![b'x'; 2000];
         if set("user.comment", b"kept").is_err() {
             eprintln!("skipped: no extended attributes here");
@@ -615,13 +559,7 @@ mod tests {
         set("user.empty", b"").unwrap();
         set("user.long", &long).unwrap();
         // u::rw-, u:1234:r--, g::r--, m::r--, o::---; the layout of acl(5) entries in the kernel.
-        let entries = [
-            (1, 6, u32::MAX),
-            (2, 4, 1234),
-            (4, 4, u32::MAX),
-            (0x10, 4, u32::MAX),
-            (0x20, 0, u32::MAX),
-        ];
+        let entries = [(1, 6, u32::MAX), (2, 4, 1234), (4, 4, u32::MAX), (0x10, 4, u32::MAX), (0x20, 0, u32::MAX)];
         let mut acl = 2u32.to_le_bytes().to_vec();
         for (tag, bits, id) in entries {
             acl.extend_from_slice(&u16::to_le_bytes(tag));
@@ -649,10 +587,7 @@ mod tests {
     #[test]
     fn an_acl_that_the_folder_gives_is_not_kept() {
         let (dir, target) = folder_with_target();
-        let set = Command::new("setfacl")
-            .args(["-d", "-m", "u:1234:rwx"])
-            .arg(dir.path())
-            .status();
+        let set = Command::new("setfacl").args(["-d", "-m", "u:1234:rwx"]).arg(dir.path()).status();
         if !set.is_ok_and(|status| status.success()) {
             eprintln!("skipped: no setfacl");
             return;
@@ -684,10 +619,7 @@ mod tests {
         assert_eq!(error.to_string(), text);
         assert_eq!(fs::read(&target).unwrap(), b"changed by another");
         // Before the writing too, and when another file took the place.
-        let error = replace_file(&target, &before, Durability::Disk, |_| {
-            panic!("must not run")
-        })
-        .unwrap_err();
+        let error = replace_file(&target, &before, Durability::Disk, |_| panic!("must not run")).unwrap_err();
         assert!(matches!(error, ReplaceError::Changed { .. }));
         let before = snapshot(&target);
         let swap = |_: &mut File| {
@@ -723,18 +655,11 @@ mod tests {
         let before = snapshot(&target);
         let missing = dir.path().join("missing");
         let error = replace_file(&missing, &before, Durability::Disk, |_| Ok(())).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            format!("cannot find `{}`", missing.display())
-        );
+        assert_eq!(error.to_string(), format!("cannot find `{}`", missing.display()));
         let error = replace_file(dir.path(), &before, Durability::Disk, |_| Ok(())).unwrap_err();
         assert!(matches!(error, ReplaceError::NotRegular { .. }));
-        let error =
-            write_new_file(&missing.join("file"), Durability::Disk, |_| Ok(())).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            format!("cannot create a temporary file in `{}`", missing.display())
-        );
+        let error = write_new_file(&missing.join("file"), Durability::Disk, |_| Ok(())).unwrap_err();
+        assert_eq!(error.to_string(), format!("cannot create a temporary file in `{}`", missing.display()));
     }
 
     #[test]
@@ -742,22 +667,13 @@ mod tests {
         let (dir, target) = folder_with_target();
         if is_root() {
             // Root writes everywhere but in file systems that have no such operation.
-            let error = write_new_file(Path::new("/sys/btfgen-test"), Durability::Disk, |_| Ok(()))
-                .unwrap_err();
-            assert_eq!(
-                error.to_string(),
-                "cannot create a temporary file in `/sys`"
-            );
+            let error = write_new_file(Path::new("/sys/btfgen-test"), Durability::Disk, |_| Ok(())).unwrap_err();
+            assert_eq!(error.to_string(), "cannot create a temporary file in `/sys`");
             return;
         }
         fs::set_permissions(dir.path(), Permissions::from_mode(0o555)).unwrap();
         let error = replace(&target).unwrap_err();
-        assert!(
-            error
-                .to_string()
-                .starts_with("cannot create a temporary file in `"),
-            "{error}"
-        );
+        assert!(error.to_string().starts_with("cannot create a temporary file in `"), "{error}");
         fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).unwrap();
         assert_eq!(fs::read(&target).unwrap(), b"old");
     }
@@ -772,10 +688,7 @@ mod tests {
         assert_eq!(mode(&new), mode(&usual));
         fs::set_permissions(&target, Permissions::from_mode(0o751)).unwrap();
         write_new_file(&target, Durability::Memory, write).unwrap();
-        assert_eq!(
-            (mode(&target), fs::read(&target).unwrap()),
-            (0o751, b"new".to_vec())
-        );
+        assert_eq!((mode(&target), fs::read(&target).unwrap()), (0o751, b"new".to_vec()));
         let dangling = dir.path().join("dangling");
         symlink("created", &dangling).unwrap();
         write_new_file(&dangling, Durability::Disk, write).unwrap();
@@ -803,18 +716,8 @@ mod tests {
         assert_eq!(error.to_string(), "cannot write `/dev/full`");
         let dir = tempfile::tempdir().unwrap();
         let pipe = dir.path().join("pipe");
-        assert!(
-            Command::new("mkfifo")
-                .arg(&pipe)
-                .status()
-                .unwrap()
-                .success()
-        );
-        let reader = Command::new("cat")
-            .arg(&pipe)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let reader = Command::new("cat").arg(&pipe).stdout(Stdio::piped()).spawn().unwrap();
         write_new_file(&pipe, Durability::Disk, write).unwrap();
         assert_eq!(reader.wait_with_output().unwrap().stdout, b"data");
         assert_eq!(names(dir.path()), BTreeSet::from(["pipe".to_owned()]));
@@ -823,16 +726,8 @@ mod tests {
     #[test]
     fn stale_files_go_and_others_stay() {
         let (dir, target) = folder_with_target();
-        let keep = [
-            ".btfgen-target.abc",
-            ".btfgen-target.x.abcdef",
-            ".btfgen-other.abcdef",
-            "target.abcdef",
-        ];
-        for name in keep
-            .iter()
-            .chain(&[".btfgen-target.abcdef", ".btfgen-target.ABC123"])
-        {
+        let keep = [".btfgen-target.abc", ".btfgen-target.x.abcdef", ".btfgen-other.abcdef", "target.abcdef"];
+        for name in keep.iter().chain(&[".btfgen-target.abcdef", ".btfgen-target.ABC123"]) {
             fs::write(dir.path().join(name), "left behind").unwrap();
         }
         let mut expected = BTreeSet::from(keep.map(str::to_owned));
@@ -845,10 +740,7 @@ mod tests {
         fs::create_dir(dir.path().join(".btfgen-target.folder")).unwrap();
         symlink("target", dir.path().join(".btfgen-target.alinkk")).unwrap();
         assert_eq!(remove_stale(dir.path(), OsStr::new("target")), 0);
-        assert_eq!(
-            remove_stale(&dir.path().join("missing"), OsStr::new("target")),
-            0
-        );
+        assert_eq!(remove_stale(&dir.path().join("missing"), OsStr::new("target")), 0);
     }
 
     #[test]
@@ -864,8 +756,7 @@ mod tests {
             assert_eq!(names(dir).len(), 2);
             file.write_all(b"ours")
         };
-        let error =
-            replace_file(&target, &snapshot(&target), Durability::Memory, write).unwrap_err();
+        let error = replace_file(&target, &snapshot(&target), Durability::Memory, write).unwrap_err();
         assert!(matches!(error, ReplaceError::Changed { .. }));
         assert_eq!(fs::read(&target).unwrap(), b"other");
     }
@@ -879,10 +770,7 @@ mod tests {
                 scope.spawn(move || {
                     for _ in 0..50 {
                         let contents = vec![thread; 5000];
-                        write_new_file(target, Durability::Memory, |file| {
-                            file.write_all(&contents)
-                        })
-                        .unwrap();
+                        write_new_file(target, Durability::Memory, |file| file.write_all(&contents)).unwrap();
                         let seen = fs::read(target).unwrap();
                         assert_eq!(seen.len(), 5000);
                         assert!(seen.iter().all(|byte| *byte == seen[0]));

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use btf::dedup::table::ClassTable;
-use btf::map::FixedSet;
+use btf::map::FixedMap;
 
 use crate::functions::{FunctionSymbols, Group, Instance, Instances, SymbolGroup};
 use crate::options::{Features, Selection};
@@ -40,7 +40,9 @@ impl fmt::Display for Reason {
             Reason::Assembler => "assembler function: its debug information knows no prototype",
             Reason::Inconsistent => "inconsistent prototypes: the units that define it disagree",
             Reason::Optimized => "optimized parameters: the compiler's clone does not take what the source says",
-            Reason::UnexpectedRegister => "unexpected register: a parameter is not passed where the calling convention says",
+            Reason::UnexpectedRegister => {
+                "unexpected register: a parameter is not passed where the calling convention says"
+            }
             Reason::Reordered => "reordered parameters: the compiler's clone takes them in another order",
             Reason::UnnamedParameter => "unnamed parameter: the debug information does not name it",
             Reason::Name => "name not accepted by kernels",
@@ -72,9 +74,13 @@ pub fn select(
     }
     let mut order: Vec<(Group, &SymbolGroup<'_>)> = symbols.iter().collect();
     order.sort_unstable_by_key(|(_, g)| g.name);
-    let compiled = instances.list.iter().filter(|i| !i.assembler);
-    let at = |i: &Instance| i.symbol.and_then(|s| symbols.get(i.group).symbols[s].address);
-    let described = compiled.filter_map(at).collect();
+    let mut described = FixedMap::default();
+    for (number, instance) in instances.list.iter().enumerate().filter(|(_, i)| i.has_code) {
+        let group = symbols.get(instance.group);
+        if let Some(symbol) = instance.symbol.filter(|&s| !group.is_clone(s)) {
+            group.symbols[symbol].address.map(|address| described.entry(address).or_insert(number));
+        }
+    }
     let mut selector = Selector { features, instances, signatures: Signatures::new(classes), described };
     let last = order.len().saturating_sub(1);
     let mut decisions = Vec::with_capacity(order.len());
@@ -95,8 +101,8 @@ struct Selector<'s, 't, 'b> {
     features: Features,
     instances: &'s Instances,
     signatures: Signatures<'t, 'b>,
-    /// Addresses of symbols that a compiler's DIE describes.
-    described: FixedSet<u64>,
+    /// Per address of a symbol without an appendix the first instance there.
+    described: FixedMap<u64, usize>,
 }
 
 impl Selector<'_, '_, '_> {
@@ -120,9 +126,12 @@ impl Selector<'_, '_, '_> {
         }
         let counted = |&&number: &&usize| self.get(number).symbol.is_some_and(counts);
         let mut voters: Vec<usize> = candidates.iter().filter(counted).copied().collect();
-        if voters.is_empty() && plain && self.described.contains(&first) {
-            // The compiler merged it into another function with the same code; its own DIE still has the prototype.
-            voters = candidates.iter().copied().filter(|&n| !self.get(n).has_code).collect();
+        if voters.iter().any(|&v| self.get(v).has_code) {
+            voters.retain(|&v| self.get(v).has_code);
+        }
+        if voters.is_empty() {
+            // An alias has no DIE, but what its address belongs to has one.
+            voters.extend(self.described.get(&first).filter(|_| plain));
         }
         if voters.is_empty() {
             return Err(Reason::NoDebugInformation);

@@ -93,10 +93,7 @@ impl<'t, 'b> Signatures<'t, 'b> {
 
 /// True for what counts by kind and name alone; anonymous composites of a kind are all the same.
 fn by_name(record: &[u32]) -> bool {
-    matches!(
-        Head::of(record).kind,
-        Kind::Struct | Kind::Union | Kind::Enum | Kind::Enum64 | Kind::Fwd | Kind::Typedef
-    )
+    matches!(Head::of(record).kind, Kind::Struct | Kind::Union | Kind::Enum | Kind::Enum64 | Kind::Fwd | Kind::Typedef)
 }
 
 fn tag_word(record: &[u32]) -> u32 {

@@ -142,7 +142,11 @@ impl<'a> Worker<'a> {
 
     /// Takes units until there are none left. An error is kept with its unit's number, and the rest is still read, so
     /// that the error that is reported does not depend on the threads.
-    fn run<E: Endianity>(job: &Job<'a, E>, order: &[usize], next: &AtomicUsize) -> (Worker<'a>, Option<(usize, Error)>) {
+    fn run<E: Endianity>(
+        job: &Job<'a, E>,
+        order: &[usize],
+        next: &AtomicUsize,
+    ) -> (Worker<'a>, Option<(usize, Error)>) {
         let mut worker = Worker::new(job);
         let mut error: Option<(usize, Error)> = None;
         while let Some(&number) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
@@ -172,7 +176,10 @@ impl<'a> Worker<'a> {
         let unit = Unit::open(header, job.sections, &mut self.plans, job.endian)?;
         if header.kind == UnitKind::Skeleton || !unit.dwo_name.is_empty() {
             let file = String::from_utf8_lossy(unit.dwo_name);
-            return Err(unsupported(&unit, format!("its DWARF was split off into {file}; build without -gsplit-dwarf")));
+            return Err(unsupported(
+                &unit,
+                format!("its DWARF was split off into {file}; build without -gsplit-dwarf"),
+            ));
         }
         if job.options.lang_exclude.contains(&unit.language.0) {
             self.folded.excluded += 1;
@@ -223,7 +230,9 @@ impl<'a> Worker<'a> {
 fn foreign_text(foreign: Foreign) -> String {
     match foreign {
         Foreign::Unit(offset) => {
-            format!("it refers to another unit (.debug_info+{offset:#x}), as link-time optimisation makes it; that is not supported")
+            format!(
+                "it refers to another unit (.debug_info+{offset:#x}), as link-time optimisation makes it; that is not supported"
+            )
         }
         Foreign::TypeUnit(signature) => {
             format!("it refers to type unit {signature:#018x}; build without -fdebug-types-section")

@@ -12,13 +12,8 @@ use crate::convert::{RawRef, Tagged, UnitTypes};
 pub const PER_CPU_SECTION: &[u8] = b".data..percpu";
 
 /// Names that the kernel's build makes up (encoding 4.2 rule 5).
-const MADE_UP: [&[u8]; 5] = [
-    b"__UNIQUE_ID",
-    b"__tpstrtab_",
-    b"__exitcall_",
-    b"__gendwarfksyms_ptr_",
-    b"__func_stack_frame_non_standard_",
-];
+const MADE_UP: [&[u8]; 5] =
+    [b"__UNIQUE_ID", b"__tpstrtab_", b"__exitcall_", b"__gendwarfksyms_ptr_", b"__func_stack_frame_non_standard_"];
 
 /// The data section of per-CPU variables, and what its symbols are.
 #[derive(Debug)]
@@ -73,7 +68,8 @@ pub fn collect(out: &mut Vec<Variable>, unit: u32, types: &UnitTypes, section: &
         }
         let declared = types.variables.binary_search_by_key(&variable.specification.0, |v| v.offset).ok();
         let declared = declared.map(|i| &types.variables[i]);
-        let name = if variable.name == StrId::EMPTY { declared.map_or(StrId::EMPTY, |d| d.name) } else { variable.name };
+        let name =
+            if variable.name == StrId::EMPTY { declared.map_or(StrId::EMPTY, |d| d.name) } else { variable.name };
         // The definition's own type knows the size of an array that the declaration left open.
         let target = match variable.target {
             RawRef::VOID => declared.map_or(RawRef::VOID, |d| d.target),
@@ -127,7 +123,11 @@ pub struct Entry {
 /// The entries of the data section: in order, without overlaps (a kernel refuses them, M94). Of variables at one place
 /// (a weak and a strong definition) the one that its symbol's size confirms stays, else the first. Also the names of
 /// those that were left out.
-pub fn layout(variables: &[Variable], type_size: impl Fn(usize) -> u64, strings: &Strings<'_>) -> (Vec<Entry>, Vec<String>) {
+pub fn layout(
+    variables: &[Variable],
+    type_size: impl Fn(usize) -> u64,
+    strings: &Strings<'_>,
+) -> (Vec<Entry>, Vec<String>) {
     let mut order: Vec<(u32, bool, u32, u32, usize, u64)> = Vec::new();
     let mut left_out = Vec::new();
     for (number, v) in variables.iter().enumerate() {

@@ -69,7 +69,11 @@ pub fn run(args: &EncodeArgs) -> Exit {
 
 fn destinations(args: &EncodeArgs) -> Result<Vec<Destination>, String> {
     let single = |option: &str| {
-        if args.files.len() == 1 { Ok(()) } else { Err(format!("{option} takes one file; use --detached-dir for many")) }
+        if args.files.len() == 1 {
+            Ok(())
+        } else {
+            Err(format!("{option} takes one file; use --detached-dir for many"))
+        }
     };
     if let Some(out) = &args.detached {
         single("--btf_encode_detached")?;
@@ -79,11 +83,15 @@ fn destinations(args: &EncodeArgs) -> Result<Vec<Destination>, String> {
         single("-o")?;
         return Ok(vec![Destination::Copy(out.clone())]);
     }
-    let Some(dir) = &args.detached_dir else { return Ok(vec![Destination::InPlace; args.files.len()]) };
+    let Some(dir) = &args.detached_dir else {
+        return Ok(vec![Destination::InPlace; args.files.len()]);
+    };
     let mut seen = std::collections::BTreeMap::new();
     let mut all = Vec::new();
     for file in &args.files {
-        let Some(name) = file.file_name() else { return Err(format!("{} is not a file", file.display())) };
+        let Some(name) = file.file_name() else {
+            return Err(format!("{} is not a file", file.display()));
+        };
         if let Some(other) = seen.insert(name, file) {
             let (a, b) = (other.display(), file.display());
             return Err(format!("{a} and {b} have the same name, so --detached-dir would write one over the other"));
@@ -98,9 +106,8 @@ fn destinations(args: &EncodeArgs) -> Result<Vec<Destination>, String> {
 fn with_base<T>(path: &Path, f: impl FnOnce(&Base<'_>) -> T) -> Result<T, Failure> {
     let failed = |text: String| Failure::new(Exit::Base, path, text);
     let input = Input::open(path).map_err(|e| failed(format!("the base cannot be read: {e}")))?;
-    let view = BtfView::parse(btf_of(&input, path)?).map_err(|e| {
-        failed(format!("the base BTF is damaged, or the BTF of a module, which cannot be a base: {e}"))
-    })?;
+    let view = BtfView::parse(btf_of(&input, path)?)
+        .map_err(|e| failed(format!("the base BTF is damaged, or the BTF of a module, which cannot be a base: {e}")))?;
     let base = Base::new(&view);
     if base.dangling() > 0 {
         let text = "the base BTF refers to types or names that it does not have: it is that of a module, which cannot be a base, or damaged; pass the vmlinux";
@@ -109,12 +116,7 @@ fn with_base<T>(path: &Path, f: impl FnOnce(&Base<'_>) -> T) -> Result<T, Failur
     Ok(f(&base))
 }
 
-fn encode_all(
-    args: &EncodeArgs,
-    options: &Options,
-    destinations: &[Destination],
-    base: Option<&Base<'_>>,
-) -> Exit {
+fn encode_all(args: &EncodeArgs, options: &Options, destinations: &[Destination], base: Option<&Base<'_>>) -> Exit {
     let progress = Progress::new(args);
     // Large files first, so that none is left to one thread at the end.
     let mut order: Vec<usize> = (0..args.files.len()).collect();
@@ -194,7 +196,9 @@ fn write_elf(input: &Input, path: &Path, copy: Option<&Path>, btf: Vec<u8>) -> R
     let write = |out: &mut File| plan.write(input.file(), out);
     match copy {
         Some(out) => replace::write_new_file(out, Durability::Disk, write).map_err(|e| replace_failure(out, e)),
-        None => replace::replace_file(path, input.snapshot(), Durability::Disk, write).map_err(|e| replace_failure(path, e)),
+        None => {
+            replace::replace_file(path, input.snapshot(), Durability::Disk, write).map_err(|e| replace_failure(path, e))
+        }
     }
 }
 

@@ -116,7 +116,6 @@ struct Open {
     target: RawRef,
     /// Where its part of the scratch list for its children starts.
     first: usize,
-
 }
 
 /// Converts the DIEs of one unit; borrows everything for that long.

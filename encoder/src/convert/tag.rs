@@ -56,9 +56,7 @@ impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
         let (tagged, component) = match (die.parent, below) {
             (Role::Struct | Role::Union, _) => (Tagged::Type(top.target), -1),
             (Role::Typedef, _) => (Tagged::Type(RawRef(top.place as u32)), -1),
-            (Role::Member, Some(composite)) => {
-                (Tagged::Type(composite.target), (top.place - composite.first) as i32)
-            }
+            (Role::Member, Some(composite)) => (Tagged::Type(composite.target), (top.place - composite.first) as i32),
             (Role::Subprogram, _) => (Tagged::Function(top.place), -1),
             (Role::Parameter, Some(_)) => {
                 let (first, end) = self.out.functions[top.place].parameters;

@@ -22,16 +22,9 @@ pub(super) struct Edit<'a> {
 }
 
 impl<'a> Edit<'a> {
-    pub(super) fn new(
-        file: &ElfFile<'_>,
-        updates: &[SectionUpdate<'a>],
-    ) -> Result<Self, ElfOutError> {
-        let mut edit = Edit {
-            sections: file.sections.clone(),
-            contents: BTreeMap::new(),
-            removed: Vec::new(),
-            added: 0..0,
-        };
+    pub(super) fn new(file: &ElfFile<'_>, updates: &[SectionUpdate<'a>]) -> Result<Self, ElfOutError> {
+        let mut edit =
+            Edit { sections: file.sections.clone(), contents: BTreeMap::new(), removed: Vec::new(), added: 0..0 };
         let mut added = Vec::new();
         for update in updates {
             match (file.find(update.name)?, update.data) {
@@ -53,12 +46,7 @@ impl<'a> Edit<'a> {
 
     /// Makes the section an empty one without a name, which tools drop when they next write the
     /// file. See also [`Edit::drop_last_headers`].
-    fn remove(
-        &mut self,
-        file: &ElfFile<'_>,
-        index: usize,
-        name: &'static str,
-    ) -> Result<(), ElfOutError> {
+    fn remove(&mut self, file: &ElfFile<'_>, index: usize, name: &'static str) -> Result<(), ElfOutError> {
         if file.is_loaded(&file.sections[index]) {
             return Err(ElfOutError::LoadedSectionRemoved { name });
         }
@@ -67,10 +55,7 @@ impl<'a> Edit<'a> {
         }
         // SHT_NULL would say it better, but `ld -r` fails if a symbol refers to such a header.
         let kind = elf::SHT_PROGBITS;
-        self.sections[index] = Section {
-            kind,
-            ..Section::default()
-        };
+        self.sections[index] = Section { kind, ..Section::default() };
         self.removed.push(index);
         Ok(())
     }
@@ -124,17 +109,12 @@ impl<'a> Edit<'a> {
         }
     }
 
-    fn add(
-        &mut self,
-        file: &ElfFile<'_>,
-        added: &[(&'static str, &'a [u8])],
-    ) -> Result<(), ElfOutError> {
+    fn add(&mut self, file: &ElfFile<'_>, added: &[(&'static str, &'a [u8])]) -> Result<(), ElfOutError> {
         let first = self.sections.len();
         self.added = first..first + added.len();
         let mut names = Cow::Borrowed(file.section_names());
         for &(name, data) in added {
-            self.contents
-                .insert(self.sections.len(), Cow::Borrowed(data));
+            self.contents.insert(self.sections.len(), Cow::Borrowed(data));
             self.sections.push(Section {
                 name: intern_name(&mut names, name)?,
                 kind: elf::SHT_PROGBITS,
@@ -157,10 +137,7 @@ impl<'a> Edit<'a> {
     /// `e_shnum` of the new file. From 65,280 sections on it is 0 and section 0 has the number;
     /// gABI "ELF Header".
     pub(super) fn shnum(&self) -> u16 {
-        u16::try_from(self.sections.len())
-            .ok()
-            .filter(|count| *count < elf::SHN_LORESERVE)
-            .unwrap_or(0)
+        u16::try_from(self.sections.len()).ok().filter(|count| *count < elf::SHN_LORESERVE).unwrap_or(0)
     }
 
     /// Completes section 0, which goes with [`Edit::shnum`].
@@ -172,17 +149,13 @@ impl<'a> Edit<'a> {
 
 /// True if `contents` is `data`, followed by zeros if it is longer.
 fn is_padded(contents: &[u8], data: &[u8]) -> bool {
-    contents
-        .strip_prefix(data)
-        .is_some_and(|rest| rest.iter().all(|byte| *byte == 0))
+    contents.strip_prefix(data).is_some_and(|rest| rest.iter().all(|byte| *byte == 0))
 }
 
 /// Offset of `name` in the string table, to which it is added if needed; gABI "String Table".
 fn intern_name(names: &mut Cow<'_, [u8]>, name: &str) -> Result<u32, ElfOutError> {
     let with_end = [name.as_bytes(), b"\0"].concat();
-    let known = names
-        .windows(with_end.len())
-        .position(|window| window == with_end);
+    let known = names.windows(with_end.len()).position(|window| window == with_end);
     let offset = known.unwrap_or_else(|| {
         let names = names.to_mut();
         // The table begins with the empty name and ends with the end of one.

@@ -60,27 +60,15 @@ impl Format {
 
     /// Offsets of `e_shoff` and `e_shnum` in the ELF header.
     pub(super) fn shoff_and_shnum(self) -> (usize, usize) {
-        if self.wide {
-            (0x28, 0x3c)
-        } else {
-            (0x20, 0x30)
-        }
+        if self.wide { (0x28, 0x3c) } else { (0x20, 0x30) }
     }
 
     fn u16(self, raw: [u8; 2]) -> u16 {
-        if self.big_endian {
-            u16::from_be_bytes(raw)
-        } else {
-            u16::from_le_bytes(raw)
-        }
+        if self.big_endian { u16::from_be_bytes(raw) } else { u16::from_le_bytes(raw) }
     }
 
     fn u32(self, raw: [u8; 4]) -> u32 {
-        if self.big_endian {
-            u32::from_be_bytes(raw)
-        } else {
-            u32::from_le_bytes(raw)
-        }
+        if self.big_endian { u32::from_be_bytes(raw) } else { u32::from_le_bytes(raw) }
     }
 
     /// Size of an address, an offset or a size.
@@ -137,11 +125,7 @@ impl Fields<'_> {
             return u64::from(self.u32());
         }
         let raw = self.take();
-        if self.format.big_endian {
-            u64::from_be_bytes(raw)
-        } else {
-            u64::from_le_bytes(raw)
-        }
+        if self.format.big_endian { u64::from_be_bytes(raw) } else { u64::from_le_bytes(raw) }
     }
 }
 
@@ -206,11 +190,7 @@ impl Section {
     /// Bytes the section takes in the file: none for `SHT_NOBITS` and for inactive headers, whose
     /// other fields mean nothing.
     pub(super) fn file_size(&self) -> u64 {
-        if matches!(self.kind, elf::SHT_NOBITS | elf::SHT_NULL) {
-            0
-        } else {
-            self.size
-        }
+        if matches!(self.kind, elf::SHT_NOBITS | elf::SHT_NULL) { 0 } else { self.size }
     }
 
     /// End of the bytes in the file; `ElfFile::parse` has checked that it is inside.
@@ -221,11 +201,7 @@ impl Section {
     /// Alignment to keep when the section moves. A section that was not aligned to begin with has
     /// no use for it, and ignoring it bounds the padding by the size of the old file.
     pub(super) fn file_align(&self) -> u64 {
-        if self.align.is_power_of_two() && self.offset & (self.align - 1) == 0 {
-            self.align
-        } else {
-            1
-        }
+        if self.align.is_power_of_two() && self.offset & (self.align - 1) == 0 { self.align } else { 1 }
     }
 }
 
@@ -248,13 +224,8 @@ pub(super) struct ElfFile<'e> {
 impl<'e> ElfFile<'e> {
     pub(super) fn parse(bytes: &'e [u8]) -> Result<Self, ElfOutError> {
         let format = Format::parse(bytes)?;
-        let header = part(bytes, 0, format.file_header_size(), || {
-            "ELF header".to_owned()
-        })?;
-        let mut fields = Fields {
-            bytes: &header[EI_NIDENT..],
-            format,
-        };
+        let header = part(bytes, 0, format.file_header_size(), || "ELF header".to_owned())?;
+        let mut fields = Fields { bytes: &header[EI_NIDENT..], format };
         let e_type = fields.u16();
         let (_machine, _version, _entry) = (fields.u16(), fields.u32(), fields.word());
         let (phoff, shoff) = (fields.word(), fields.word());
@@ -271,30 +242,13 @@ impl<'e> ElfFile<'e> {
         let sections = parse_sections(bytes, format, shoff, shnum)?;
         // Extended numbering; gABI "ELF Header": section 0 has what does not fit into 16 bits.
         let first = &sections[0];
-        let shstrndx = if shstrndx == elf::SHN_XINDEX {
-            first.link
-        } else {
-            u32::from(shstrndx)
-        };
-        let phnum = if phnum == elf::PN_XNUM {
-            first.info
-        } else {
-            u32::from(phnum)
-        };
+        let shstrndx = if shstrndx == elf::SHN_XINDEX { first.link } else { u32::from(shstrndx) };
+        let phnum = if phnum == elf::PN_XNUM { first.info } else { u32::from(phnum) };
 
         let relocatable = e_type == elf::ET_REL;
         let program_headers = parse_program_headers(bytes, format, phoff, phentsize, phnum)?;
         let shstrndx = shstrndx as usize;
-        let mut file = ElfFile {
-            bytes,
-            format,
-            relocatable,
-            shoff,
-            shstrndx,
-            sections,
-            program_headers,
-            floor: 0,
-        };
+        let mut file = ElfFile { bytes, format, relocatable, shoff, shstrndx, sections, program_headers, floor: 0 };
         file.check_sections()?;
         file.floor = file.find_floor();
         Ok(file)
@@ -311,9 +265,7 @@ impl<'e> ElfFile<'e> {
         let count = self.sections.len();
         for (index, section) in self.active_sections() {
             if section.file_size() > 0 {
-                part(self.bytes, section.offset, section.file_size(), || {
-                    format!("section {index}")
-                })?;
+                part(self.bytes, section.offset, section.file_size(), || format!("section {index}"))?;
             }
             // It would become valid, and apply to the wrong section, when one is added.
             if section.relocates().is_some_and(|target| target >= count) {
@@ -333,19 +285,13 @@ impl<'e> ElfFile<'e> {
         let place = format!("section names in section {}", self.shstrndx);
         let Some(names) = self.sections.get(self.shstrndx) else {
             let count = self.sections.len();
-            return Err(malformed(format!(
-                "{place}, past the last of {count} sections"
-            )));
+            return Err(malformed(format!("{place}, past the last of {count} sections")));
         };
         if names.kind != elf::SHT_STRTAB {
-            return Err(malformed(format!(
-                "{place}, which has type {:#x}",
-                names.kind
-            )));
+            return Err(malformed(format!("{place}, which has type {:#x}", names.kind)));
         }
         // A name past the end would become another one when the table grows.
-        let past_end =
-            |(_, section): &(usize, &Section)| u64::from(section.name) >= names.size.max(1);
+        let past_end = |(_, section): &(usize, &Section)| u64::from(section.name) >= names.size.max(1);
         match self.active_sections().find(past_end) {
             Some((index, section)) => Err(malformed(format!(
                 "name of section {index} at {:#x}, past the end of the section names ({} bytes)",
@@ -369,12 +315,7 @@ impl<'e> ElfFile<'e> {
         let Range { start, end } = self.program_headers;
         let table = &self.bytes[start as usize..end as usize];
         let entries = table.chunks_exact(self.format.program_header_size() as usize);
-        entries.filter_map(|bytes| {
-            segment_end(Fields {
-                bytes,
-                format: self.format,
-            })
-        })
+        entries.filter_map(|bytes| segment_end(Fields { bytes, format: self.format }))
     }
 
     /// True if the section has an address that others rely on.
@@ -397,15 +338,12 @@ impl<'e> ElfFile<'e> {
         let names = self.section_names();
         let is_it = |section: &Section| {
             let tail = names.get(section.name as usize..).unwrap_or_default();
-            tail.strip_prefix(name.as_bytes())
-                .is_some_and(|rest| rest.first().is_none_or(|byte| *byte == 0))
+            tail.strip_prefix(name.as_bytes()).is_some_and(|rest| rest.first().is_none_or(|byte| *byte == 0))
         };
         let mut found = self.active_sections().filter(|(_, section)| is_it(section));
         let first = found.next();
         if let (Some((first, _)), Some((second, _))) = (first, found.next()) {
-            return Err(malformed(format!(
-                "sections {first} and {second} are both named `{name}`"
-            )));
+            return Err(malformed(format!("sections {first} and {second} are both named `{name}`")));
         }
         Ok(first.map(|(index, _)| index))
     }
@@ -432,13 +370,13 @@ impl<'e> ElfFile<'e> {
         match section.kind {
             elf::SHT_SYMTAB | elf::SHT_DYNSYM => {
                 let (size, shndx) = self.format.symbol_size_and_shndx();
-                contents.chunks_exact(size).any(|symbol| {
-                    usize::from(self.format.u16([symbol[shndx], symbol[shndx + 1]])) == index
-                })
+                contents
+                    .chunks_exact(size)
+                    .any(|symbol| usize::from(self.format.u16([symbol[shndx], symbol[shndx + 1]])) == index)
             }
-            elf::SHT_SYMTAB_SHNDX | elf::SHT_GROUP => contents.chunks_exact(4).any(|word| {
-                self.format.u32([word[0], word[1], word[2], word[3]]) as usize == index
-            }),
+            elf::SHT_SYMTAB_SHNDX | elf::SHT_GROUP => contents
+                .chunks_exact(4)
+                .any(|word| self.format.u32([word[0], word[1], word[2], word[3]]) as usize == index),
             _ => false,
         }
     }
@@ -449,12 +387,7 @@ pub(super) fn malformed(what: String) -> ElfOutError {
 }
 
 /// The `size` bytes at `offset`, or an error that begins with `what`.
-fn part(
-    bytes: &[u8],
-    offset: u64,
-    size: u64,
-    what: impl Fn() -> String,
-) -> Result<&[u8], ElfOutError> {
+fn part(bytes: &[u8], offset: u64, size: u64, what: impl Fn() -> String) -> Result<&[u8], ElfOutError> {
     let range = || {
         let start = usize::try_from(offset).ok()?;
         bytes.get(start..start.checked_add(usize::try_from(size).ok()?)?)
@@ -469,30 +402,15 @@ fn part(
 }
 
 /// The section header table with `shnum` entries, or as many as section 0 says; at least one.
-fn parse_sections(
-    bytes: &[u8],
-    format: Format,
-    shoff: u64,
-    shnum: u16,
-) -> Result<Vec<Section>, ElfOutError> {
+fn parse_sections(bytes: &[u8], format: Format, shoff: u64, shnum: u16) -> Result<Vec<Section>, ElfOutError> {
     let entry = format.section_header_size();
     let table = |size| part(bytes, shoff, size, || "section header table".to_owned());
-    let first = Section::parse(Fields {
-        bytes: table(entry)?,
-        format,
-    });
-    let count = if shnum == 0 {
-        first.size
-    } else {
-        u64::from(shnum)
-    };
+    let first = Section::parse(Fields { bytes: table(entry)?, format });
+    let count = if shnum == 0 { first.size } else { u64::from(shnum) };
     let size = count.checked_mul(entry).filter(|size| *size > 0);
-    let size =
-        size.ok_or_else(|| malformed(format!("section header table of {count} sections")))?;
+    let size = size.ok_or_else(|| malformed(format!("section header table of {count} sections")))?;
     let entries = table(size)?.chunks_exact(entry as usize);
-    Ok(entries
-        .map(|bytes| Section::parse(Fields { bytes, format }))
-        .collect())
+    Ok(entries.map(|bytes| Section::parse(Fields { bytes, format })).collect())
 }
 
 /// File range of the program header table with `phnum` entries.

@@ -57,12 +57,7 @@ pub(super) struct Layout<'f, 'e, 'a> {
 
 impl<'f, 'e, 'a> Layout<'f, 'e, 'a> {
     pub(super) fn new(file: &'f ElfFile<'e>, edit: Edit<'a>) -> Result<Self, ElfOutError> {
-        let mut layout = Layout {
-            file,
-            edit,
-            old: old_parts(file),
-            cut: None,
-        };
+        let mut layout = Layout { file, edit, old: old_parts(file), cut: None };
         layout.cut = layout.find_cut();
         layout.check_overlaps()?;
         layout.check_trailing()?;
@@ -80,9 +75,7 @@ impl<'f, 'e, 'a> Layout<'f, 'e, 'a> {
     fn is_changed(&self, placed: &Placed) -> bool {
         match placed.part {
             Part::Header(_) => false,
-            Part::Section(index) => {
-                self.edit.contents.contains_key(&index) || self.is_removed(placed)
-            }
+            Part::Section(index) => self.edit.contents.contains_key(&index) || self.is_removed(placed),
             Part::Table => true,
         }
     }
@@ -105,9 +98,7 @@ impl<'f, 'e, 'a> Layout<'f, 'e, 'a> {
             Part::Section(_) if self.new_size(placed) == 0 => 1,
             Part::Section(index) => {
                 let new = &self.edit.sections[index];
-                let chosen = self.edit.contents.contains_key(&index)
-                    && index != self.file.shstrndx
-                    && !new.is_alloc();
+                let chosen = self.edit.contents.contains_key(&index) && index != self.file.shstrndx && !new.is_alloc();
                 // The offset of `new` is still the old one.
                 if chosen { new.align } else { new.file_align() }
             }
@@ -125,8 +116,7 @@ impl<'f, 'e, 'a> Layout<'f, 'e, 'a> {
         }
         let (old, new) = (placed.size(), self.new_size(placed));
         let below_floor = placed.range.start < self.file.floor;
-        let aligned =
-            placed.part == Part::Table || placed.range.start & (self.align(placed) - 1) == 0;
+        let aligned = placed.part == Part::Table || placed.range.start & (self.align(placed) - 1) == 0;
         aligned && (new == old || (below_floor && new < old))
     }
 
@@ -151,8 +141,7 @@ impl<'f, 'e, 'a> Layout<'f, 'e, 'a> {
     /// End of the last old part, which is the size of the old file unless data trails.
     fn old_end(&self) -> u64 {
         let full = self.old.iter().filter(|placed| !placed.range.is_empty());
-        full.map(|placed| placed.range.end)
-            .fold(self.file.floor, u64::max)
+        full.map(|placed| placed.range.end).fold(self.file.floor, u64::max)
     }
 
     /// True if an old part keeps its offset.
@@ -165,9 +154,7 @@ impl<'f, 'e, 'a> Layout<'f, 'e, 'a> {
     fn check_overlaps(&self) -> Result<(), ElfOutError> {
         // The part that reaches farthest so far: of all, and of those that change or move.
         let (mut any, mut touched): (Option<&Placed>, Option<&Placed>) = (None, None);
-        let farther = |old: Option<&Placed>, new: &Placed| {
-            old.is_none_or(|old| old.range.end < new.range.end)
-        };
+        let farther = |old: Option<&Placed>, new: &Placed| old.is_none_or(|old| old.range.end < new.range.end);
         for next in self.old.iter().filter(|placed| !placed.range.is_empty()) {
             let is_touched = self.is_changed(next) || !self.stays(next);
             let other = if is_touched { any } else { touched };
@@ -191,10 +178,7 @@ impl<'f, 'e, 'a> Layout<'f, 'e, 'a> {
         if self.cut.is_none() || trailing.iter().all(|byte| *byte == 0) {
             return Ok(());
         }
-        Err(ElfOutError::TrailingData {
-            offset,
-            size: trailing.len() as u64,
-        })
+        Err(ElfOutError::TrailingData { offset, size: trailing.len() as u64 })
     }
 
     /// Length of the beginning of the file that keeps its offsets.
@@ -202,13 +186,8 @@ impl<'f, 'e, 'a> Layout<'f, 'e, 'a> {
         if self.cut.is_none() {
             return self.file.bytes.len() as u64;
         }
-        let staying = self
-            .old
-            .iter()
-            .filter(|placed| !placed.range.is_empty() && self.stays(placed));
-        staying
-            .map(|placed| placed.range.end)
-            .fold(self.file.floor, u64::max)
+        let staying = self.old.iter().filter(|placed| !placed.range.is_empty() && self.stays(placed));
+        staying.map(|placed| placed.range.end).fold(self.file.floor, u64::max)
     }
 
     /// What follows [`Layout::kept`]: old parts in their order and added sections, then the section
@@ -217,15 +196,9 @@ impl<'f, 'e, 'a> Layout<'f, 'e, 'a> {
     fn tail(&self) -> Vec<Placed> {
         let names = Part::Section(self.file.shstrndx);
         let is_last = |placed: &Placed| placed.part == names || placed.part == Part::Table;
-        let moving = self
-            .old
-            .iter()
-            .filter(|placed| !self.stays(placed) && !self.is_removed(placed));
+        let moving = self.old.iter().filter(|placed| !self.stays(placed) && !self.is_removed(placed));
         let (mut last, mut tail): (Vec<_>, Vec<_>) = moving.cloned().partition(is_last);
-        tail.extend(self.edit.added.clone().map(|index| Placed {
-            part: Part::Section(index),
-            range: 0..0,
-        }));
+        tail.extend(self.edit.added.clone().map(|index| Placed { part: Part::Section(index), range: 0..0 }));
         last.sort_by_key(|placed| placed.part == Part::Table);
         tail.append(&mut last);
         tail
@@ -237,40 +210,23 @@ impl<'f, 'e, 'a> Layout<'f, 'e, 'a> {
         let mut shoff = self.file.shoff;
         let mut end = self.kept();
         for placed in tail {
-            let start = end
-                .checked_next_multiple_of(self.align(placed))
-                .ok_or(ElfOutError::TooLarge)?;
-            end = start
-                .checked_add(self.new_size(placed))
-                .ok_or(ElfOutError::TooLarge)?;
+            let start = end.checked_next_multiple_of(self.align(placed)).ok_or(ElfOutError::TooLarge)?;
+            end = start.checked_add(self.new_size(placed)).ok_or(ElfOutError::TooLarge)?;
             match placed.part {
                 Part::Header(_) => {}
                 Part::Section(index) => self.edit.sections[index].offset = start,
                 Part::Table => shoff = start,
             }
         }
-        let limit = if self.file.format.wide {
-            u64::MAX
-        } else {
-            u64::from(u32::MAX)
-        };
-        if end > limit {
-            Err(ElfOutError::TooLarge)
-        } else {
-            Ok(shoff)
-        }
+        let limit = if self.file.format.wide { u64::MAX } else { u64::from(u32::MAX) };
+        if end > limit { Err(ElfOutError::TooLarge) } else { Ok(shoff) }
     }
 
     pub(super) fn into_plan(mut self) -> Result<Plan<'a>, ElfOutError> {
         let tail = self.tail();
         // Before the offsets change, on which the questions about old parts depend.
         let kept = self.kept();
-        let rewritten: Vec<_> = self
-            .old
-            .iter()
-            .filter(|placed| self.is_rewritten(placed, kept))
-            .cloned()
-            .collect();
+        let rewritten: Vec<_> = self.old.iter().filter(|placed| self.is_rewritten(placed, kept)).cloned().collect();
         let stays: Vec<_> = rewritten.iter().map(|placed| self.stays(placed)).collect();
         let shoff = self.place(&tail)?;
 
@@ -314,9 +270,7 @@ impl<'f, 'e, 'a> Layout<'f, 'e, 'a> {
     }
 
     fn table(&self) -> Vec<u8> {
-        let mut table = Vec::with_capacity(
-            self.edit.sections.len() * self.file.format.section_header_size() as usize,
-        );
+        let mut table = Vec::with_capacity(self.edit.sections.len() * self.file.format.section_header_size() as usize);
         for section in &self.edit.sections {
             section.emit(self.file.format, &mut table);
         }
@@ -338,23 +292,11 @@ impl<'f, 'e, 'a> Layout<'f, 'e, 'a> {
 fn old_parts(file: &ElfFile<'_>) -> Vec<Placed> {
     let mut parts: Vec<_> = file
         .active_sections()
-        .map(|(index, section)| Placed {
-            part: Part::Section(index),
-            range: section.offset..section.file_end(),
-        })
+        .map(|(index, section)| Placed { part: Part::Section(index), range: section.offset..section.file_end() })
         .collect();
-    parts.push(Placed {
-        part: Part::Table,
-        range: file.shoff..file.shoff + file.table_size(),
-    });
-    parts.push(Placed {
-        part: Part::Header("the ELF header"),
-        range: 0..file.format.file_header_size(),
-    });
-    parts.push(Placed {
-        part: Part::Header("the program header table"),
-        range: file.program_headers.clone(),
-    });
+    parts.push(Placed { part: Part::Table, range: file.shoff..file.shoff + file.table_size() });
+    parts.push(Placed { part: Part::Header("the ELF header"), range: 0..file.format.file_header_size() });
+    parts.push(Placed { part: Part::Header("the program header table"), range: file.program_headers.clone() });
     parts.sort_by_key(|placed| (placed.range.start, placed.range.end));
     parts
 }

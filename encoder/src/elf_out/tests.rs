@@ -25,9 +25,7 @@ fn apply(plan: &Plan<'_>, old: &[u8]) -> Vec<u8> {
     for piece in plan.pieces() {
         assert!(!piece.is_empty());
         match piece {
-            Piece::Copy(range) => {
-                new.extend_from_slice(&old[range.start as usize..range.end as usize])
-            }
+            Piece::Copy(range) => new.extend_from_slice(&old[range.start as usize..range.end as usize]),
             Piece::Bytes(bytes) => new.extend_from_slice(bytes),
             Piece::Zeros(count) => new.resize(new.len() + *count as usize, 0),
         }
@@ -37,10 +35,7 @@ fn apply(plan: &Plan<'_>, old: &[u8]) -> Vec<u8> {
 }
 
 fn update<'a>(name: &'static str, data: impl Into<Option<&'a [u8]>>) -> SectionUpdate<'a> {
-    SectionUpdate {
-        name,
-        data: data.into(),
-    }
+    SectionUpdate { name, data: data.into() }
 }
 
 fn rewrite(old: &[u8], updates: &[SectionUpdate<'_>]) -> Vec<u8> {
@@ -62,15 +57,8 @@ fn error(old: &[u8], name: &'static str, data: &[u8]) -> String {
 /// `assert_eq` without printing whole files.
 #[track_caller]
 fn assert_same(left: &[u8], right: &[u8]) {
-    let differing = left
-        .iter()
-        .zip(right)
-        .position(|(left, right)| left != right);
-    assert_eq!(
-        (left.len(), None),
-        (right.len(), differing),
-        "sizes, first difference"
-    );
+    let differing = left.iter().zip(right).position(|(left, right)| left != right);
+    assert_eq!((left.len(), None), (right.len(), differing), "sizes, first difference");
 }
 
 /// Contents that differ for every size.
@@ -106,13 +94,7 @@ fn sections_of<E: FileHeader<Endian = Endianness>>(bytes: &[u8]) -> Vec<Seen> {
     let endian = header.endian().unwrap();
     let table = header.sections(endian, bytes).unwrap();
     let seen = table.iter().map(|section| Seen {
-        name: String::from_utf8(
-            table
-                .section_name(endian, section)
-                .unwrap_or_default()
-                .to_vec(),
-        )
-        .unwrap(),
+        name: String::from_utf8(table.section_name(endian, section).unwrap_or_default().to_vec()).unwrap(),
         kind: section.sh_type(endian),
         flags: section.sh_flags(endian).into(),
         addr: section.sh_addr(endian).into(),
@@ -127,10 +109,7 @@ fn sections_of<E: FileHeader<Endian = Endianness>>(bytes: &[u8]) -> Vec<Seen> {
 }
 
 fn section(bytes: &[u8], name: &str) -> Seen {
-    sections(bytes)
-        .into_iter()
-        .find(|section| section.name == name)
-        .unwrap()
+    sections(bytes).into_iter().find(|section| section.name == name).unwrap()
 }
 
 /// File offset of a section and of the section header table.
@@ -157,11 +136,7 @@ fn assert_others_same(old: &[u8], new: &[u8], except: &[&str]) {
 }
 
 fn have(tool: &str) -> bool {
-    let found = Command::new(tool)
-        .arg("--version")
-        .stdout(Stdio::null())
-        .status()
-        .is_ok();
+    let found = Command::new(tool).arg("--version").stdout(Stdio::null()).status().is_ok();
     if !found {
         eprintln!("skipped: no {tool}");
     }
@@ -172,11 +147,7 @@ fn have(tool: &str) -> bool {
 fn run<S: AsRef<OsStr>>(tool: impl AsRef<OsStr>, args: &[S]) -> String {
     let output = Command::new(tool.as_ref()).args(args).output().unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        output.status.success() && errors.is_empty(),
-        "{:?}: {errors}",
-        tool.as_ref()
-    );
+    assert!(output.status.success() && errors.is_empty(), "{:?}: {errors}", tool.as_ref());
     String::from_utf8(output.stdout).unwrap()
 }
 
@@ -195,9 +166,7 @@ struct Inputs {
 
 impl Inputs {
     fn new() -> Self {
-        Inputs {
-            dir: tempfile::tempdir().unwrap(),
-        }
+        Inputs { dir: tempfile::tempdir().unwrap() }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -215,12 +184,7 @@ impl Inputs {
         let source = self.write("input.c", source);
         let output = self.path("gcc.out");
         let mut command = Command::new("gcc");
-        command
-            .arg("-g")
-            .arg(&source)
-            .arg("-o")
-            .arg(&output)
-            .args(args);
+        command.arg("-g").arg(&source).arg("-o").arg(&output).args(args);
         assert!(command.status().unwrap().success());
         fs::read(output).unwrap()
     }
@@ -233,15 +197,7 @@ impl Inputs {
     fn link(&self, name: &str, object: &[u8]) {
         let (object, linked) = (self.write(name, object), self.path("linked"));
         let options = ["-no-pie", "-o"].map(OsStr::new);
-        run(
-            "gcc",
-            &[
-                object.as_os_str(),
-                options[0],
-                options[1],
-                linked.as_os_str(),
-            ],
-        );
+        run("gcc", &[object.as_os_str(), options[0], options[1], linked.as_os_str()]);
     }
 
     fn run_program(&self, program: &[u8]) -> String {
@@ -301,20 +257,10 @@ impl Builder {
     }
 
     fn format(&self) -> Format {
-        Format {
-            wide: self.wide,
-            big_endian: self.big_endian,
-        }
+        Format { wide: self.wide, big_endian: self.big_endian }
     }
 
-    fn section(
-        &mut self,
-        name: &str,
-        kind: u32,
-        flags: u32,
-        align: u64,
-        contents: &[u8],
-    ) -> &mut Section {
+    fn section(&mut self, name: &str, kind: u32, flags: u32, align: u64, contents: &[u8]) -> &mut Section {
         while self.body.len() as u64 % align != 0 {
             self.body.push(0);
         }
@@ -357,49 +303,19 @@ impl Builder {
             header.emit(format, &mut self.body);
         }
         let mut fields = Vec::new();
-        let class = if self.wide {
-            elf::ELFCLASS64
-        } else {
-            elf::ELFCLASS32
-        };
-        let order = if self.big_endian {
-            elf::ELFDATA2MSB
-        } else {
-            elf::ELFDATA2LSB
-        };
-        fields.extend_from_slice(&[
-            0x7f, b'E', b'L', b'F', class, order, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-        ]);
+        let class = if self.wide { elf::ELFCLASS64 } else { elf::ELFCLASS32 };
+        let order = if self.big_endian { elf::ELFDATA2MSB } else { elf::ELFDATA2LSB };
+        fields.extend_from_slice(&[0x7f, b'E', b'L', b'F', class, order, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
         let mut put = |value: u64, size: usize| format.put(&mut fields, value, size);
-        let phoff = if self.segments.is_empty() {
-            0
-        } else {
-            format.file_header_size()
-        };
-        for (value, size) in [
-            (self.e_type.into(), 2),
-            (62, 2),
-            (1, 4),
-            (0, word),
-            (phoff, word),
-            (shoff, word),
-        ] {
+        let phoff = if self.segments.is_empty() { 0 } else { format.file_header_size() };
+        for (value, size) in [(self.e_type.into(), 2), (62, 2), (1, 4), (0, word), (phoff, word), (shoff, word)] {
             put(value, size);
         }
-        let (shnum, shstrndx) = if extended {
-            (0, 0xffff)
-        } else {
-            (count, count - 1)
-        };
+        let (shnum, shstrndx) = if extended { (0, 0xffff) } else { (count, count - 1) };
         let phentsize = format.program_header_size();
-        for value in [
-            0,
-            0,
-            format.file_header_size(),
-            phentsize,
-            self.segments.len() as u64,
-            format.section_header_size(),
-        ] {
+        for value in
+            [0, 0, format.file_header_size(), phentsize, self.segments.len() as u64, format.section_header_size()]
+        {
             put(value, 2);
         }
         put(shnum as u64, 2);
@@ -429,9 +345,7 @@ fn small_objects() -> Vec<Vec<u8>> {
     for (wide, big_endian) in [(false, false), (false, true), (true, false), (true, true)] {
         let mut builder = Builder::new(wide, big_endian, elf::ET_REL, 0);
         builder.section(".text", elf::SHT_PROGBITS, elf::SHF_ALLOC, 16, &btf(33));
-        builder
-            .section(".bss", elf::SHT_NOBITS, elf::SHF_ALLOC, 32, &[])
-            .size = 0x1000;
+        builder.section(".bss", elf::SHT_NOBITS, elf::SHF_ALLOC, 32, &[]).size = 0x1000;
         builder.data(".comment", b"hello");
         builder.section(".debug_info", elf::SHT_PROGBITS, 0, 4, &btf(77));
         files.push(builder.finish());
@@ -494,26 +408,11 @@ fn result_depends_on_the_last_contents_only() {
 fn two_sections_at_once_are_the_same_as_one_after_the_other() {
     for old in small_objects() {
         let (one, two) = (btf(30), btf(41));
-        let both = rewrite(
-            &old,
-            &[update(".BTF", &one[..]), update(".BTF.base", &two[..])],
-        );
+        let both = rewrite(&old, &[update(".BTF", &one[..]), update(".BTF.base", &two[..])]);
         assert_eq!(section(&both, ".BTF").contents, one);
         assert_eq!(section(&both, ".BTF.base").contents, two);
-        let grown = rewrite(
-            &both,
-            &[
-                update(".BTF", &btf(999)[..]),
-                update(".BTF.base", &btf(5)[..]),
-            ],
-        );
-        assert_same(
-            &rewrite(
-                &grown,
-                &[update(".BTF", &one[..]), update(".BTF.base", &two[..])],
-            ),
-            &both,
-        );
+        let grown = rewrite(&both, &[update(".BTF", &btf(999)[..]), update(".BTF.base", &btf(5)[..])]);
+        assert_same(&rewrite(&grown, &[update(".BTF", &one[..]), update(".BTF.base", &two[..])]), &both);
         assert_same(&set(&set(&old, ".BTF", &one), ".BTF.base", &two), &both);
     }
 }
@@ -521,23 +420,14 @@ fn two_sections_at_once_are_the_same_as_one_after_the_other() {
 #[test]
 fn removing_the_last_section_gives_the_numbers_back() {
     for old in small_objects() {
-        let both = rewrite(
-            &old,
-            &[
-                update(".BTF", &btf(9)[..]),
-                update(".BTF.base", &btf(8)[..]),
-            ],
-        );
+        let both = rewrite(&old, &[update(".BTF", &btf(9)[..]), update(".BTF.base", &btf(8)[..])]);
         let without = remove(&both, ".BTF.base");
         assert_eq!(sections(&without).len(), sections(&old).len() + 1);
         assert_others_same(&old, &without, &[]);
         let with_again = set(&without, ".BTF.base", &btf(8));
         assert_same(&with_again, &both);
         // The place of a dropped header is taken by an added section.
-        let swapped = rewrite(
-            &without,
-            &[update(".BTF", None), update(".BTF.base", &btf(8)[..])],
-        );
+        let swapped = rewrite(&without, &[update(".BTF", None), update(".BTF.base", &btf(8)[..])]);
         assert_eq!(sections(&swapped).len(), sections(&old).len() + 1);
         assert_eq!(section(&swapped, ".BTF.base").contents, btf(8));
         assert_others_same(&old, &swapped, &[]);
@@ -575,15 +465,9 @@ fn sections_behind_a_replaced_one_move_and_keep_their_alignment() {
         let new = set(&old, ".BTF", &btf(size));
         assert_others_same(&old, &new, &[".BTF"]);
         assert_eq!(section(&new, ".BTF").contents, btf(size));
-        assert_eq!(
-            offset(&new, ".aligned"),
-            (offset(&new, ".BTF") + size as u64).next_multiple_of(64)
-        );
+        assert_eq!(offset(&new, ".aligned"), (offset(&new, ".BTF") + size as u64).next_multiple_of(64));
         assert_eq!(offset(&new, ".last"), offset(&new, ".aligned") + 10);
-        assert_same(
-            &set(&new, ".BTF", &btf(100)),
-            &set(&set(&old, ".BTF", &btf(7)), ".BTF", &btf(100)),
-        );
+        assert_same(&set(&new, ".BTF", &btf(100)), &set(&set(&old, ".BTF", &btf(7)), ".BTF", &btf(100)));
     }
 }
 
@@ -596,20 +480,9 @@ fn a_section_that_objcopy_added_is_replaced_where_it_is() {
     let object = inputs.write("input.o", inputs.object());
     inputs.write("data", btf(1001));
     let option = format!(".BTF={}", inputs.path("data").display());
-    run(
-        "objcopy",
-        &[
-            OsStr::new("--add-section"),
-            OsStr::new(&option),
-            object.as_os_str(),
-        ],
-    );
+    run("objcopy", &[OsStr::new("--add-section"), OsStr::new(&option), object.as_os_str()]);
     let old = fs::read(&object).unwrap();
-    let index = |bytes: &[u8]| {
-        sections(bytes)
-            .iter()
-            .position(|section| section.name == ".BTF")
-    };
+    let index = |bytes: &[u8]| sections(bytes).iter().position(|section| section.name == ".BTF");
     for size in [10, 1001, 4000] {
         let new = set(&old, ".BTF", &btf(size));
         inputs.readelf(&new);
@@ -617,10 +490,7 @@ fn a_section_that_objcopy_added_is_replaced_where_it_is() {
         assert_eq!(index(&new), index(&old));
         let section = section(&new, ".BTF");
         assert_eq!((section.contents, section.align), (btf(size), 8));
-        assert_same(
-            &set(&set(&old, ".BTF", &btf(3)), ".BTF", &btf(size)),
-            &set(&new, ".BTF", &btf(size)),
-        );
+        assert_same(&set(&set(&old, ".BTF", &btf(3)), ".BTF", &btf(size)), &set(&new, ".BTF", &btf(size)));
     }
 }
 
@@ -636,26 +506,9 @@ fn objects_that_ld_joined_can_be_rewritten_and_linked() {
         ".section .BTF.base\n.ascii \"old\"\n.section .note.GNU-stack\n.section .tail,\"a\"\n.long .BTF.base\n",
     );
     let (second, joined) = (inputs.path("second.o"), inputs.path("joined.o"));
-    run(
-        "gcc",
-        &[
-            OsStr::new("-c"),
-            assembly.as_os_str(),
-            OsStr::new("-o"),
-            second.as_os_str(),
-        ],
-    );
+    run("gcc", &[OsStr::new("-c"), assembly.as_os_str(), OsStr::new("-o"), second.as_os_str()]);
     let args = ["-r", "-o"].map(OsStr::new);
-    run(
-        "ld",
-        &[
-            args[0],
-            args[1],
-            joined.as_os_str(),
-            first.as_os_str(),
-            second.as_os_str(),
-        ],
-    );
+    run("ld", &[args[0], args[1], joined.as_os_str(), first.as_os_str(), second.as_os_str()]);
     let old = fs::read(&joined).unwrap();
     assert_eq!(section(&old, ".BTF").size, 300);
     let new = set(&old, ".BTF", &btf(1234));
@@ -671,10 +524,7 @@ fn objects_that_ld_joined_can_be_rewritten_and_linked() {
     assert_others_same(&old, &without, &[".BTF.base"]);
     inputs.link("without.o", &without);
     let [first, second] = ["without.o", "again.o"].map(|name| inputs.path(name));
-    run(
-        "ld",
-        &[args[0], first.as_os_str(), args[1], second.as_os_str()],
-    );
+    run("ld", &[args[0], first.as_os_str(), args[1], second.as_os_str()]);
 }
 
 // --- Loaded files --------------------------------------------------------------------------------
@@ -685,12 +535,7 @@ fn rewritten_programs_run() {
         return;
     }
     let inputs = Inputs::new();
-    for args in [
-        &["-pie"][..],
-        &["-no-pie"],
-        &["-static"],
-        &["-Wl,-z,separate-code", "-O2"],
-    ] {
+    for args in [&["-pie"][..], &["-no-pie"], &["-static"], &["-Wl,-z,separate-code", "-O2"]] {
         let old = inputs.gcc(PROGRAM, args);
         let direct = set(&old, ".BTF", &btf(100));
         let mut new = old.clone();
@@ -731,11 +576,7 @@ fn a_loaded_section_is_overwritten_in_place() {
         let start = offset(&old, ".BTF") as usize;
         assert!(differing.iter().all(|at| (start..start + 200).contains(at)));
         assert_eq!(inputs.run_program(&new), "it runs\n");
-        assert!(
-            !plan(&new, &[update(".BTF", &btf(size)[..])])
-                .unwrap()
-                .changes_file()
-        );
+        assert!(!plan(&new, &[update(".BTF", &btf(size)[..])]).unwrap().changes_file());
     }
     assert_eq!(
         error(&old, ".BTF", &btf(201)),
@@ -757,10 +598,7 @@ fn an_alloc_section_of_a_relocatable_file_is_replaced_freely() {
     assert_eq!(allocated_room(&old, ".BTF"), Ok(None));
     let new = set(&old, ".BTF", &btf(300));
     let section = section(&new, ".BTF");
-    assert_eq!(
-        (section.contents, section.align, section.flags),
-        (btf(300), 4, elf::SHF_ALLOC.into())
-    );
+    assert_eq!((section.contents, section.align, section.flags), (btf(300), 4, elf::SHF_ALLOC.into()));
     assert_others_same(&old, &new, &[".BTF"]);
 }
 
@@ -788,10 +626,7 @@ fn what_a_segment_covers_never_moves() {
             if size > 40 {
                 assert!(new[place..place + 40].iter().all(|byte| *byte == 0));
                 // From now on it is behind the floor and leaves no more holes.
-                assert_same(
-                    &set(&set(&new, ".BTF", &btf(999)), ".BTF", &btf(size)),
-                    &new,
-                );
+                assert_same(&set(&set(&new, ".BTF", &btf(999)), ".BTF", &btf(size)), &new);
             } else {
                 assert_eq!(offset(&new, ".BTF"), place as u64);
                 assert!(new[place + size..place + 40].iter().all(|byte| *byte == 0));
@@ -840,15 +675,7 @@ fn more_sections_than_fit_16_bits() {
     assembly += ".globl last\nlast: .byte 1\n";
     let source = inputs.write("many.s", assembly);
     let object = inputs.path("many.o");
-    run(
-        "gcc",
-        &[
-            OsStr::new("-c"),
-            source.as_os_str(),
-            OsStr::new("-o"),
-            object.as_os_str(),
-        ],
-    );
+    run("gcc", &[OsStr::new("-c"), source.as_os_str(), OsStr::new("-o"), object.as_os_str()]);
     let old = fs::read(&object).unwrap();
     assert!(sections(&old).len() > 66_000);
     let new = set(&old, ".BTF", &btf(100));
@@ -871,10 +698,7 @@ fn the_number_of_sections_crosses_the_limit_both_ways() {
         let old = builder.finish();
         assert_eq!((sections(&old).len(), sections(&old)[0].size), (0xfeff, 0));
         let new = set(&old, ".BTF", &btf(4));
-        assert_eq!(
-            (sections(&new).len(), sections(&new)[0].size),
-            (0xff00, 0xff00)
-        );
+        assert_eq!((sections(&new).len(), sections(&new)[0].size), (0xff00, 0xff00));
         assert_others_same(&old, &new, &[]);
         assert_same(&remove(&new, ".BTF"), &old);
     }
@@ -907,7 +731,10 @@ fn damaged_files_are_refused() {
     let cases = [
         (old[..10].to_vec(), "not an ELF file: pass a vmlinux, a .ko or an object file".to_owned()),
         (patched(4, &[3]), "not an ELF file: pass a vmlinux, a .ko or an object file".to_owned()),
-        (old[..63].to_vec(), format!("ELF header at 0x0 (64 bytes) ends past the end of the file (63 bytes): {damaged}")),
+        (
+            old[..63].to_vec(),
+            format!("ELF header at 0x0 (64 bytes) ends past the end of the file (63 bytes): {damaged}"),
+        ),
         (patched(0x3a, &[40, 0]), format!("section headers of 40 bytes: {damaged}")),
         (
             patched(0x3c, &[0xff, 0xfe]),
@@ -966,11 +793,7 @@ fn every_cut_and_every_changed_byte_is_survived() {
 /// result must be one that is accepted too and needs no further change.
 fn survives(file: &[u8]) -> bool {
     let data = btf(33);
-    let updates = [
-        update(".BTF", &data[..]),
-        update(".BTF.base", &data[..7]),
-        update(".comment", None),
-    ];
+    let updates = [update(".BTF", &data[..]), update(".BTF.base", &data[..7]), update(".comment", None)];
     let Ok(plan) = plan(file, &updates) else {
         return false;
     };
@@ -1033,9 +856,7 @@ fn ambiguous_and_odd_sections_are_refused() {
     );
     let relocated = build(&|builder| {
         builder.data(".BTF", b"1234");
-        builder
-            .section(".rela.BTF", elf::SHT_RELA, 0, 8, &[0; 24])
-            .info = 1;
+        builder.section(".rela.BTF", elf::SHT_RELA, 0, 8, &[0; 24]).info = 1;
     });
     assert_eq!(
         error(&relocated, ".BTF", b"3"),
@@ -1087,11 +908,7 @@ fn a_plan_can_be_written_to_a_pipe_and_behind_other_output() {
     let data = btf(5);
     let plan = plan(old, &[update(".BTF", &data[..])]).unwrap();
 
-    let mut cat = Command::new("cat")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut cat = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut writer = File::from(OwnedFd::from(cat.stdin.take().unwrap()));
     plan.write(&open(&input), &mut writer).unwrap();
     drop(writer);
@@ -1102,10 +919,7 @@ fn a_plan_can_be_written_to_a_pipe_and_behind_other_output() {
     let mut output = fs::OpenOptions::new().append(true).open(&path).unwrap();
     plan.write(&open(&input), &mut output).unwrap();
     output.write_all(b"end").unwrap();
-    assert_eq!(
-        fs::read(&path).unwrap(),
-        [b"first", &piped[..], b"end"].concat()
-    );
+    assert_eq!(fs::read(&path).unwrap(), [b"first", &piped[..], b"end"].concat());
 }
 
 #[test]
@@ -1116,17 +930,8 @@ fn a_shorter_input_and_a_full_output_are_errors() {
     let plan = plan(old, &[update(".BTF", &data[..])]).unwrap();
     let short = inputs.write("short", &old[..100]);
     let mut output = File::create(inputs.path("output")).unwrap();
-    assert_eq!(
-        plan.write(&open(&short), &mut output).unwrap_err().kind(),
-        io::ErrorKind::UnexpectedEof
-    );
+    assert_eq!(plan.write(&open(&short), &mut output).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
     let input = inputs.write("input", old);
-    let mut full = fs::OpenOptions::new()
-        .write(true)
-        .open("/dev/full")
-        .unwrap();
-    assert_eq!(
-        plan.write(&open(&input), &mut full).unwrap_err().kind(),
-        io::ErrorKind::StorageFull
-    );
+    let mut full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    assert_eq!(plan.write(&open(&input), &mut full).unwrap_err().kind(), io::ErrorKind::StorageFull);
 }
