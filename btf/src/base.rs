@@ -28,6 +28,8 @@ pub struct Base<'a> {
     records: Records,
     definitions: FixedMap<Tag, Vec<ClassId>>,
     forwards: FixedMap<Tag, TypeId>,
+    /// Tags with more than one definition, sorted.
+    ambiguous: Vec<Tag>,
     /// Smallest offset of each string.
     offsets: Vec<StrOff>,
     decl_tags: FixedMap<DeclTag, TypeId>,
@@ -57,7 +59,9 @@ impl<'a> Base<'a> {
         let mut decl_tags = FixedMap::default();
         let mut words = Vec::new();
         let endian = view.endian();
-        for (id, t) in view.types() {
+        // All levels of a base that is a split BTF itself.
+        for id in (1..view.end_id().0).map(TypeId) {
+            let Some(t) = view.get(id) else { continue };
             words.clear();
             words.extend(t.bytes().chunks_exact(4).map(|b| endian.u32([b[0], b[1], b[2], b[3]])));
             words[0] = Head { kind: t.kind(), kflag: t.kflag() }.word();
@@ -93,6 +97,7 @@ impl<'a> Base<'a> {
             more: Vec::new(),
             definitions: FixedMap::default(),
             forwards: FixedMap::default(),
+            ambiguous: Vec::new(),
             fold,
             records,
             offsets,
@@ -120,19 +125,20 @@ impl<'a> Base<'a> {
     }
 
     fn index_tags(&mut self) {
-        for (i, class) in self.class_of.iter().enumerate() {
-            let Some(class) = *class else { continue };
+        for class in (1..self.fold.classes.end()).map(ClassId) {
             let record = self.fold.classes.get(class);
             let Some(tag) = Tag::of(record) else { continue };
             if is_forward(record) {
-                self.forwards.entry(tag).or_insert(TypeId(i as u32 + 1));
+                let id = self.ids[class.index()].0;
+                let first = self.forwards.entry(tag).or_insert(id);
+                *first = id.min(*first);
             } else {
-                let classes = self.definitions.entry(tag).or_default();
-                if !classes.contains(&class) {
-                    classes.push(class);
-                }
+                self.definitions.entry(tag).or_default().push(class);
             }
         }
+        let ambiguous = self.definitions.iter().filter(|(_, d)| d.len() > 1).map(|(&tag, _)| tag);
+        self.ambiguous.extend(ambiguous);
+        self.ambiguous.sort_unstable();
     }
 
     /// The BTF itself.
@@ -187,6 +193,16 @@ impl<'a> Base<'a> {
     /// The distinct definitions of a tag.
     pub fn definitions(&self, tag: Tag) -> &[ClassId] {
         self.definitions.get(&tag).map_or(&[], |d| d)
+    }
+
+    /// The tags that the base defines, in any order.
+    pub(crate) fn defined_tags(&self) -> impl Iterator<Item = Tag> {
+        self.definitions.keys().copied()
+    }
+
+    /// The tags with more than one definition, sorted.
+    pub fn ambiguous_tags(&self) -> &[Tag] {
+        &self.ambiguous
     }
 
     /// The forward declaration of a tag, if the base has one.
@@ -259,15 +275,21 @@ fn intern(strings: &mut Strings<'static>, offsets: &mut Vec<StrOff>, string: &[u
 
 /// Interns every string of the base, also those that only its functions use: none of them is written again.
 fn intern_strings(view: &BtfView<'_>, strings: &mut Strings<'static>, offsets: &mut Vec<StrOff>) -> Memo {
-    let bytes = view.strings();
-    strings.reserve(bytes.len() / 16, bytes.len());
-    let mut memo = vec![0; bytes.len()];
-    let mut at = 0;
-    for string in bytes.split(|&b| b == 0) {
-        if at < bytes.len() {
-            memo[at] = intern(strings, offsets, string, StrOff(at as u32)).0;
+    let mut levels: Vec<&BtfView<'_>> = std::iter::successors(Some(view), |v| v.base()).collect();
+    levels.reverse();
+    let bytes = view.str_end().0 as usize;
+    strings.reserve(bytes / 16, bytes);
+    let mut memo = vec![0; bytes];
+    for level in levels {
+        let (start, bytes) = (level.str_start().0 as usize, level.strings());
+        let mut at = 0;
+        for string in bytes.split(|&b| b == 0) {
+            if at < bytes.len() {
+                let offset = start + at;
+                memo[offset] = intern(strings, offsets, string, StrOff(offset as u32)).0;
+            }
+            at += string.len() + 1;
         }
-        at += string.len() + 1;
     }
     Memo { ids: memo, dangling: 0 }
 }

@@ -10,6 +10,7 @@
 //! all its appearances.
 
 use super::cycles;
+use super::lists::{Lists, components};
 use super::table::ClassTable;
 use crate::graph::{ClassId, Records, Ref, Tag, is_forward, map_names, map_refs, refs};
 use crate::kind::Kind;
@@ -49,13 +50,83 @@ pub(super) struct ExactUnit {
     pub class: Vec<ClassId>,
     /// The records; references are 0 for void or the local number + 1.
     pub records: Records,
+    /// What each local type stands for: itself, or the unit's definition for a forward declaration of it.
+    pub stands_for: Vec<u32>,
 }
 
 impl ExactUnit {
+    /// The local type that a local type stands for, and its class.
+    pub fn meaning(&self, local: u32) -> Option<(u32, ClassId)> {
+        let meant = *self.stands_for.get(local as usize)?;
+        self.class.get(meant as usize).filter(|c| c.0 != 0).map(|&class| (meant, class))
+    }
+
     /// The local type behind a reference word, and its class.
     pub fn target(&self, word: u32) -> Option<(u32, ClassId)> {
-        let local = word.checked_sub(1)?;
-        self.class.get(local as usize).filter(|c| c.0 != 0).map(|&class| (local, class))
+        self.meaning(word.checked_sub(1)?)
+    }
+
+    /// Finds what the forward declarations stand for: the unit's definition of the tag if there is one. If there are
+    /// several, they are copies if they have one class and do not reach a tag that the unit defines in two ways; any will
+    /// do then. Else nothing tells which is meant.
+    fn find_definitions(&mut self) {
+        struct Definition {
+            first: u32,
+            copies: bool,
+            doubled: bool,
+        }
+        let (mut definitions, mut forwards) = (FixedMap::<Tag, Definition>::default(), Vec::new());
+        for (local, record) in (0..).zip(self.records.iter()) {
+            let Some(tag) = Tag::of(record) else { continue };
+            if is_forward(record) {
+                forwards.push((local, tag));
+                continue;
+            }
+            let new = Definition { first: local, copies: false, doubled: false };
+            let known = definitions.entry(tag).or_insert(new);
+            known.copies |= known.first != local;
+            known.doubled |= self.class[known.first as usize] != self.class[local as usize];
+        }
+        let uncertain = |tag: &Tag| definitions.get(tag).is_some_and(|d| d.copies && !d.doubled);
+        let reaching = if forwards.iter().any(|(_, tag)| uncertain(tag)) {
+            self.reaching(|tag| definitions.get(&tag).is_some_and(|d| d.doubled), &forwards)
+        } else {
+            Vec::new()
+        };
+        for (local, tag) in forwards {
+            if let Some(d) = definitions.get(&tag).filter(|d| !d.doubled) {
+                if !d.copies || !reaching[d.first as usize] {
+                    self.stands_for[local as usize] = d.first;
+                }
+            }
+        }
+    }
+
+    /// Per local type whether it reaches one with a tag that is `doubled`.
+    fn reaching(&self, doubled: impl Fn(Tag) -> bool, forwards: &[(u32, Tag)]) -> Vec<bool> {
+        let n = self.records.len();
+        let references = || {
+            let folded = (0..n as u32).filter(|&l| self.class[l as usize].0 != 0);
+            folded.flat_map(|from| {
+                let words = refs(self.records.get(from as usize)).filter_map(|w| w.checked_sub(1));
+                words.filter(|&to| (to as usize) < n).map(move |to| (to, from))
+            })
+        };
+        let users = Lists::grouped(n, references);
+        let mut declared: FixedMap<Tag, Vec<u32>> = FixedMap::default();
+        forwards.iter().for_each(|&(local, tag)| declared.entry(tag).or_default().push(local));
+        let tag = |local: u32| Tag::of(self.records.get(local as usize));
+        let mut reaching = vec![false; n];
+        let mut work: Vec<u32> = (0..n as u32).filter(|&l| tag(l).is_some_and(&doubled)).collect();
+        while let Some(at) = work.pop() {
+            if std::mem::replace(&mut reaching[at as usize], true) {
+                continue;
+            }
+            work.extend(users.get(at as usize));
+            // A forward declaration reaches what it declares.
+            work.extend(tag(at).and_then(|t| declared.get(&t)).into_iter().flatten());
+        }
+        reaching
     }
 }
 
@@ -102,7 +173,10 @@ struct Scratch {
     /// Per local type its class; 0 until known.
     class: Vec<u32>,
     record: Vec<u32>,
+    /// Types to intern; what a type refers to is put above it.
     stack: Vec<u32>,
+    /// Per local type whether that was done.
+    open: Vec<bool>,
     /// Per class, the last unit (counted from 1) that listed it.
     listed: Vec<u32>,
     /// Per name and tag kind, the last unit (counted from 1) that defined it, and the class it had there.
@@ -155,6 +229,8 @@ impl<'b> Fold<'b> {
         s.ambiguous = false;
         s.class.clear();
         s.class.resize(n, 0);
+        s.open.clear();
+        s.open.resize(n, false);
         s.reference.clear();
         s.reference.extend(records.iter().map(|r| Tag::of(r).map_or(UNKNOWN, |tag| Ref::Tag(tag).word())));
         let start = self.unit_classes.len();
@@ -167,30 +243,19 @@ impl<'b> Fold<'b> {
         self.units.push(Unit { number, classes: start..self.unit_classes.len(), exact });
     }
 
-    /// The graph of the unit just folded, with its forward declarations replaced by the unit's own definitions.
+    /// The graph of the unit just folded.
     fn exact_unit(&self, records: &Records, local: &impl Fn(u32) -> Local) -> ExactUnit {
         let class: Vec<ClassId> = self.scratch.class.iter().map(|&c| ClassId(c)).collect();
-        let mut definition: FixedMap<Tag, Option<u32>> = FixedMap::default();
-        for (i, record) in records.iter().enumerate().filter(|(_, r)| !is_forward(r)) {
-            if let Some(tag) = Tag::of(record) {
-                let slot = definition.entry(tag).or_insert(Some(i as u32));
-                if slot.is_some_and(|first| class[first as usize] != class[i]) {
-                    *slot = None;
-                }
-            }
-        }
         let mut own = records.clone();
         for i in 0..own.len() {
             map_refs(own.get_mut(i), |word| match local(word) {
-                Local::Type(t) if (t as usize) < class.len() => {
-                    let record = records.get(t as usize);
-                    let defined = Tag::of(record).filter(|_| is_forward(record));
-                    defined.and_then(|tag| definition.get(&tag).copied().flatten()).unwrap_or(t) + 1
-                }
+                Local::Type(t) if (t as usize) < class.len() => t + 1,
                 _ => 0,
             });
         }
-        ExactUnit { class, records: own }
+        let mut exact = ExactUnit { stands_for: (0..class.len() as u32).collect(), class, records: own };
+        exact.find_definitions();
+        exact
     }
 
     /// The reference to a type of the unit folded last.
@@ -233,6 +298,7 @@ impl<'b> Fold<'b> {
                     let mut own = record.clone();
                     map_refs(&mut own, |u| uses[u as usize].local.map_or(0, |t| t + 1));
                     exact.class.push(class);
+                    exact.stands_for.push(exact.records.len() as u32);
                     Some(exact.records.push_record(&own) as u32)
                 }
                 None => None,
@@ -267,20 +333,18 @@ impl<'b> Fold<'b> {
         if self.try_intern(start, number, records, local) {
             return;
         }
-        const EXPANDED: u32 = 1 << 31;
         self.scratch.stack.push(start as u32);
         while let Some(&top) = self.scratch.stack.last() {
-            let at = (top & !EXPANDED) as usize;
+            let at = top as usize;
             if self.scratch.class[at] != 0 || self.try_intern(at, number, records, local) {
                 self.scratch.stack.pop();
-            } else if top & EXPANDED != 0 {
-                // Its references were all on the list above it and one is still unknown: it must lead back here.
+            } else if std::mem::replace(&mut self.scratch.open[at], true) {
+                // It was looked at before, and what it refers to was put above it: that must lead back here.
                 self.scratch.stack.clear();
                 self.fold_cyclic(number, records, local);
                 return;
             } else {
                 let s = &mut self.scratch;
-                *s.stack.last_mut().expect("there is a top") |= EXPANDED;
                 for word in refs(records.get(at)) {
                     if let Local::Type(t) = local(word) {
                         if s.reference.get(t as usize) == Some(&UNKNOWN) && foldable(records.get(t as usize)) {
@@ -392,35 +456,32 @@ impl<'b> Fold<'b> {
             first_class: other.classes.first(),
             classes: Vec::with_capacity((other.classes.end() - other.classes.first()) as usize),
         };
-        let mut groups = other.classes.groups().iter().copied().peekable();
-        let mut at = other.classes.first();
-        while at < other.classes.end() {
-            match groups.next_if(|(first, _)| first.0 == at) {
-                Some((first, size)) => {
-                    let member = |class: u32| class.checked_sub(first.0).filter(|&m| m < size);
-                    let group: Vec<Vec<u32>> = (first.0..first.0 + size)
-                        .map(|class| {
-                            let mut record = other.classes.get(ClassId(class)).to_vec();
-                            map_names(&mut record, |n| map.name(n));
-                            map_refs(&mut record, |w| match Ref::of(w) {
-                                Ref::Class(c) if member(c.0).is_some() => cycles::member((c.0 - first.0) as usize),
-                                r => map.reference(r).word(),
-                            });
-                            record
-                        })
-                        .collect();
-                    map.classes.extend(cycles::intern_group(&mut self.classes, &group));
-                    at += size;
-                }
-                None => {
-                    let record = &mut self.scratch.record;
-                    record.clear();
-                    record.extend_from_slice(other.classes.get(ClassId(at)));
-                    map_names(record, |n| map.name(n));
-                    map_refs(record, |w| map.reference(Ref::of(w)).word());
-                    map.classes.push(self.classes.intern(record));
-                    at += 1;
-                }
+        for group in other.classes.own_in_order() {
+            let record = |class: ClassId, map: &Renumbering, record: &mut Vec<u32>| {
+                let mut cyclic = false;
+                record.clear();
+                record.extend_from_slice(other.classes.get(class));
+                map_names(record, |n| map.name(n));
+                map_refs(record, |w| match Ref::of(w) {
+                    Ref::Class(c) if group.position(c).is_some() => {
+                        cyclic = true;
+                        cycles::member((c.0 - group.first().0) as usize)
+                    }
+                    r => map.reference(r).word(),
+                });
+                cyclic
+            };
+            let scratch = &mut self.scratch.record;
+            if record(group.first(), &map, scratch) {
+                let copy = |class| {
+                    let mut copy = Vec::new();
+                    record(class, &map, &mut copy);
+                    copy
+                };
+                let records: Vec<Vec<u32>> = group.classes().map(copy).collect();
+                map.classes.extend(cycles::intern_group(&mut self.classes, &records));
+            } else {
+                map.classes.push(self.classes.intern(scratch));
             }
         }
         for (class, &position) in other.first.iter().enumerate().filter(|(_, p)| **p != Position::NEVER) {
@@ -501,52 +562,5 @@ fn foldable(record: &[u32]) -> bool {
         | Kind::Float
         | Kind::TypeTag
         | Kind::Enum64 => true,
-    }
-}
-
-/// Strongly connected components of what is reachable from `roots`, those referred to first (Tarjan 1972, with an
-/// explicit stack); each sorted.
-fn components(roots: &[usize], n: usize, below: impl Fn(usize) -> Vec<usize>) -> Vec<Vec<usize>> {
-    let mut index = vec![usize::MAX; n];
-    let mut low = vec![0; n];
-    let mut on_stack = vec![false; n];
-    let (mut stack, mut found, mut count) = (Vec::new(), Vec::new(), 0);
-    let mut work: Vec<(usize, Vec<usize>)> = Vec::new();
-    let mut enter = None;
-    let mut roots = roots.iter().copied();
-    loop {
-        if work.is_empty() {
-            match roots.find(|&r| index[r] == usize::MAX) {
-                Some(root) => enter = Some(root),
-                None => return found,
-            }
-        }
-        if let Some(at) = enter.take() {
-            (index[at], low[at]) = (count, count);
-            count += 1;
-            stack.push(at);
-            on_stack[at] = true;
-            work.push((at, below(at)));
-        }
-        let (at, targets) = work.last_mut().expect("a member was just entered");
-        let at = *at;
-        match targets.pop() {
-            Some(t) if index[t] == usize::MAX => enter = Some(t),
-            Some(t) if on_stack[t] => low[at] = low[at].min(index[t]),
-            Some(_) => {}
-            None => {
-                work.pop();
-                if let Some((parent, _)) = work.last() {
-                    low[*parent] = low[*parent].min(low[at]);
-                }
-                if low[at] == index[at] {
-                    let split = stack.iter().rposition(|&x| x == at).expect("a component's root is on the stack");
-                    let mut component = stack.split_off(split);
-                    component.iter().for_each(|&x| on_stack[x] = false);
-                    component.sort_unstable();
-                    found.push(component);
-                }
-            }
-        }
     }
 }

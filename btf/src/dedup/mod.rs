@@ -13,10 +13,11 @@
 //! `reference` (tests only) is plain refinement over everything, as slow as it is obvious: the oracle.
 
 mod cycles;
+mod evidence;
 pub mod fold;
+pub(crate) mod lists;
+mod partition;
 pub mod resolve;
 pub mod table;
 pub mod tags;
 mod versions;
-
-

@@ -10,6 +10,7 @@
 //! says so.
 
 use super::fold::{Fold, Position, Use};
+use super::lists::Lists;
 use super::versions::{Context, Meaning, Node, Tags, Version, Versions};
 use crate::base::Base;
 use crate::graph::{ClassId, Head, Records, Ref, Tag, is_forward, map_refs, refs};
@@ -59,10 +60,12 @@ impl Resolution {
         let tags = Tags::of(fold, base);
         let versions = Versions::refine(fold, base, &tags);
         let ambiguous_tags = versions.ambiguous_tags();
-        let (targets, own) = Targets::assign(fold, base, &tags, versions);
+        let mut targets = Targets::new(&tags, versions, fold.classes.end());
+        let candidates = targets.assign(fold, base, &tags);
+        targets.settle_exact_units(fold);
         let mut records = Records::default();
-        for candidate in own {
-            records.push_record(&targets.record(candidate, fold));
+        for own in &candidates {
+            records.push_record(&targets.record(own, fold));
         }
         Resolution { records, ambiguous_tags, targets }
     }
@@ -77,10 +80,20 @@ impl Resolution {
 #[derive(Clone, Copy, Debug)]
 struct Candidate {
     class: ClassId,
-    /// Whose references count, if the class has versions.
-    node: Option<Node>,
-    /// Unit, position of the class, local number: no two candidates share all three.
-    order: (u32, Position, u32),
+    what: What,
+    /// Unit, then position of the class or, in a unit that defines a tag in two ways, of the type. No two candidates share
+    /// both: versions of one class are of different units.
+    order: (u32, Position),
+}
+
+#[derive(Clone, Copy, Debug)]
+enum What {
+    /// The class has no versions.
+    Class,
+    /// A version; the node is the one whose references count.
+    Version(Version, Node),
+    /// A forward declaration that stays.
+    Forward(Tag),
 }
 
 #[derive(Debug)]
@@ -89,104 +102,87 @@ struct Targets {
     /// Per class what it became; void where it has versions or is a forward declaration.
     of_class: Vec<Target>,
     of_version: FixedMap<Version, Target>,
-    /// Some version of each class that has any: the only one, for a definition of a tag that is not ambiguous.
+    /// Some version of each class that has any: the only one, for the definition of a tag that is not ambiguous.
     a_version: FixedMap<ClassId, Version>,
+    /// The definition of each tag that is not ambiguous.
     definition: FixedMap<Tag, ClassId>,
+    /// Forward declarations that stay.
     of_forward: FixedMap<Tag, Target>,
-    /// Per class its tag, if it only declares it.
-    declares: FixedMap<ClassId, Tag>,
-    /// Classes of the units whose types are resolved one by one, per unit index.
-    exact: FixedMap<usize, Vec<ClassId>>,
+    /// Per unit that defines a tag in two ways, by index: what each local type became.
+    of_local: FixedMap<usize, Vec<Target>>,
 }
 
 const VOID: Target = Target::Base(TypeId::VOID);
 
 impl Targets {
-    fn assign(
-        fold: &Fold<'_>,
-        base: Option<&Base<'_>>,
-        tags: &Tags,
-        versions: Versions,
-    ) -> (Targets, Vec<Candidate>) {
-        let exact = fold.units().iter().enumerate();
-        let exact = exact.filter_map(|(i, u)| u.exact.as_ref().map(|e| (i, e.class.clone()))).collect();
-        let mut t = Targets {
-            of_class: vec![VOID; fold.classes.end() as usize],
+    fn new(tags: &Tags, versions: Versions, classes: u32) -> Targets {
+        let definition = tags.definitions.iter().filter_map(|(&tag, classes)| match classes[..] {
+            [only] if !versions.is_ambiguous(tag) => Some((tag, only)),
+            _ => None,
+        });
+        Targets {
+            of_class: vec![VOID; classes as usize],
             of_version: FixedMap::default(),
             a_version: versions.nodes().map(|(_, class, version)| (class, version)).collect(),
-            definition: FixedMap::default(),
+            definition: definition.collect(),
             of_forward: FixedMap::default(),
-            declares: FixedMap::default(),
-            exact,
+            of_local: FixedMap::default(),
             versions,
-        };
-        for (&tag, classes) in &tags.definitions {
-            if let [only] = classes[..] {
-                if !t.versions.is_ambiguous(tag) {
-                    t.definition.insert(tag, only);
-                }
+        }
+    }
+
+    /// Gives every class, version and forward declaration its target. Returns the own types in the order of their numbers.
+    fn assign(&mut self, fold: &Fold<'_>, base: Option<&Base<'_>>, tags: &Tags) -> Vec<Candidate> {
+        let completed = Completed::of(base, &self.definition);
+        let mut own = Vec::new();
+        self.assign_classes(fold, base, tags, &completed, &mut own);
+        self.assign_versions(fold, &completed, &mut own);
+        self.assign_forwards(fold, base, tags, &mut own);
+        own.sort_unstable_by_key(|candidate| candidate.order);
+        for (number, candidate) in (0..).zip(&own) {
+            let target = Target::Own(number);
+            match candidate.what {
+                What::Class => self.of_class[candidate.class.index()] = target,
+                What::Version(version, _) => drop(self.of_version.insert(version, target)),
+                What::Forward(tag) => drop(self.of_forward.insert(tag, target)),
             }
         }
-        let in_base = base.map(|base| InBase::new(fold, base, tags));
-        let mut own: Vec<(Candidate, Slot)> = Vec::new();
-        t.assign_classes(fold, tags, in_base.as_ref(), &mut own);
-        t.assign_versions(fold, in_base.as_ref(), &mut own);
-        t.assign_forwards(fold, base, tags, &mut own);
-        own.sort_unstable_by_key(|(candidate, _)| candidate.order);
-        for (number, (_, slot)) in own.iter().enumerate() {
-            let target = Target::Own(number as u32);
-            match *slot {
-                Slot::Class(class) => t.of_class[class.index()] = target,
-                Slot::Version(version) => drop(t.of_version.insert(version, target)),
-                Slot::Forward(tag) => drop(t.of_forward.insert(tag, target)),
-            }
-        }
-        (t, own.into_iter().map(|(candidate, _)| candidate).collect())
+        own
     }
 
     fn assign_classes(
         &mut self,
         fold: &Fold<'_>,
+        base: Option<&Base<'_>>,
         tags: &Tags,
-        in_base: Option<&InBase<'_>>,
-        own: &mut Vec<(Candidate, Slot)>,
+        completed: &Completed,
+        own: &mut Vec<Candidate>,
     ) {
+        let in_base = |class: ClassId| {
+            let ids = base.filter(|_| fold.classes.in_base(class)).map(|b| b.ids(class));
+            ids.into_iter().flatten().find(|&id| completed.is_exact(id))
+        };
         for &class in &tags.present {
             let record = fold.classes.get(class);
-            if let Some(tag) = Tag::of(record).filter(|_| is_forward(record)) {
-                self.declares.insert(class, tag);
+            let declares = Tag::of(record).is_some() && is_forward(record);
+            if declares || self.a_version.contains_key(&class) {
                 continue;
             }
-            // A definition that only the base has is not in the file.
-            if self.a_version.contains_key(&class) {
-                continue;
-            }
-            match in_base.filter(|_| fold.classes.in_base(class)).and_then(|b| b.id(class)) {
+            match in_base(class) {
                 Some(id) => self.of_class[class.index()] = Target::Base(id),
                 None => {
                     let position = fold.position(class);
-                    let candidate = Candidate { class, node: None, order: (position.unit, position, 0) };
-                    own.push((candidate, Slot::Class(class)));
+                    own.push(Candidate { class, what: What::Class, order: (position.unit, position) });
                 }
             }
         }
-        // Definitions that only the base has, for the file's forward declarations of them.
-        for &class in tags.definitions.values().flatten() {
-            if self.of_class[class.index()] == VOID && fold.classes.in_base(class) && fold.position(class) == Position::NEVER
-            {
-                if let Some(id) = in_base.and_then(|b| b.base.ids(class).next()) {
-                    self.of_class[class.index()] = Target::Base(id);
-                }
-            }
+        // For the file's forward declarations of them.
+        for &class in &tags.only_in_base {
+            self.of_class[class.index()] = in_base(class).map_or(VOID, Target::Base);
         }
     }
 
-    fn assign_versions(
-        &mut self,
-        fold: &Fold<'_>,
-        in_base: Option<&InBase<'_>>,
-        own: &mut Vec<(Candidate, Slot)>,
-    ) {
+    fn assign_versions(&mut self, fold: &Fold<'_>, completed: &Completed, own: &mut Vec<Candidate>) {
         let mut first_unit: FixedMap<Context, u32> = FixedMap::default();
         for (index, unit) in fold.units().iter().enumerate() {
             let first = first_unit.entry(self.versions.context(index)).or_insert(unit.number);
@@ -197,85 +193,104 @@ impl Targets {
             let position = fold.position(class);
             let order = match node {
                 Node::Base(id) => {
-                    if in_base.is_some_and(|b| b.is_exact(id)) {
-                        let slot = self.of_version.entry(version).or_insert(Target::Base(id));
-                        if slot.word() > id.0 {
-                            *slot = Target::Base(id);
+                    if completed.is_exact(id) {
+                        let target = self.of_version.entry(version).or_insert(Target::Base(id));
+                        if target.word() > id.0 {
+                            *target = Target::Base(id);
                         }
                     }
                     continue;
                 }
-                Node::Class(_, context) => (first_unit[&context], position, 0),
-                Node::Exact(unit, local) => (fold.units()[unit].number, position, local + 1),
+                Node::Class(_, context) => (first_unit[&context], position),
+                Node::Exact(unit, local) => {
+                    let unit = fold.units()[unit].number;
+                    (unit, Position { unit, local })
+                }
             };
-            let candidate = Candidate { class, node: Some(node), order };
-            let slot = best.entry(version).or_insert(candidate);
-            if candidate.order < slot.order {
-                *slot = candidate;
+            let candidate = Candidate { class, what: What::Version(version, node), order };
+            let known = best.entry(version).or_insert(candidate);
+            if candidate.order < known.order {
+                *known = candidate;
             }
         }
-        for (version, candidate) in best {
-            let record = fold.classes.get(candidate.class);
-            if !self.of_version.contains_key(&version) && !is_forward(record) {
-                own.push((candidate, Slot::Version(version)));
+        own.extend(best.into_iter().filter(|(version, _)| !self.of_version.contains_key(version)).map(|(_, c)| c));
+    }
+
+    /// Forward declarations that stay: those without a definition, and the ambiguous ones that some unit cannot resolve.
+    fn assign_forwards(&mut self, fold: &Fold<'_>, base: Option<&Base<'_>>, tags: &Tags, own: &mut Vec<Candidate>) {
+        let unresolved = self.unresolved(fold, tags);
+        for (&tag, forward) in &tags.forwards {
+            let ambiguous = self.versions.is_ambiguous(tag);
+            if self.definition.contains_key(&tag) || ambiguous && !unresolved.contains(&tag) {
+                continue;
+            }
+            if let Some(id) = base.and_then(|b| b.forward(tag)) {
+                self.of_forward.insert(tag, Target::Base(id));
+            } else {
+                let order = (forward.position.unit, forward.position);
+                own.push(Candidate { class: forward.class, what: What::Forward(tag), order });
             }
         }
     }
 
-    /// Forward declarations that stay: those without a definition, and the ambiguous ones of some unit.
-    fn assign_forwards(
-        &mut self,
-        fold: &Fold<'_>,
-        base: Option<&Base<'_>>,
-        tags: &Tags,
-        own: &mut Vec<(Candidate, Slot)>,
-    ) {
-        let mut stays: FixedMap<Tag, Position> = FixedMap::default();
-        for (&tag, &class) in &tags.forwards {
-            if !self.definition.contains_key(&tag) && !self.versions.is_ambiguous(tag) {
-                stays.insert(tag, fold.position(class));
-            }
+    /// The ambiguous tags that stay forward declarations in some unit.
+    fn unresolved(&self, fold: &Fold<'_>, tags: &Tags) -> FixedSet<Tag> {
+        let mut unresolved = FixedSet::default();
+        if !tags.forwards.keys().any(|&tag| self.versions.is_ambiguous(tag)) {
+            return unresolved;
         }
-        if tags.forwards.keys().any(|t| self.versions.is_ambiguous(*t)) {
-            for (index, unit) in fold.units().iter().enumerate() {
-                let context = self.versions.context(index);
-                for class in fold.classes_of(unit) {
-                    let Some(&tag) = self.declares.get(class) else { continue };
-                    let unresolved = unit.exact.is_some() || self.versions.meaning(tag, context) == Meaning::Forward;
-                    if self.versions.is_ambiguous(tag) && unresolved {
-                        stays.entry(tag).or_insert(fold.position(tags.forwards[&tag]));
-                    }
+        for (index, unit) in fold.units().iter().enumerate() {
+            let stays = |meaning| match meaning {
+                Meaning::Forward(tag) if self.versions.is_ambiguous(tag) => Some(tag),
+                _ => None,
+            };
+            match &unit.exact {
+                Some(exact) => {
+                    let locals = (0..exact.class.len() as u32).filter_map(|local| exact.meaning(local));
+                    let meanings = locals.map(|(local, class)| self.versions.of_local(fold, index, local, class));
+                    unresolved.extend(meanings.filter_map(stays));
                 }
-            }
-        }
-        for (tag, position) in stays {
-            match base.and_then(|b| b.forward(tag)) {
-                Some(id) => drop(self.of_forward.insert(tag, Target::Base(id))),
                 None => {
-                    let order = (position.unit, position, 0);
-                    own.push((Candidate { class: tags.forwards[&tag], node: None, order }, Slot::Forward(tag)));
+                    let context = self.versions.context(index);
+                    let records = fold.classes_of(unit).iter().map(|&class| fold.classes.get(class));
+                    let declared = records.filter(|r| is_forward(r)).filter_map(Tag::of);
+                    unresolved.extend(declared.map(|tag| self.versions.meaning(tag, context)).filter_map(stays));
                 }
             }
+        }
+        unresolved
+    }
+
+    /// Works out what each type of the units that define a tag in two ways became.
+    fn settle_exact_units(&mut self, fold: &Fold<'_>) {
+        for (index, unit) in fold.units().iter().enumerate() {
+            let Some(exact) = &unit.exact else { continue };
+            let target = |local| match exact.meaning(local) {
+                Some((local, class)) => self.of_meaning(self.versions.of_local(fold, index, local, class)),
+                None => VOID,
+            };
+            let targets = (0..exact.class.len() as u32).map(target).collect();
+            self.of_local.insert(index, targets);
         }
     }
 
     /// The record of one of the file's own types, with its references resolved.
-    fn record(&self, candidate: Candidate, fold: &Fold<'_>) -> Vec<u32> {
-        let mut record = fold.classes.get(candidate.class).to_vec();
-        match candidate.node {
-            Some(Node::Exact(unit, local)) => {
+    fn record(&self, own: &Candidate, fold: &Fold<'_>) -> Vec<u32> {
+        let mut record = fold.classes.get(own.class).to_vec();
+        match own.what {
+            What::Version(_, Node::Exact(unit, local)) => {
                 if let Some(exact) = &fold.units()[unit].exact {
                     record = exact.records.get(local as usize).to_vec();
-                    map_refs(&mut record, |word| match exact.target(word) {
-                        Some((local, class)) => self.of_node(Node::Exact(unit, local), class).word(),
-                        None => 0,
-                    });
+                    let target =
+                        |word: u32| word.checked_sub(1).map_or(VOID, |local| self.of_local[&unit][local as usize]);
+                    map_refs(&mut record, |word| target(word).word());
                 }
             }
-            Some(Node::Class(_, context)) => {
+            What::Version(_, Node::Class(_, context)) => {
                 map_refs(&mut record, |word| self.of_reference(Ref::of(word), Some(context)).word());
             }
-            Some(Node::Base(_)) | None => {
+            // Whatever it reaches means the same everywhere. A version without a node of the file is of the base.
+            What::Class | What::Forward(_) | What::Version(_, Node::Base(_)) => {
                 map_refs(&mut record, |word| self.of_reference(Ref::of(word), None).word());
             }
         }
@@ -283,114 +298,82 @@ impl Targets {
     }
 
     fn of_use(&self, unit: usize, used: Use) -> Target {
-        match (self.exact.get(&unit), used.local) {
-            (Some(classes), Some(local)) if (local as usize) < classes.len() => {
-                self.of_node(Node::Exact(unit, local), classes[local as usize])
-            }
+        match (self.of_local.get(&unit), used.local) {
+            (Some(targets), Some(local)) if (local as usize) < targets.len() => targets[local as usize],
             _ => self.of_reference(used.reference, Some(self.versions.context(unit))),
         }
     }
 
     fn of_reference(&self, reference: Ref, context: Option<Context>) -> Target {
-        match reference {
-            Ref::Void => VOID,
-            Ref::Class(class) => match context {
-                Some(context) => self.of_node(Node::Class(class, context), class),
-                None => self.of_definition(class),
+        match (reference, context) {
+            (Ref::Void, _) => VOID,
+            (Ref::Class(class), None) => self.of_class[class.index()],
+            (Ref::Class(class), Some(context)) => match self.versions.version(Node::Class(class, context)) {
+                Some(version) => self.of_version(version),
+                None => self.of_class[class.index()],
             },
-            Ref::Tag(tag) => match self.definition.get(&tag) {
-                Some(&class) => self.of_definition(class),
-                None => match context.map_or(Meaning::Forward, |c| self.versions.meaning(tag, c)) {
-                    Meaning::Node(node @ Node::Class(class, _)) => self.of_node(node, class),
-                    Meaning::Node(_) | Meaning::Forward => self.of_forward.get(&tag).copied().unwrap_or(VOID),
-                    Meaning::Class(class) => self.of_definition(class),
+            (Ref::Tag(tag), None) => self.of_meaning(Meaning::Forward(tag)),
+            (Ref::Tag(tag), Some(context)) => self.of_meaning(self.versions.meaning(tag, context)),
+        }
+    }
+
+    fn of_meaning(&self, meaning: Meaning) -> Target {
+        match meaning {
+            Meaning::Node(node) => self.versions.version(node).map_or(VOID, |version| self.of_version(version)),
+            Meaning::Class(class) => self.of_class[class.index()],
+            Meaning::Forward(tag) => match self.definition.get(&tag) {
+                Some(&class) => match self.a_version.get(&class) {
+                    Some(&version) => self.of_version(version),
+                    None => self.of_class[class.index()],
                 },
+                None => self.of_forward.get(&tag).copied().unwrap_or(VOID),
             },
         }
     }
 
-    fn of_node(&self, node: Node, class: ClassId) -> Target {
-        if let Some(version) = self.versions.version(node) {
-            return self.of_version.get(&version).copied().unwrap_or(VOID);
-        }
-        match self.declares.get(&class) {
-            Some(tag) => match self.definition.get(tag) {
-                Some(&definition) => self.of_definition(definition),
-                None => self.of_forward.get(tag).copied().unwrap_or(VOID),
-            },
-            None => self.of_class[class.index()],
-        }
-    }
-
-    /// A class that means the same everywhere.
-    fn of_definition(&self, class: ClassId) -> Target {
-        match self.a_version.get(&class) {
-            Some(version) => self.of_version.get(version).copied().unwrap_or(VOID),
-            None => self.of_class[class.index()],
-        }
+    fn of_version(&self, version: Version) -> Target {
+        self.of_version.get(&version).copied().unwrap_or(VOID)
     }
 }
 
-/// What gets the number of one of the file's own types.
-#[derive(Clone, Copy, Debug)]
-enum Slot {
-    Class(ClassId),
-    Version(Version),
-    Forward(Tag),
+/// The forward declarations of the base whose definition is known, and what leads to them.
+struct Completed {
+    /// Per base type whether it leads to such a declaration, other than through a composite. Empty if none does.
+    leads: Vec<bool>,
 }
 
-/// Which classes are types of the base. Not those that lead to a forward declaration there, other than through a
-/// composite, if there is a definition somewhere.
-struct InBase<'b> {
-    base: &'b Base<'b>,
-    /// Per class of the base: it leads to such a declaration in some of its base types. Empty if there is none.
-    doubtful: Vec<bool>,
-    /// Tags that the base declares and something defines.
-    completed: FixedSet<Tag>,
-}
-
-impl<'b> InBase<'b> {
-    fn new(fold: &Fold<'_>, base: &'b Base<'_>, tags: &Tags) -> InBase<'b> {
-        let declared = |tag: &&Tag| base.forward(**tag).is_some();
-        let completed: FixedSet<Tag> = tags.definitions.keys().filter(declared).copied().collect();
-        let mut doubtful = Vec::new();
-        if !completed.is_empty() {
-            doubtful.resize(fold.classes.first() as usize, false);
-            for class in 1..fold.classes.first() {
-                let record = fold.classes.get(ClassId(class));
-                let leads = |word| match Ref::of(word) {
-                    Ref::Void => false,
-                    Ref::Class(c) => c.0 < class && doubtful[c.index()],
-                    Ref::Tag(tag) => completed.contains(&tag),
-                };
-                doubtful[class as usize] = !is_composite(record) && refs(record).any(leads);
+impl Completed {
+    fn of(base: Option<&Base<'_>>, definition: &FixedMap<Tag, ClassId>) -> Completed {
+        let mut completed = Completed { leads: Vec::new() };
+        let Some(base) = base else { return completed };
+        let declares = |class: ClassId| {
+            let record = base.classes().get(class);
+            is_forward(record) && Tag::of(record).is_some_and(|tag| definition.contains_key(&tag))
+        };
+        let declaring = (1..base.classes().end()).map(ClassId).filter(|&class| declares(class));
+        let mut work: Vec<TypeId> = declaring.flat_map(|class| base.ids(class)).collect();
+        if work.is_empty() {
+            return completed;
+        }
+        let ids = base.type_count() as usize + 1;
+        let references = || {
+            let records = (1u32..).zip(base.records().iter()).filter(|(_, record)| !is_composite(record));
+            let pairs = records.flat_map(|(id, record)| refs(record).map(move |target| (target, id)));
+            pairs.filter(|&(target, _)| (target as usize) < ids)
+        };
+        let users = Lists::grouped(ids, references);
+        completed.leads = vec![false; ids];
+        while let Some(id) = work.pop() {
+            if !std::mem::replace(&mut completed.leads[id.index()], true) {
+                work.extend(users.get(id.index()).iter().map(|&user| TypeId(user)));
             }
         }
-        InBase { base, doubtful, completed }
+        completed
     }
 
-    fn id(&self, class: ClassId) -> Option<TypeId> {
-        let doubtful = self.doubtful.get(class.index()).copied().unwrap_or(false);
-        self.base.ids(class).find(|&id| !doubtful || self.is_exact(id))
-    }
-
-    /// True if a base type does not lead to a declaration of what is defined somewhere, other than through a composite.
+    /// True if a base type says all that is known: it does not lead to a declaration of what is defined somewhere.
     fn is_exact(&self, id: TypeId) -> bool {
-        if self.completed.is_empty() {
-            return true;
-        }
-        let mut work = vec![id];
-        let mut seen = FixedSet::default();
-        while let Some(at) = work.pop() {
-            let Some(record) = self.base.record(at) else { continue };
-            if Tag::of(record).is_some_and(|t| is_forward(record) && self.completed.contains(&t)) {
-                return false;
-            }
-            if !is_composite(record) && seen.insert(at) {
-                work.extend(refs(record).filter(|&t| t != 0).map(TypeId));
-            }
-        }
-        true
+        !self.leads.get(id.index()).copied().unwrap_or(false)
     }
 }
 

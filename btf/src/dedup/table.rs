@@ -24,19 +24,47 @@ pub struct ClassTable<'b> {
     first: u32,
     records: Records,
     table: HashTable<Slot>,
-    /// Groups of classes on a cycle without any tag, by the canonical form of the whole group ([`super::cycles`]).
-    cycles: FixedMap<Box<[u32]>, ClassId>,
-    /// First class and size of each own group in `cycles`, in the order of the classes.
-    groups: Vec<(ClassId, u32)>,
+    /// Own groups of classes on a cycle without any tag ([`super::cycles`]), in the order of the classes.
+    groups: Vec<Group>,
+    /// The groups by fingerprint.
+    groups_like: FixedMap<u64, Vec<Group>>,
 }
 
-/// Mixes the words two at a time by folded multiplication. Records are short, so there is no finishing beyond that.
+/// Classes, one after the other, that refer to each other on cycles.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) struct Group {
+    first: u32,
+    /// Number of classes.
+    pub size: u32,
+}
+
+impl Group {
+    /// The first class.
+    pub fn first(self) -> ClassId {
+        ClassId(self.first)
+    }
+
+    /// The classes.
+    pub fn classes(self) -> impl Iterator<Item = ClassId> {
+        (self.first..self.first + self.size).map(ClassId)
+    }
+
+    /// Which of its classes a class is.
+    pub fn position(self, class: ClassId) -> Option<u32> {
+        class.0.checked_sub(self.first).filter(|&at| at < self.size)
+    }
+}
+
+/// One step of hashing, by folded multiplication.
+pub(super) fn mix(h: u64, w: u64) -> u64 {
+    let wide = u128::from(h ^ w) * u128::from(K);
+    (wide as u64) ^ (wide >> 64) as u64
+}
+
+const K: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// Mixes the words two at a time. Records are short, so there is no finishing beyond that.
 fn hash(words: &[u32]) -> u32 {
-    const K: u64 = 0x9e37_79b9_7f4a_7c15;
-    let mix = |h: u64, w: u64| {
-        let wide = u128::from(h ^ w) * u128::from(K);
-        (wide as u64) ^ (wide >> 64) as u64
-    };
     let mut h = words.len() as u64 ^ 0x2545_f491_4f6c_dd1d;
     let mut pairs = words.chunks_exact(2);
     for pair in &mut pairs {
@@ -50,7 +78,7 @@ fn hash(words: &[u32]) -> u32 {
 }
 
 fn spread(hash: u32) -> u64 {
-    u64::from(hash).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    u64::from(hash).wrapping_mul(K)
 }
 
 impl<'b> ClassTable<'b> {
@@ -101,9 +129,7 @@ impl<'b> ClassTable<'b> {
         if let Some(class) = self.find_hashed(record, hash) {
             return class;
         }
-        let class = self.push(record);
-        self.table.insert_unique(spread(hash), Slot { hash, class: class.0 }, |s| spread(s.hash));
-        class
+        self.push(record, hash)
     }
 
     /// The class of a record, if it is there.
@@ -119,38 +145,69 @@ impl<'b> ClassTable<'b> {
         self.table.find(spread(hash), same).map(|s| ClassId(s.class))
     }
 
-    fn push(&mut self, record: &[u32]) -> ClassId {
+    fn push(&mut self, record: &[u32], hash: u32) -> ClassId {
         let class = ClassId(self.end());
         assert!(class.0 < super::cycles::MEMBER_BIT, "more than a billion classes");
         self.records.push_record(record);
+        self.table.insert_unique(spread(hash), Slot { hash, class: class.0 }, |s| spread(s.hash));
         class
     }
 
-    /// The first class of a group by its canonical form, if it is there.
-    pub(super) fn find_cycle(&self, key: &[u32]) -> Option<ClassId> {
-        self.base.and_then(|b| b.find_cycle(key)).or_else(|| self.cycles.get(key).copied())
+    /// The groups with a fingerprint, also the base's.
+    pub(super) fn groups_like(&self, fingerprint: u64) -> Vec<Group> {
+        let mut groups = self.base.map_or_else(Vec::new, |b| b.groups_like(fingerprint));
+        groups.extend(self.groups_like.get(&fingerprint).into_iter().flatten());
+        groups
     }
 
-    /// Adds a group whose records refer to each other; `records` builds them when told the first class.
-    pub(super) fn add_cycle(&mut self, key: Box<[u32]>, records: impl FnOnce(ClassId) -> Vec<Vec<u32>>) -> ClassId {
-        let first = ClassId(self.end());
-        let records = records(first);
-        self.groups.push((first, records.len() as u32));
-        for record in &records {
-            self.push(record);
+    /// The group that a class belongs to.
+    pub(super) fn group_of(&self, class: ClassId) -> Option<Group> {
+        match self.base {
+            Some(base) if self.in_base(class) => base.group_of(class),
+            _ => {
+                let at = self.groups.partition_point(|g| g.first <= class.0).checked_sub(1)?;
+                self.groups.get(at).copied().filter(|g| g.position(class).is_some())
+            }
         }
-        self.cycles.insert(key, first);
+    }
+
+    /// Adds a group; `records` builds its `size` records when told the first class. None of them is in the table yet, since
+    /// each refers to a class that was not there.
+    pub(super) fn add_group(
+        &mut self,
+        fingerprint: u64,
+        size: u32,
+        records: impl FnOnce(ClassId) -> Vec<Vec<u32>>,
+    ) -> ClassId {
+        let first = ClassId(self.end());
+        let group = Group { first: first.0, size };
+        for record in &records(first) {
+            self.push(record, hash(record));
+        }
+        self.groups.push(group);
+        self.groups_like.entry(fingerprint).or_default().push(group);
         first
     }
 
-    /// True if some classes refer to each other in a circle.
-    pub fn has_cycles(&self) -> bool {
-        !self.cycles.is_empty() || self.base.is_some_and(|b| b.has_cycles())
+    /// The classes in their order, those of a group together: what a class refers to stands before it or in its group.
+    /// A class by itself is a group of one here.
+    pub(super) fn in_order(&self) -> impl Iterator<Item = Group> + '_ {
+        let base: Box<dyn Iterator<Item = Group>> = match self.base {
+            Some(base) => Box::new(base.in_order()),
+            None => Box::new(std::iter::empty()),
+        };
+        base.chain(self.own_in_order())
     }
 
-    /// First class and size of the own groups on cycles, in the order of the classes.
-    pub(super) fn groups(&self) -> &[(ClassId, u32)] {
-        &self.groups
+    /// The own classes as [`ClassTable::in_order`] has them.
+    pub(super) fn own_in_order(&self) -> impl Iterator<Item = Group> + '_ {
+        let mut groups = self.groups.iter().copied().peekable();
+        let mut next = self.first;
+        std::iter::from_fn(move || {
+            let here = groups.next_if(|g| g.first == next).unwrap_or(Group { first: next, size: 1 });
+            next += here.size;
+            (here.first < self.end()).then_some(here)
+        })
     }
 }
 

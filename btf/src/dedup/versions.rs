@@ -9,15 +9,28 @@
 //! class has split. If the definition of a so far unambiguous tag splits, that tag is ambiguous too, and another round
 //! follows, until nothing is added. The types of the base take part one by one, with their own references.
 //!
-//! A forward declaration of an ambiguous tag stays one, unless there is evidence: every named composite of its unit that
-//! mentions the tag, and that other units have together with a definition of the tag, agrees on the same definition.
+//! What a forward declaration means:
+//!
+//! * If its unit defines the tag, that definition (for units that define it in two ways see [`super::fold::ExactUnit`]).
+//! * Else, if the tag is not ambiguous, its one definition, wherever that is. This also holds for the base's forward
+//!   declarations; [`super::resolve`] says what follows from that.
+//! * Else what the *evidence* of the unit says. It comes from the named composites of the unit that mention the tag, not
+//!   through another tag. Other units and the base may have the same composite (the same class) together with a definition
+//!   of the tag. If all those, for all such composites of the unit, are one class, the tag has that definition in the unit;
+//!   unless that class turns out to be several types, then it is no evidence.
+//! * Else it stays a forward declaration.
+//!
+//! All evidence is collected before any is used, so the order of units does not matter. From round to round, forward
+//! declarations only lose their meaning and types only split, so the end does not depend on the way either.
 
+use super::evidence;
+use super::fold::Fold;
+use super::lists::Lists;
+use super::partition::coarsest;
 use crate::base::Base;
 use crate::graph::{ClassId, Ref, Tag, is_forward, refs};
 use crate::ids::TypeId;
 use crate::map::{FixedMap, FixedSet};
-
-use super::fold::Fold;
 
 /// Number of a context: units that give the same definitions to all ambiguous tags.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -41,12 +54,23 @@ pub(super) enum Node {
 /// The tags of the file: their definitions and forward declarations.
 #[derive(Debug, Default)]
 pub(super) struct Tags {
-    /// Distinct definitions, of the file and of the base.
+    /// Distinct definitions, of the file and of the base, of the tags that the file mentions.
     pub definitions: FixedMap<Tag, Vec<ClassId>>,
-    /// Forward declarations in the file: the class that appears first.
-    pub forwards: FixedMap<Tag, ClassId>,
+    /// Forward declarations in the file.
+    pub forwards: FixedMap<Tag, Forward>,
     /// Classes that the file has, in ascending order.
     pub present: Vec<ClassId>,
+    /// Definitions of the file's tags that only the base has.
+    pub only_in_base: Vec<ClassId>,
+}
+
+/// The forward declarations of a tag in a file.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Forward {
+    /// The one to write. Those of an enum may differ in size and kind; the smallest record is taken, whichever unit has it.
+    pub class: ClassId,
+    /// Where the first one stands.
+    pub position: super::fold::Position,
 }
 
 impl Tags {
@@ -54,8 +78,8 @@ impl Tags {
     pub fn of(fold: &Fold<'_>, base: Option<&Base<'_>>) -> Tags {
         let mut tags = Tags::default();
         let first = fold.classes.first();
+        let mut seen = vec![false; first as usize];
         if base.is_some() {
-            let mut seen = vec![false; first as usize];
             for unit in fold.units() {
                 for class in fold.classes_of(unit).iter().filter(|c| c.0 < first) {
                     seen[class.index()] = true;
@@ -68,13 +92,11 @@ impl Tags {
             let record = fold.classes.get(class);
             let Some(tag) = Tag::of(record) else { continue };
             if is_forward(record) {
-                let earlier = |old: ClassId| match (fold.classes.in_base(old), fold.classes.in_base(class)) {
-                    (false, false) => fold.position(class) < fold.position(old),
-                    (old_in_base, _) => !old_in_base,
-                };
-                let slot = tags.forwards.entry(tag).or_insert(class);
-                if earlier(*slot) {
-                    *slot = class;
+                let position = fold.position(class);
+                let forward = tags.forwards.entry(tag).or_insert(Forward { class, position });
+                forward.position = forward.position.min(position);
+                if record < fold.classes.get(forward.class) {
+                    forward.class = class;
                 }
             } else {
                 tags.definitions.entry(tag).or_default().push(class);
@@ -84,10 +106,12 @@ impl Tags {
             let mentioned: Vec<Tag> = tags.definitions.keys().chain(tags.forwards.keys()).copied().collect();
             for tag in mentioned {
                 for &class in base.definitions(tag) {
-                    let all = tags.definitions.entry(tag).or_default();
-                    if !all.contains(&class) {
-                        all.push(class);
+                    // A tag may be mentioned twice, as a definition and as a forward declaration.
+                    if std::mem::replace(&mut seen[class.index()], true) {
+                        continue;
                     }
+                    tags.definitions.entry(tag).or_default().push(class);
+                    tags.only_in_base.push(class);
                 }
             }
         }
@@ -95,25 +119,36 @@ impl Tags {
     }
 }
 
+/// A tag that takes part in the refinement.
+#[derive(Clone, Copy, Debug)]
+struct Play {
+    number: u32,
+    /// Its definition, if there is just one.
+    only: Option<ClassId>,
+}
+
 /// The result of the refinement.
 #[derive(Debug, Default)]
 pub(super) struct Versions {
-    /// Ambiguous tags and their numbers.
-    ambiguous: FixedMap<Tag, u32>,
+    /// Tags that take part: the ambiguous ones, and perhaps others, which mean the same everywhere.
+    play: FixedMap<Tag, Play>,
+    ambiguous: FixedSet<Tag>,
+    /// Definitions that turned out to be several types: no evidence.
+    several: FixedSet<ClassId>,
     /// Per unit its context.
     context: Vec<Context>,
-    /// Per context the definition it gives to ambiguous tags, sorted by tag number.
+    /// Per context the definition it gives to tags in play, sorted by tag number.
     bindings: Vec<Vec<Binding>>,
     /// All nodes with their classes, and where each node stands in that list.
     nodes: Vec<(Node, ClassId)>,
     number: FixedMap<Node, u32>,
+    /// Some node of each class that has any.
+    a_node: FixedMap<ClassId, Node>,
     /// Per node its version.
     version: Vec<Version>,
-    /// Units with an exact graph, by index.
-    exact: FixedSet<usize>,
 }
 
-/// An ambiguous tag's definition in a context.
+/// A tag's definition in a context.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 struct Binding {
     tag: u32,
@@ -122,45 +157,70 @@ struct Binding {
     by_evidence: bool,
 }
 
-/// What an ambiguous tag means somewhere.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// What a tag means somewhere.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(super) enum Meaning {
-    /// This class as that node has it.
+    /// A class as that node has it.
     Node(Node),
     /// A class without versions.
     Class(ClassId),
     /// Still a forward declaration.
-    Forward,
+    Forward(Tag),
 }
+
+/// Rounds in which only tags that are known to be ambiguous take part. A chain of structs, each split by the next, needs a
+/// round per link: after this many (kernels need three or four), all tags take part at once.
+const PATIENCE: usize = 16;
 
 impl Versions {
     /// Finds the ambiguous tags and refines until nothing splits.
     pub fn refine(fold: &Fold<'_>, base: Option<&Base<'_>>, tags: &Tags) -> Versions {
         let mut v = Versions::default();
-        let mut more: Vec<Tag> = tags.definitions.iter().filter(|(_, d)| d.len() > 1).map(|(&t, _)| t).collect();
-        for (index, unit) in fold.units().iter().enumerate() {
-            if unit.exact.is_some() {
-                v.exact.insert(index);
+        v.ambiguous.extend(tags.definitions.iter().filter(|(_, d)| d.len() > 1).map(|(&tag, _)| tag));
+        if let Some(base) = base {
+            // What is ambiguous in the base alone counts if the file has a type that the base has more than once.
+            let used = tags.present.iter().filter(|&&c| fold.classes.in_base(c)).chain(&tags.only_in_base);
+            if !v.ambiguous.is_empty() || used.into_iter().any(|&c| base.ids(c).nth(1).is_some()) {
+                v.ambiguous.extend(base.ambiguous_tags());
             }
         }
-        while !more.is_empty() {
-            more.sort_unstable();
-            for tag in more {
-                let number = v.ambiguous.len() as u32;
-                v.ambiguous.insert(tag, number);
+        if v.ambiguous.is_empty() {
+            return v;
+        }
+        let evidence = evidence::collect(fold, base, &v.ambiguous);
+        let mut more: Vec<Tag> = v.ambiguous.iter().copied().collect();
+        for round in 1.. {
+            if round == PATIENCE {
+                more.extend(tags.definitions.keys().copied());
+                more.extend(base.into_iter().flat_map(Base::defined_tags));
             }
-            let mention = Mentions::of(fold, &v.ambiguous);
-            v.set_contexts(fold, base, &mention);
-            v.set_nodes(fold, base, tags, &mention);
+            v.add_to_play(more, base, tags);
+            let mention = Mentions::of(fold, &v.play);
+            v.set_contexts(fold, &evidence);
+            v.set_nodes(fold, base, &mention);
             v.split(fold, base, &mention);
-            more = v.newly_ambiguous(fold);
+            match v.take_split(fold) {
+                Some(tags) => more = tags,
+                None => break,
+            }
         }
         v
     }
 
+    fn add_to_play(&mut self, mut more: Vec<Tag>, base: Option<&Base<'_>>, tags: &Tags) {
+        more.sort_unstable();
+        for tag in more {
+            let definitions = tags.definitions.get(&tag).map(Vec::as_slice);
+            let definitions = definitions.or(base.map(|b| b.definitions(tag))).unwrap_or_default();
+            let only = if let [only] = definitions { Some(*only) } else { None };
+            let number = self.play.len() as u32;
+            self.play.entry(tag).or_insert(Play { number, only });
+        }
+    }
+
     /// True if the tag has more than one meaning in the file.
     pub fn is_ambiguous(&self, tag: Tag) -> bool {
-        self.ambiguous.contains_key(&tag)
+        self.ambiguous.contains(&tag)
     }
 
     /// Number of ambiguous tags.
@@ -183,51 +243,64 @@ impl Versions {
         self.nodes.iter().zip(&self.version).map(|(&(node, class), &version)| (node, class, version))
     }
 
-    /// What an ambiguous tag means in a context.
+    /// What a tag means in a context.
     pub fn meaning(&self, tag: Tag, context: Context) -> Meaning {
-        let Some(number) = self.ambiguous.get(&tag) else { return Meaning::Forward };
-        let Some(bindings) = self.bindings.get(context.0 as usize) else { return Meaning::Forward };
-        match bindings.binary_search_by_key(number, |b| b.tag) {
-            Ok(at) => self.bound(bindings[at], context),
-            Err(_) => Meaning::Forward,
+        let Some(play) = self.play.get(&tag) else { return Meaning::Forward(tag) };
+        let bindings = self.bindings.get(context.0 as usize).map_or(&[][..], |b| b);
+        match bindings.binary_search_by_key(&play.number, |b| b.tag).map(|at| bindings[at]) {
+            Ok(Binding { class, by_evidence: false, .. }) => self.known(Node::Class(class, context), class),
+            Ok(Binding { class, by_evidence: true, .. }) if !self.several.contains(&class) => self.anywhere(class),
+            _ => self.elsewhere(tag),
         }
     }
 
-    fn bound(&self, binding: Binding, context: Context) -> Meaning {
-        let node = Node::Class(binding.class, context);
-        if self.number.contains_key(&node) { Meaning::Node(node) } else { Meaning::Class(binding.class) }
+    /// What a forward declaration means for which neither a definition nor evidence is at hand.
+    fn elsewhere(&self, tag: Tag) -> Meaning {
+        let only = self.play.get(&tag).filter(|_| !self.is_ambiguous(tag)).and_then(|p| p.only);
+        only.map_or(Meaning::Forward(tag), |class| self.anywhere(class))
     }
 
-    /// Groups the units by the definitions that they give to the ambiguous tags.
-    fn set_contexts(&mut self, fold: &Fold<'_>, base: Option<&Base<'_>>, mention: &Mentions) {
+    /// A class that is the same type wherever it stands.
+    fn anywhere(&self, class: ClassId) -> Meaning {
+        self.a_node.get(&class).map_or(Meaning::Class(class), |&node| Meaning::Node(node))
+    }
+
+    fn known(&self, node: Node, class: ClassId) -> Meaning {
+        if self.number.contains_key(&node) { Meaning::Node(node) } else { Meaning::Class(class) }
+    }
+
+    /// Groups the units by the definitions that they give to the tags in play.
+    fn set_contexts(&mut self, fold: &Fold<'_>, evidence: &[Vec<(Tag, ClassId)>]) {
         let defines = |class: ClassId| {
             let record = fold.classes.get(class);
-            Tag::of(record).filter(|_| !is_forward(record)).and_then(|tag| self.ambiguous.get(&tag).copied())
+            Tag::of(record).filter(|_| !is_forward(record)).and_then(|tag| self.play.get(&tag))
         };
         let number: Vec<Option<u32>> = (0..fold.classes.end())
-            .map(|c| if c == 0 { None } else { defines(ClassId(c)) })
+            .map(|c| if c == 0 { None } else { defines(ClassId(c)).map(|play| play.number) })
             .collect();
-        let mut own: Vec<Vec<Binding>> = Vec::with_capacity(fold.units().len());
-        for unit in fold.units() {
-            let binding = |&class: &ClassId| number[class.index()].map(|tag| Binding { tag, class, by_evidence: false });
-            let mut bindings: Vec<Binding> = fold.classes_of(unit).iter().filter_map(binding).collect();
-            bindings.sort_unstable();
-            own.push(bindings);
-        }
-        let evidence = Evidence::collect(fold, base, mention, &own, &self.ambiguous);
         let mut contexts: FixedMap<Vec<Binding>, Context> = FixedMap::default();
         self.context.clear();
         self.bindings.clear();
-        for (index, (unit, bindings)) in fold.units().iter().zip(&own).enumerate() {
-            let mut bindings = bindings.clone();
-            if self.exact.contains(&index) {
+        for (unit, evidence) in fold.units().iter().zip(evidence) {
+            let by_evidence = |&(tag, class): &(Tag, ClassId)| {
+                self.play.get(&tag).map(|p| Binding { tag: p.number, class, by_evidence: true })
+            };
+            let mut bindings: Vec<Binding> = evidence.iter().filter_map(by_evidence).collect();
+            let next = Context(self.bindings.len() as u32);
+            if unit.exact.is_some() {
                 // Its tags do not have one meaning each: it stands for itself.
-                self.context.push(Context(self.bindings.len() as u32));
+                bindings.sort_unstable();
                 self.bindings.push(bindings);
+                self.context.push(next);
                 continue;
             }
-            evidence.add_to(&mut bindings, fold.classes_of(unit), mention);
-            let next = Context(self.bindings.len() as u32);
+            let own = fold
+                .classes_of(unit)
+                .iter()
+                .filter_map(|&class| number[class.index()].map(|tag| Binding { tag, class, by_evidence: false }));
+            bindings.extend(own);
+            bindings.sort_unstable();
+            bindings.dedup();
             let context = *contexts.entry(bindings).or_insert_with_key(|key| {
                 self.bindings.push(key.clone());
                 next
@@ -236,18 +309,20 @@ impl Versions {
         }
     }
 
-    /// Makes a node of every class that mentions an ambiguous tag, in every context that has it.
-    fn set_nodes(&mut self, fold: &Fold<'_>, base: Option<&Base<'_>>, tags: &Tags, mention: &Mentions) {
+    /// Makes a node of every class that mentions a tag in play, in every context that has it.
+    fn set_nodes(&mut self, fold: &Fold<'_>, base: Option<&Base<'_>>, mention: &Mentions) {
         self.nodes.clear();
         self.number.clear();
+        self.a_node.clear();
         let mut add = |node, class| {
             let next = self.nodes.len() as u32;
             if *self.number.entry(node).or_insert(next) == next {
                 self.nodes.push((node, class));
+                self.a_node.entry(class).or_insert(node);
             }
         };
         if let Some(base) = base {
-            for &class in tags.present.iter().filter(|c| fold.classes.in_base(**c) && mention.any(**c)) {
+            for class in (1..fold.classes.first()).map(ClassId).filter(|c| mention.any(*c)) {
                 base.ids(class).for_each(|id| add(Node::Base(id), class));
             }
         }
@@ -266,45 +341,30 @@ impl Versions {
         }
     }
 
-    /// The partition refinement: rounds until the number of versions stays.
+    /// Refines. Nodes of one class refer to the same number of things that can tell them apart, so that the references can
+    /// be compared place by place; what has no versions is a node of its own kind here.
     fn split(&mut self, fold: &Fold<'_>, base: Option<&Base<'_>>, mention: &Mentions) {
-        let mut below: Vec<u64> = Vec::new();
-        let mut ends: Vec<usize> = Vec::new();
+        let mut colour: Vec<u32> = self.nodes.iter().map(|(_, class)| class.0).collect();
+        let mut leaves: FixedMap<Meaning, u32> = FixedMap::default();
+        let mut below: Lists<u32> = Lists::new();
+        let mut meanings: Vec<Meaning> = Vec::new();
         for &(node, class) in &self.nodes {
-            self.below(node, class, fold, base, mention, |b| below.push(b.word()));
-            ends.push(below.len());
+            meanings.clear();
+            self.below(node, class, fold, base, mention, &mut meanings);
+            below.push(meanings.iter().map(|&meaning| match meaning {
+                Meaning::Node(node) => self.number[&node],
+                leaf => {
+                    let next = (self.nodes.len() + leaves.len()) as u32;
+                    *leaves.entry(leaf).or_insert(next)
+                }
+            }));
         }
-        let mut version: Vec<u32> = vec![0; self.nodes.len()];
-        let mut next = version.clone();
-        let mut key: Vec<u64> = Vec::new();
-        let mut count = 0;
-        loop {
-            let mut seen: FixedMap<Box<[u64]>, u32> = FixedMap::default();
-            let mut start = 0;
-            for (n, &end) in ends.iter().enumerate() {
-                key.clear();
-                // The class first: two classes never share a version, so round one starts from them.
-                key.extend([u64::from(self.nodes[n].1.0), u64::from(version[n])]);
-                key.extend(below[start..end].iter().map(|&word| match Below::of(word) {
-                    Below::Node(m) => Below::Node(version[m as usize]).word(),
-                    other => other.word(),
-                }));
-                start = end;
-                let fresh = seen.len() as u32;
-                next[n] = match seen.get(key.as_slice()) {
-                    Some(&known) => known,
-                    None => {
-                        seen.insert(key.as_slice().into(), fresh);
-                        fresh
-                    }
-                };
-            }
-            std::mem::swap(&mut version, &mut next);
-            if std::mem::replace(&mut count, seen.len()) == seen.len() {
-                break;
-            }
+        for leaf in 0..leaves.len() as u32 {
+            colour.push(fold.classes.end() + leaf);
+            below.push([]);
         }
-        self.version = version.into_iter().map(Version).collect();
+        let part = coarsest(&colour, &below);
+        self.version = part.into_iter().take(self.nodes.len()).map(Version).collect();
     }
 
     /// The references of a node that can tell it from others of its class, in their order.
@@ -315,111 +375,91 @@ impl Versions {
         fold: &Fold<'_>,
         base: Option<&Base<'_>>,
         mention: &Mentions,
-        mut out: impl FnMut(Below),
+        out: &mut Vec<Meaning>,
     ) {
         let nominal = refs(fold.classes.get(class)).map(Ref::of);
         let matters = |r: &Ref| match r {
             Ref::Void => false,
             Ref::Class(c) => mention.any(*c),
-            Ref::Tag(tag) => self.is_ambiguous(*tag),
-        };
-        let known = |node: Node, class: ClassId| match self.number.get(&node) {
-            Some(&n) => Below::Node(n),
-            None => Below::Class(class),
+            Ref::Tag(tag) => self.play.contains_key(tag),
         };
         match node {
-            Node::Class(_, context) => nominal.filter(matters).for_each(|r| {
-                out(match r {
-                    Ref::Class(c) => known(Node::Class(c, context), c),
-                    Ref::Tag(tag) => match self.meaning(tag, context) {
-                        Meaning::Node(node) => known(node, class),
-                        Meaning::Class(c) => Below::Class(c),
-                        Meaning::Forward => Below::Forward,
-                    },
-                    Ref::Void => Below::Forward,
-                });
-            }),
+            Node::Class(_, context) => out.extend(nominal.filter(matters).filter_map(|r| match r {
+                Ref::Class(c) => Some(self.known(Node::Class(c, context), c)),
+                Ref::Tag(tag) => Some(self.meaning(tag, context)),
+                Ref::Void => None,
+            })),
             Node::Exact(unit, local) => {
                 let Some(exact) = fold.units()[unit].exact.as_deref() else { return };
                 let actual = refs(exact.records.get(local as usize));
-                nominal.zip(actual).filter(|(r, _)| matters(r)).for_each(|(_, word)| {
-                    out(match exact.target(word).filter(|(_, c)| !is_forward(fold.classes.get(*c))) {
-                        Some((local, class)) => known(Node::Exact(unit, local), class),
-                        None => Below::Forward,
-                    });
-                });
+                out.extend(nominal.zip(actual).filter(|(r, _)| matters(r)).filter_map(|(_, word)| {
+                    let (local, class) = exact.target(word)?;
+                    Some(self.of_local(fold, unit, local, class))
+                }));
             }
             Node::Base(id) => {
                 let Some((base, record)) = base.and_then(|b| b.record(id).map(|r| (b, r))) else { return };
-                nominal.zip(refs(record)).filter(|(r, _)| matters(r)).for_each(|(_, target)| {
-                    let class = base.class(TypeId(target)).filter(|&c| !is_forward(base.classes().get(c)));
-                    out(class.map_or(Below::Forward, |class| known(Node::Base(TypeId(target)), class)));
-                });
+                out.extend(nominal.zip(refs(record)).filter(|(r, _)| matters(r)).filter_map(|(_, target)| {
+                    let class = base.class(TypeId(target))?;
+                    let record = base.classes().get(class);
+                    Some(match Tag::of(record).filter(|_| is_forward(record)) {
+                        Some(tag) => self.elsewhere(tag),
+                        None => self.known(Node::Base(TypeId(target)), class),
+                    })
+                }));
             }
         }
     }
 
-    /// Tags that had one meaning so far and whose definition has split.
-    fn newly_ambiguous(&self, fold: &Fold<'_>) -> Vec<Tag> {
+    /// What a local type of an exact unit is.
+    pub fn of_local(&self, fold: &Fold<'_>, unit: usize, local: u32, class: ClassId) -> Meaning {
+        let record = fold.classes.get(class);
+        match Tag::of(record).filter(|_| is_forward(record)) {
+            Some(tag) => self.meaning(tag, self.context(unit)),
+            None => self.known(Node::Exact(unit, local), class),
+        }
+    }
+
+    /// Notes which definitions are several types. If that takes a meaning from some forward declaration, returns the tags
+    /// that are ambiguous now and were not.
+    fn take_split(&mut self, fold: &Fold<'_>) -> Option<Vec<Tag>> {
         let mut first: FixedMap<ClassId, Version> = FixedMap::default();
-        let mut split: FixedSet<Tag> = FixedSet::default();
+        let mut several: Vec<(Tag, ClassId)> = Vec::new();
         for (_, class, version) in self.nodes() {
-            if *first.entry(class).or_insert(version) != version {
+            if *first.entry(class).or_insert(version) != version && !self.several.contains(&class) {
                 let record = fold.classes.get(class);
-                split.extend(Tag::of(record).filter(|t| !is_forward(record) && !self.is_ambiguous(*t)));
+                several.extend(Tag::of(record).filter(|_| !is_forward(record)).map(|tag| (tag, class)));
             }
         }
-        split.into_iter().collect()
-    }
-}
-
-/// What a node refers to, as far as it can tell it from others of its class.
-#[derive(Clone, Copy)]
-enum Below {
-    Node(u32),
-    Class(ClassId),
-    Forward,
-}
-
-impl Below {
-    fn word(self) -> u64 {
-        match self {
-            Below::Node(n) => u64::from(n),
-            Below::Class(class) => 1 << 32 | u64::from(class.0),
-            Below::Forward => 2 << 32,
+        let mut more = Vec::new();
+        for &(tag, class) in &several {
+            self.several.insert(class);
+            if self.ambiguous.insert(tag) {
+                more.push(tag);
+            }
         }
-    }
-
-    fn of(word: u64) -> Below {
-        match word >> 32 {
-            0 => Below::Node(word as u32),
-            1 => Below::Class(ClassId(word as u32)),
-            _ => Below::Forward,
-        }
+        let new: FixedSet<ClassId> = several.into_iter().map(|(_, class)| class).collect();
+        let was_evidence = self.bindings.iter().flatten().any(|b| b.by_evidence && new.contains(&b.class));
+        (was_evidence || !more.is_empty()).then_some(more)
     }
 }
 
-/// Which classes mention an ambiguous tag, themselves or through other classes (not through other tags).
+/// Which classes mention a tag in play, themselves or through other classes (not through other tags).
 struct Mentions {
     any: Vec<bool>,
 }
 
 impl Mentions {
-    fn of(fold: &Fold<'_>, ambiguous: &FixedMap<Tag, u32>) -> Mentions {
+    fn of(fold: &Fold<'_>, play: &FixedMap<Tag, Play>) -> Mentions {
         let mut any = vec![false; fold.classes.end() as usize];
-        // Classes stand after those they refer to, save for the rare cycles without a tag: repeat until nothing changes.
-        let mut changed = true;
-        while std::mem::take(&mut changed) {
-            for class in 1..fold.classes.end() {
-                let mentions = |any: &[bool], word| match Ref::of(word) {
-                    Ref::Void => false,
-                    Ref::Class(c) => any[c.index()],
-                    Ref::Tag(tag) => ambiguous.contains_key(&tag),
-                };
-                if !any[class as usize] && refs(fold.classes.get(ClassId(class))).any(|w| mentions(&any, w)) {
-                    any[class as usize] = true;
-                    changed |= fold.classes.has_cycles();
-                }
+        for group in fold.classes.in_order() {
+            let mentions = |word| match Ref::of(word) {
+                Ref::Void => false,
+                Ref::Class(c) => any[c.index()],
+                Ref::Tag(tag) => play.contains_key(&tag),
+            };
+            if group.classes().any(|c| refs(fold.classes.get(c)).any(mentions)) {
+                group.classes().for_each(|c| any[c.index()] = true);
             }
         }
         Mentions { any }
@@ -428,123 +468,4 @@ impl Mentions {
     fn any(&self, class: ClassId) -> bool {
         self.any[class.index()]
     }
-}
-
-/// What named composites say about the ambiguous tags that they mention: per composite and tag the definition that units
-/// with both have, or None if they disagree.
-#[derive(Default)]
-struct Evidence {
-    /// Per named composite the ambiguous tags that it mentions.
-    mentioned: FixedMap<ClassId, Vec<u32>>,
-    definition: FixedMap<(ClassId, u32), Option<ClassId>>,
-}
-
-impl Evidence {
-    fn collect(
-        fold: &Fold<'_>,
-        base: Option<&Base<'_>>,
-        mention: &Mentions,
-        own: &[Vec<Binding>],
-        ambiguous: &FixedMap<Tag, u32>,
-    ) -> Evidence {
-        let mut evidence = Evidence::default();
-        let named = |class: &ClassId| {
-            let record = fold.classes.get(*class);
-            mention.any(*class) && Tag::of(record).is_some() && !is_forward(record)
-        };
-        for unit in fold.units() {
-            for &class in fold.classes_of(unit).iter().filter(|c| named(c)) {
-                if evidence.mentioned.contains_key(&class) {
-                    continue;
-                }
-                evidence.mentioned.insert(class, mentioned_tags(class, fold, mention, ambiguous));
-                let ids = base.filter(|_| fold.classes.in_base(class)).map(|b| (b, b.ids(class)));
-                for (base, id) in ids.into_iter().flat_map(|(b, ids)| ids.map(move |id| (b, id))) {
-                    for (tag, definition) in base_definitions(id, base, ambiguous) {
-                        evidence.add(class, tag, definition);
-                    }
-                }
-            }
-        }
-        for (unit, bindings) in fold.units().iter().zip(own).filter(|(u, b)| u.exact.is_none() && !b.is_empty()) {
-            for &class in fold.classes_of(unit).iter().filter(|c| named(c)) {
-                for tag in evidence.mentioned[&class].clone() {
-                    if let Ok(at) = bindings.binary_search_by_key(&tag, |b| b.tag) {
-                        evidence.add(class, tag, bindings[at].class);
-                    }
-                }
-            }
-        }
-        evidence
-    }
-
-    fn add(&mut self, composite: ClassId, tag: u32, definition: ClassId) {
-        let slot = self.definition.entry((composite, tag)).or_insert(Some(definition));
-        if *slot != Some(definition) {
-            *slot = None;
-        }
-    }
-
-    /// Adds to a unit's own definitions those that all evidence in the unit agrees on. A definition that has versions
-    /// itself would need to be one of them, and nothing tells which.
-    fn add_to(&self, bindings: &mut Vec<Binding>, classes: &[ClassId], mention: &Mentions) {
-        let mut found: FixedMap<u32, Option<ClassId>> = FixedMap::default();
-        for class in classes {
-            for tag in self.mentioned.get(class).into_iter().flatten() {
-                if let Some(&definition) = self.definition.get(&(*class, *tag)) {
-                    let slot = found.entry(*tag).or_insert(definition);
-                    if *slot != definition {
-                        *slot = None;
-                    }
-                }
-            }
-        }
-        let own = bindings.len();
-        for (tag, definition) in found {
-            if let Some(class) = definition.filter(|&c| !mention.any(c)) {
-                if bindings[..own].binary_search_by_key(&tag, |b| b.tag).is_err() {
-                    bindings.push(Binding { tag, class, by_evidence: true });
-                }
-            }
-        }
-        bindings.sort_unstable();
-    }
-}
-
-/// The ambiguous tags that a class mentions, itself or through other classes.
-fn mentioned_tags(start: ClassId, fold: &Fold<'_>, mention: &Mentions, ambiguous: &FixedMap<Tag, u32>) -> Vec<u32> {
-    let mut found = Vec::new();
-    let mut seen = FixedSet::from_iter([start]);
-    let mut work = vec![start];
-    while let Some(class) = work.pop() {
-        for word in refs(fold.classes.get(class)) {
-            match Ref::of(word) {
-                Ref::Class(c) if mention.any(c) && seen.insert(c) => work.push(c),
-                Ref::Tag(tag) => found.extend(ambiguous.get(&tag)),
-                Ref::Class(_) | Ref::Void => {}
-            }
-        }
-    }
-    found.sort_unstable();
-    found.dedup();
-    found
-}
-
-/// The definitions of ambiguous tags that a composite of the base refers to.
-fn base_definitions(start: TypeId, base: &Base<'_>, ambiguous: &FixedMap<Tag, u32>) -> Vec<(u32, ClassId)> {
-    let mut found = Vec::new();
-    let mut seen = FixedSet::from_iter([start]);
-    let mut work = vec![start];
-    while let Some(id) = work.pop() {
-        for target in base.record(id).into_iter().flat_map(refs).map(TypeId) {
-            let Some(class) = base.class(target) else { continue };
-            let record = base.classes().get(class);
-            match Tag::of(record) {
-                None if seen.insert(target) => work.push(target),
-                Some(tag) if !is_forward(record) => found.extend(ambiguous.get(&tag).map(|&t| (t, class))),
-                _ => {}
-            }
-        }
-    }
-    found
 }

@@ -84,7 +84,9 @@ pub fn parse(text: &str) -> Case {
             part.records[i] = record;
         }
         let mut records = Records::default();
-        part.records.iter().for_each(|r| drop(records.push_record(r)));
+        for record in &part.records {
+            records.push_record(record);
+        }
         match unit {
             None => input.base = Some(records),
             Some(_) => input.units.push(records),
@@ -185,7 +187,7 @@ impl Parser<'_> {
 
     fn int(&mut self, name: &str, size: u32, encoding: u32) -> Vec<u32> {
         let name = self.input.name(name).0;
-        Self::record(Kind::Int, false, name, size, &[encoding << 24 | size * 8])
+        Self::record(Kind::Int, false, name, size, &[(encoding << 24) | (size * 8)])
     }
 
     fn body(&mut self) -> Vec<u32> {
@@ -214,7 +216,7 @@ impl Parser<'_> {
                 let name = self.name();
                 let size = self.size();
                 let (encoding, offset, bits) = (self.number(), self.number(), self.number());
-                Self::record(Kind::Int, false, name, size, &[encoding << 24 | offset << 16 | bits])
+                Self::record(Kind::Int, false, name, size, &[(encoding << 24) | (offset << 16) | bits])
             }
             "FL" => {
                 let name = self.name();
@@ -286,7 +288,7 @@ impl Parser<'_> {
             let (offset, bits) = offset.split_once('w').unwrap_or((&offset, "0"));
             let (offset, bits): (u32, u32) = (offset.parse().unwrap(), bits.parse().unwrap());
             kflag |= bits != 0;
-            trailer.extend([name, target, bits << 24 | offset]);
+            trailer.extend([name, target, (bits << 24) | offset]);
             self.eat(",");
         }
         Self::record(kind, kflag, name, size, &trailer)

@@ -174,7 +174,8 @@ impl Oracle {
 
     /// The tags that a unit defines in two ways.
     fn doubled(&self, unit: usize) -> BTreeSet<Tag> {
-        let tags: BTreeSet<Tag> = self.nodes.iter().filter(|n| n.unit == Some(unit)).filter_map(Node::definition).collect();
+        let tags: BTreeSet<Tag> =
+            self.nodes.iter().filter(|n| n.unit == Some(unit)).filter_map(Node::definition).collect();
         let colours = |tag| self.defined_in(unit, tag).iter().map(|&n| self.nominal[n]).collect::<BTreeSet<_>>();
         tags.into_iter().filter(|&tag| colours(tag).len() > 1).collect()
     }
@@ -283,8 +284,7 @@ impl Oracle {
             let (mut colour, mut count) = intern(self.nodes.iter().map(label).collect());
             loop {
                 let below = |n: &Node| n.below.iter().map(|b| b.map(|b| colour[meaning[b]])).collect::<Vec<_>>();
-                let (next, next_count) =
-                    intern(self.nodes.iter().zip(&colour).map(|(n, c)| (*c, below(n))).collect());
+                let (next, next_count) = intern(self.nodes.iter().zip(&colour).map(|(n, c)| (*c, below(n))).collect());
                 colour = next;
                 if std::mem::replace(&mut count, next_count) == next_count {
                     break;
@@ -292,8 +292,8 @@ impl Oracle {
             }
             let known = (self.ambiguous.len(), self.several.len());
             let mut colours: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
-            for n in 0..self.nodes.len() {
-                colours.entry(self.nominal[n]).or_default().insert(colour[n]);
+            for (&nominal, &colour) in self.nominal.iter().zip(&colour) {
+                colours.entry(nominal).or_default().insert(colour);
             }
             for (node, nominal) in self.nodes.iter().zip(&self.nominal) {
                 if let Some(tag) = node.definition().filter(|_| colours[nominal].len() > 1) {

@@ -163,7 +163,8 @@ pub fn run(input: &Input, plan: &Plan, endian: Endian) -> Outcome {
         }
         for ((unit, i), used) in whose.into_iter().zip(fold.add(&types, &added_uses)) {
             uses.get_mut(&unit).unwrap()[i] = used;
-            for record in input.units[unit].iter().filter(|r| Head::of(r).kind == Kind::DeclTag && r[2] == i as u32 + 1) {
+            for record in input.units[unit].iter().filter(|r| Head::of(r).kind == Kind::DeclTag && r[2] == i as u32 + 1)
+            {
                 let name = fold.strings.intern(input.names[record[1] as usize].as_bytes());
                 tags.add(plan.numbers[unit], used, record[3] as i32, name, Head::of(record).kflag);
             }
@@ -181,8 +182,10 @@ pub fn run(input: &Input, plan: &Plan, endian: Endian) -> Outcome {
     let mut all_tags = tags.resolve(&fold, &resolution);
     // What the encoder adds: functions once each, variables and data sections as they are.
     let mut functions: BTreeMap<Vec<u32>, Target> = BTreeMap::new();
-    for &unit in &order {
-        for (i, record) in input.units[unit].iter().enumerate().filter(|(_, r)| apart(r)) {
+    let section_last = |r: &[u32]| Head::of(r).kind == Kind::Datasec;
+    for (&unit, last) in order.iter().flat_map(|u| [(u, false), (u, true)]) {
+        let records_of = input.units[unit].iter().enumerate();
+        for (i, record) in records_of.filter(|(_, r)| apart(r) && section_last(r) == last) {
             let mut own = record.to_vec();
             map_names(&mut own, |n| fold.strings.intern(input.names[n.0 as usize].as_bytes()));
             let mut unresolved = Vec::new();
@@ -219,22 +222,24 @@ pub fn run(input: &Input, plan: &Plan, endian: Endian) -> Outcome {
     for record in tags::records(all_tags, base) {
         records.push_record(&record);
     }
-    for unit in 0..input.units.len() {
-        for (i, record) in input.units[unit].iter().enumerate().filter(|(_, r)| Head::of(r).kind == Kind::DeclTag) {
+    for (unit, targets) in input.units.iter().zip(&mut targets) {
+        for (i, record) in unit.iter().enumerate().filter(|(_, r)| Head::of(r).kind == Kind::DeclTag) {
             let mut own = record.to_vec();
             own[1] = fold.strings.intern(input.names[own[1] as usize].as_bytes()).0;
-            own[2] = targets[unit][record[2] as usize - 1].word();
+            own[2] = targets[record[2] as usize - 1].word();
             let found = (0..records.len()).find(|&r| records.get(r) == own);
-            let in_base = || base.and_then(|b| match Target::of(own[2]) {
-                Target::Base(target) => b.decl_tag(btf::base::DeclTag {
-                    target,
-                    component: own[3] as i32,
-                    name: StrId(own[1]),
-                    kflag: Head::of(record).kflag,
-                }),
-                Target::Own(_) => None,
-            });
-            targets[unit][i] = match found {
+            let in_base = || {
+                base.and_then(|b| match Target::of(own[2]) {
+                    Target::Base(target) => b.decl_tag(btf::base::DeclTag {
+                        target,
+                        component: own[3] as i32,
+                        name: StrId(own[1]),
+                        kflag: Head::of(record).kflag,
+                    }),
+                    Target::Own(_) => None,
+                })
+            };
+            targets[i] = match found {
                 Some(r) => Target::Own(r as u32),
                 None => Target::Base(in_base().expect("the tag is somewhere")),
             };
@@ -242,7 +247,8 @@ pub fn run(input: &Input, plan: &Plan, endian: Endian) -> Outcome {
     }
     let types = Types { records: &records, strings: &fold.strings, base, endian };
     let (bytes, _) = types.write().unwrap();
-    let names = (0..fold.strings.len()).map(|n| String::from_utf8(fold.strings.get(StrId(n)).to_vec()).unwrap()).collect();
+    let names =
+        (0..fold.strings.len()).map(|n| String::from_utf8(fold.strings.get(StrId(n)).to_vec()).unwrap()).collect();
     Outcome { targets, records, names, resolved, bytes, ambiguous: resolution.ambiguous_tags }
 }
 
@@ -305,7 +311,11 @@ fn check_record(input: &Input, outcome: &Outcome, unit: usize, i: usize, got: &[
         })
         .collect();
     if expected != refs(got).collect::<Vec<_>>() {
-        return Err(format!("unit {unit} type {}: refers to {:?}, expected {expected:?}", i + 1, refs(got).collect::<Vec<_>>()));
+        return Err(format!(
+            "unit {unit} type {}: refers to {:?}, expected {expected:?}",
+            i + 1,
+            refs(got).collect::<Vec<_>>()
+        ));
     }
     Ok(())
 }
