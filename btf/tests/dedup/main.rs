@@ -3,5 +3,6 @@
 mod input;
 mod notation;
 mod oracle;
+mod properties;
 mod run;
 mod scenarios;

@@ -182,10 +182,10 @@ pub fn run(input: &Input, plan: &Plan, endian: Endian) -> Outcome {
     let mut all_tags = tags.resolve(&fold, &resolution);
     // What the encoder adds: functions once each, variables and data sections as they are.
     let mut functions: BTreeMap<Vec<u32>, Target> = BTreeMap::new();
-    let section_last = |r: &[u32]| Head::of(r).kind == Kind::Datasec;
+    let refers_to_others = |r: &[u32]| [Kind::Datasec, Kind::DeclTag].contains(&Head::of(r).kind);
     for (&unit, last) in order.iter().flat_map(|u| [(u, false), (u, true)]) {
         let records_of = input.units[unit].iter().enumerate();
-        for (i, record) in records_of.filter(|(_, r)| apart(r) && section_last(r) == last) {
+        for (i, record) in records_of.filter(|(_, r)| apart(r) && refers_to_others(r) == last) {
             let mut own = record.to_vec();
             map_names(&mut own, |n| fold.strings.intern(input.names[n.0 as usize].as_bytes()));
             let mut unresolved = Vec::new();
