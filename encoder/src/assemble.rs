@@ -18,7 +18,7 @@ use crate::functions::{FunctionSymbols, Instance};
 use crate::kfuncs::Kfuncs;
 use crate::options::Options;
 use crate::report::{FunctionReport, Summary};
-use crate::selection::Decision;
+use crate::selection::{Decision, Note, Reason};
 use crate::units::Folded;
 use crate::variables::{self, PER_CPU_SECTION};
 
@@ -60,7 +60,8 @@ pub fn assemble(
     for decision in &kept {
         let Ok(number) = decision.outcome else { continue };
         let instance = &folded.instances.list[number];
-        let record = prototype(instance, &folded.instances.parameters, &mut uses);
+        let taken = instance.taken.as_deref().filter(|_| decision.note == Some(Note::ConstantsPropagated));
+        let record = prototype(instance, taken, &folded.instances.parameters, &mut uses);
         prototypes.push((unit_index(folded, instance.unit), record));
     }
     let prototypes_used = folded.fold.add(&prototypes, &uses);
@@ -121,7 +122,13 @@ pub fn assemble(
         .map(|d| FunctionReport {
             name: String::from_utf8_lossy(parts.symbols.get(d.group).name).into_owned(),
             dropped: d.outcome.err(),
+            note: d.note,
         })
+        .chain(parts.symbols.fragments().iter().map(|name| FunctionReport {
+            name: String::from_utf8_lossy(name).into_owned(),
+            dropped: Some(Reason::Fragment),
+            note: None,
+        }))
         .collect();
 
     if let Some(last) = entries.last() {
@@ -142,14 +149,22 @@ pub fn assemble(
     Ok((btf, summary))
 }
 
-/// The record of a function's prototype; its references are numbers in `uses`.
-fn prototype(instance: &Instance, parameters: &[(StrId, Use)], uses: &mut Vec<Use>) -> Vec<u32> {
+/// The record of a function's prototype; its references are numbers in `uses`. `taken` are the parameters that are left, if
+/// not all are.
+fn prototype(
+    instance: &Instance,
+    taken: Option<&[usize]>,
+    parameters: &[(StrId, Use)],
+    uses: &mut Vec<Use>,
+) -> Vec<u32> {
     let mut number = |used: Use| {
         uses.push(used);
         uses.len() as u32 - 1
     };
     let mut record = vec![head(Kind::FuncProto).word(), 0, number(instance.result)];
-    for &(name, used) in &parameters[instance.parameters.clone()] {
+    let parameters = &parameters[instance.parameters.clone()];
+    let all: Vec<usize> = (0..parameters.len()).collect();
+    for &(name, used) in taken.unwrap_or(&all).iter().filter_map(|&i| parameters.get(i)) {
         record.extend([name.0, number(used)]);
     }
     if instance.variadic {

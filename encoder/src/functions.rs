@@ -9,7 +9,7 @@ use gimli::Endianity;
 use object::elf;
 
 use crate::convert::{RawFunction, RawParameter, RawRef, UnitTypes};
-use crate::locations::{Facts, Machine};
+use crate::locations::{self, Facts, Machine};
 use crate::options::Selection;
 
 /// Number of a name that function symbols have.
@@ -42,6 +42,13 @@ impl SymbolGroup<'_> {
         self.symbols[symbol].name.len() > self.name.len()
     }
 
+    /// True for `name.constprop.N`: a clone that differs in nothing but parameters replaced by constants.
+    fn has_only_constants_propagated(&self, symbol: usize) -> bool {
+        let appendix = self.symbols[symbol].name.strip_prefix(self.name).unwrap_or(b"");
+        let number = appendix.strip_prefix(b".constprop.");
+        number.is_some_and(|n| !n.is_empty() && n.iter().all(u8::is_ascii_digit))
+    }
+
     /// The first symbol at an address that is wanted.
     fn at(&self, wanted: impl Fn(u64) -> bool) -> Option<usize> {
         self.symbols.iter().position(|s| s.address.is_some_and(&wanted))
@@ -53,17 +60,25 @@ impl SymbolGroup<'_> {
 pub struct FunctionSymbols<'a> {
     groups: Vec<SymbolGroup<'a>>,
     by_name: FixedMap<&'a [u8], Group>,
+    /// Names of which the compiler left nothing but fragments.
+    fragments: Vec<&'a [u8]>,
+    /// Whether DIEs are matched with symbols by address. pahole does not succeed in that for relocatable files.
+    match_addresses: bool,
 }
 
 impl<'a> FunctionSymbols<'a> {
     /// Groups the symbols of a file. Fragments that the compiler split off (`.cold`, `.part`) are no functions.
-    pub fn of(file: &ElfFile<'a>) -> FunctionSymbols<'a> {
+    pub fn of(file: &ElfFile<'a>, selection: Selection) -> FunctionSymbols<'a> {
         let mut s = FunctionSymbols::default();
         for symbol in file.symbols().iter().filter(|s| s.kind == elf::STT_FUNC) {
             let dot = symbol.name.iter().position(|&b| b == b'.').unwrap_or(symbol.name.len());
             let (base, suffix) = symbol.name.split_at(dot);
             let has = |part: &[u8]| suffix.windows(part.len()).any(|w| w == part);
-            if base.is_empty() || has(b".cold") || has(b".part") {
+            if base.is_empty() {
+                continue;
+            }
+            if has(b".cold") || has(b".part") {
+                s.fragments.push(base);
                 continue;
             }
             let next = Group(s.groups.len() as u32);
@@ -78,12 +93,21 @@ impl<'a> FunctionSymbols<'a> {
         for group in &mut s.groups {
             group.symbols.sort_by_key(|s| s.name);
         }
+        s.fragments.sort_unstable();
+        s.fragments.dedup();
+        s.fragments.retain(|name| !s.by_name.contains_key(name));
+        s.match_addresses = !(file.relocatable && selection == Selection::Pahole);
         s
     }
 
     /// A group.
     pub fn get(&self, group: Group) -> &SymbolGroup<'a> {
         &self.groups[group.0 as usize]
+    }
+
+    /// Names that only fragments of functions have.
+    pub fn fragments(&self) -> &[&'a [u8]] {
+        &self.fragments
     }
 
     /// All groups, in no particular order.
@@ -145,6 +169,8 @@ pub struct Instance {
     pub variadic: bool,
     /// What the locations of its parameters tell.
     pub facts: Facts,
+    /// The parameters (by number) that the compiler's clone takes, where that is less than the source says but known.
+    pub taken: Option<Vec<usize>>,
     /// The assembler wrote its DWARF, which knows no prototypes.
     pub assembler: bool,
     /// The unit's compiler is clang, and it marked the function as not following the calling convention.
@@ -189,7 +215,8 @@ impl Instances {
         for (number, function) in c.types.functions.iter().enumerate().filter(|(_, f)| !f.declaration) {
             let Some(group) = c.group(function) else { continue };
             c.entry_addresses(function, &mut addresses);
-            let symbol = c.symbols.get(group).at(|address| addresses.contains(&address));
+            let is_entry = |address| c.symbols.match_addresses && addresses.contains(&address);
+            let symbol = c.symbols.get(group).at(is_entry);
             let has_code = !addresses.is_empty();
             if symbol.is_some() {
                 with_code.insert(group);
@@ -260,12 +287,24 @@ impl Instances {
             result: fold.used(c.types.local(result.0)),
             parameters: first..self.parameters.len(),
             variadic: function.variadic || abstracts.is_some_and(|a| a.variadic),
+            taken: facts.is_changed().then(|| self.taken(c, function, group, symbol)).flatten(),
             facts,
             assembler: c.unit.language == gimli::DW_LANG_Mips_Assembler,
             clang_nocall: clang && nocall,
             unnamed_parameter,
             tags: c.types.tags.iter().filter(tag).map(|t| (t.component, t.text)).collect(),
         });
+    }
+
+    fn taken<E: Endianity>(
+        &self,
+        c: &Collector<'_, '_, E>,
+        function: &RawFunction,
+        group: Group,
+        symbol: Option<usize>,
+    ) -> Option<Vec<usize>> {
+        let constants_only = symbol.is_some_and(|s| c.symbols.get(group).has_only_constants_propagated(s));
+        if constants_only { locations::taken(c, function) } else { None }
     }
 
     /// Takes over another worker's instances.

@@ -101,7 +101,7 @@ fn encode_as<E: Endianity + Send + Sync>(
     let headers = dwarf::unit::headers(sections.info, endian)?;
     clock.lap("debug sections", || format!("{} bytes, {} units", sections.info.len(), headers.len()));
 
-    let symbols = FunctionSymbols::of(file);
+    let symbols = FunctionSymbols::of(file, options.selection);
     let kfuncs = if options.features.decl_tag_kfuncs { Kfuncs::of(file) } else { Kfuncs::default() };
     let data_section = if options.features.var { DataSection::of(file) } else { None };
     clock.lap("symbols", || format!("{} names of functions", symbols.iter().count()));

@@ -100,6 +100,35 @@ impl Facts {
     }
 }
 
+/// The parameters that a clone with constants propagated into it (`.constprop`) takes, by number in the order of their
+/// registers: those that were replaced by constants are gone, and the others moved up. None unless every parameter is
+/// either gone or a whole register where the calling convention has it.
+pub fn taken<E: Endianity>(c: &Collector<'_, '_, E>, function: &RawFunction) -> Option<Vec<usize>> {
+    let word = u64::from(c.unit.header.encoding.address_size);
+    let mut found: Vec<(usize, usize)> = Vec::new();
+    for (number, p) in c.parameters(function).iter().enumerate() {
+        let (_, target) = c.name_and_type(p);
+        let (size, is_struct) = size_of(c, target, word);
+        match place(c, p.location, false) {
+            Place::Nowhere | Place::Constant => {}
+            Place::Register(register) if size <= word && !is_struct => {
+                found.push((c.machine.expected.iter().position(|&e| e == register)?, number));
+            }
+            Place::Register(_) | Place::Other => return None,
+        }
+    }
+    found.sort_unstable();
+    let in_place = found.iter().enumerate().all(|(index, &(argument, _))| index == argument);
+    (in_place && !function.variadic).then(|| found.into_iter().map(|(_, number)| number).collect())
+}
+
+impl Facts {
+    /// The function does not take what its prototype in the source says.
+    pub fn is_changed(&self) -> bool {
+        self.optimized || self.unexpected || self.reordered
+    }
+}
+
 impl<E: Endianity> Collector<'_, '_, E> {
     /// Position of a parameter among those of its own function.
     fn position_of_origin(&self, origin: RawRef) -> Option<usize> {

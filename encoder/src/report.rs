@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use btf::dialect::Dialect;
 
-use crate::selection::Reason;
+use crate::selection::{Note, Reason};
 
 /// Things that BTF cannot say as they are, counted. Each was replaced by something of the same size, or left out.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -68,6 +68,8 @@ pub struct FunctionReport {
     pub name: String,
     /// `None` if it is described, or why not.
     pub dropped: Option<Reason>,
+    /// What is special about the description.
+    pub note: Option<Note>,
 }
 
 /// What was encoded.

@@ -30,6 +30,32 @@ pub enum Reason {
     UnnamedParameter,
     /// The name has characters that kernels do not accept.
     Name,
+    /// Nothing is left of the function but fragments (`.part`, `.cold`), which take what the compiler likes.
+    Fragment,
+}
+
+/// Why a function that is described may be described otherwise elsewhere.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Note {
+    /// Its code is in several pieces; the DIE was found by the one that its symbol names.
+    Pieces,
+    /// It is another name of a function, whose DIE describes it.
+    Alias,
+    /// The compiler merged its code with that of another function; its own DIE describes it.
+    Merged,
+    /// The compiler replaced parameters by constants; those that are left are described.
+    ConstantsPropagated,
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Note::Pieces => "in pieces: described by the code at its symbol's address",
+            Note::Alias => "alias: described by the function at its address",
+            Note::Merged => "merged: its code is that of another function, its prototype its own",
+            Note::ConstantsPropagated => "constants propagated: described by the parameters that are left",
+        })
+    }
 }
 
 impl fmt::Display for Reason {
@@ -46,6 +72,7 @@ impl fmt::Display for Reason {
             Reason::Reordered => "reordered parameters: the compiler's clone takes them in another order",
             Reason::UnnamedParameter => "unnamed parameter: the debug information does not name it",
             Reason::Name => "name not accepted by kernels",
+            Reason::Fragment => "fragment: only parts of the function are code of their own",
         })
     }
 }
@@ -57,6 +84,8 @@ pub struct Decision {
     pub group: Group,
     /// The instance (by number) that describes it, or why none does.
     pub outcome: Result<usize, Reason>,
+    /// What is special about the description.
+    pub note: Option<Note>,
 }
 
 /// Decides about every name, in the order of the names. Instances must be in the order of the file.
@@ -92,9 +121,22 @@ pub fn select(
             Selection::Pahole if candidates.is_empty() => Err(Reason::NoDebugInformation),
             Selection::Pahole => selector.pahole(names, candidates, position == last),
         };
-        decisions.push(Decision { group, outcome });
+        let note = outcome.ok().and_then(|number| note(&instances.list[number], group));
+        decisions.push(Decision { group, outcome, note });
     }
     decisions
+}
+
+fn note(instance: &Instance, group: Group) -> Option<Note> {
+    if instance.group != group {
+        Some(Note::Alias)
+    } else if instance.symbol.is_some() && !instance.has_code {
+        Some(Note::Merged)
+    } else if instance.facts.is_changed() && instance.taken.is_some() {
+        Some(Note::ConstantsPropagated)
+    } else {
+        (instance.symbol.is_some() && !instance.has_low_pc).then_some(Note::Pieces)
+    }
 }
 
 struct Selector<'s, 't, 'b> {
@@ -121,11 +163,12 @@ impl Selector<'_, '_, '_> {
         let counts = |symbol: usize| !plain || !group.is_clone(symbol);
         let mut addresses = (0..group.symbols.len()).filter(|&s| counts(s)).filter_map(|s| group.symbols[s].address);
         let Some(first) = addresses.next() else { return Err(Reason::NoDebugInformation) };
-        if addresses.any(|a| a != first) {
-            return Err(Reason::Ambiguous);
-        }
+        let ambiguous = addresses.any(|a| a != first);
         let counted = |&&number: &&usize| self.get(number).symbol.is_some_and(counts);
         let mut voters: Vec<usize> = candidates.iter().filter(counted).copied().collect();
+        if ambiguous {
+            return Err(if voters.is_empty() { Reason::NoDebugInformation } else { Reason::Ambiguous });
+        }
         if voters.iter().any(|&v| self.get(v).has_code) {
             voters.retain(|&v| self.get(v).has_code);
         }
@@ -145,7 +188,7 @@ impl Selector<'_, '_, '_> {
         if instance.unnamed_parameter {
             return Err(Reason::UnnamedParameter);
         }
-        if !plain || instance.clang_nocall {
+        if (!plain || instance.clang_nocall) && instance.taken.is_none() {
             let facts = instance.facts;
             if facts.reordered {
                 return Err(Reason::Reordered);

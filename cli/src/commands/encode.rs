@@ -219,7 +219,7 @@ fn write_functions_report(
         let file = files[*i].file_name().unwrap_or_default().to_string_lossy();
         for report in &summary.function_reports {
             let (decision, reason) = match report.dropped {
-                None => ("kept", String::new()),
+                None => ("kept", report.note.map_or_else(String::new, |n| n.to_string())),
                 Some(reason) => ("dropped", reason.to_string()),
             };
             writeln!(out, "{file}\t{}\t{decision}\t{reason}", report.name)?;
