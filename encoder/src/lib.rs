@@ -28,6 +28,7 @@ use btf::header::Endian;
 use btf::verify::{self, Level};
 use btf::view::BtfView;
 use dwarf::elf::ElfFile;
+use dwarf::unit::UnitKind;
 use gimli::{BigEndian, Endianity, LittleEndian};
 
 use error::{Error, ErrorKind, Result};
@@ -99,6 +100,11 @@ fn encode_as<E: Endianity + Send + Sync>(
     let data = file.debug_data()?;
     let sections = data.sections();
     let headers = dwarf::unit::headers(sections.info, endian)?;
+    // What only variables refer to would be missing without a word (-fdebug-types-section; in DWARF 4 a section of its own).
+    if headers.iter().any(|h| h.kind == UnitKind::Type) || file.section(b".debug_types").is_some() {
+        let text = "the DWARF has type units, which are not supported: build without -fdebug-types-section";
+        return Err(Error::new(ErrorKind::Unsupported, text));
+    }
     clock.lap("debug sections", || format!("{} bytes, {} units", sections.info.len(), headers.len()));
 
     let symbols = FunctionSymbols::of(file, options.selection);

@@ -87,15 +87,21 @@ impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
             Some(_) => a.unsigned(Attr::MemberLocation)?,
         };
         let bits = bytes.checked_mul(8)?;
-        let (Some(inner), Some(size)) = (a.unsigned(Attr::BitOffset), a.unsigned(Attr::BitSize)) else {
+        let (Some(inner), Some(size)) = (a.get(Attr::BitOffset), a.unsigned(Attr::BitSize)) else {
             return Some(bits);
         };
-        // DWARF 2 and 3 count from the most significant bit of the storage unit (DWARF3 5.5.6).
+        // DWARF 2 and 3 count from the most significant bit of the storage unit (DWARF3 5.5.6). A field of a packed struct
+        // may begin outside of it: gcc writes a negative number then, clang one of 8 bytes.
+        let inner = match inner {
+            Value::Signed(n) => n,
+            Value::Unsigned(n) => n as i64,
+            _ => return None,
+        };
         if self.unit.endian.is_big_endian() {
-            return bits.checked_add(inner);
+            return bits.checked_add_signed(inner);
         }
         let storage = a.unsigned(Attr::ByteSize)?.checked_mul(8)?;
-        bits.checked_add(storage.checked_sub(inner)?.checked_sub(size)?)
+        bits.checked_add(storage)?.checked_add_signed(inner.checked_neg()?)?.checked_sub(size)
     }
 
     /// The offset in a location that only adds a constant: what C compilers write.

@@ -1,0 +1,446 @@
+//! The C cases: `cases/*.c`, one file per behaviour, each compiled in every way that it asks for, encoded by the btfgen
+//! program, and compared with the expectations in its comments. cases/README.md describes those.
+//!
+//! Each file, compiler, DWARF version and optimisation is a test with its own name, as in
+//! `bit_fields::gcc::dwarf5::O2`. Those of a compiler that is not installed are listed as ignored, and say so.
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use btf::view::BtfView;
+use libtest_mimic::{Arguments, Failed, Trial};
+
+use support::text;
+
+const COMPILERS: [&str; 2] = ["gcc", "clang"];
+const DWARF_VERSIONS: [&str; 2] = ["4", "5"];
+/// What is compiled for where a case names no units of its own: the whole file, once.
+const WHOLE: &str = "WHOLE";
+
+/// Flags that every case is compiled with: as a kernel is, as far as it matters here.
+const COMMON_FLAGS: [&str; 7] =
+    ["-std=gnu11", "-ffreestanding", "-fno-pie", "-fno-common", "-fno-stack-protector", "-fcf-protection=none", "-w"];
+
+/// How the object that is encoded is made of the units.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Link {
+    /// One unit, as the compiler leaves it.
+    Object,
+    /// `ld -r`, as a module is.
+    Relocatable,
+    /// `ld` with `cases/kernel.lds`, as vmlinux is.
+    Executable,
+}
+
+/// What a directive's `[gcc,O2]` restricts it to.
+#[derive(Clone, Debug, Default)]
+struct Only(Vec<String>);
+
+/// What must be so.
+#[derive(Clone, Debug)]
+enum Check {
+    /// A line of the result begins like this.
+    Expect(String),
+    /// None does.
+    ExpectNot(String),
+    /// So many do.
+    Count(String, usize),
+    /// The same of the base's BTF.
+    Base(Box<Check>),
+    /// Standard error has this.
+    Stderr(String),
+    /// It fails with this exit code and message.
+    Fails(i32, String),
+    /// Lines that begin like this may be there twice: the names in them are ambiguous.
+    Twice(String),
+}
+
+#[derive(Clone, Debug)]
+struct Expectation {
+    line: usize,
+    only: Only,
+    check: Check,
+}
+
+/// A run of btfgen with its arguments and what is expected of it.
+#[derive(Clone, Debug, Default)]
+struct RunSpec {
+    args: Vec<String>,
+    expectations: Vec<Expectation>,
+}
+
+/// A case file.
+#[derive(Clone, Debug)]
+struct Case {
+    path: PathBuf,
+    compilers: Vec<String>,
+    dwarf: Vec<String>,
+    optimisations: Vec<String>,
+    flags: Vec<(Only, Vec<String>)>,
+    units: Vec<String>,
+    base_units: Vec<String>,
+    link: Link,
+    link_flags: Vec<String>,
+    base_args: Vec<String>,
+    objcopy: Vec<String>,
+    runs: Vec<RunSpec>,
+}
+
+/// How a case is built.
+#[derive(Clone, Debug)]
+struct Variant {
+    compiler: String,
+    dwarf: String,
+    optimisation: String,
+}
+
+fn main() -> ExitCode {
+    let args = Arguments::from_args();
+    let folder = support::root().join("tests/cases");
+    let mut files: Vec<PathBuf> = fs::read_dir(&folder)
+        .unwrap_or_else(|e| panic!("{}: {e}", folder.display()))
+        .map(|entry| entry.expect("entry is readable").path())
+        .filter(|path| path.extension().is_some_and(|e| e == "c"))
+        .collect();
+    files.sort();
+    let mut trials = Vec::new();
+    let mut not_installed = 0;
+    for file in files {
+        let stem = file.file_stem().and_then(|s| s.to_str()).expect("file names are UTF-8").to_owned();
+        let case = match Case::read(&file) {
+            Ok(case) => Arc::new(case),
+            Err(error) => {
+                trials.push(Trial::test(stem, move || Err(Failed::from(error))));
+                continue;
+            }
+        };
+        for variant in case.variants() {
+            let name = format!("{stem}::{}::dwarf{}::{}", variant.compiler, variant.dwarf, &variant.optimisation[1..]);
+            let missing = variant.compiler == "clang" && !support::has_clang();
+            let name = if missing { format!("{name} (not installed: clang)") } else { name };
+            not_installed += usize::from(missing);
+            let case = Arc::clone(&case);
+            trials
+                .push(Trial::test(name, move || case.test(&variant).map_err(Failed::from)).with_ignored_flag(missing));
+        }
+    }
+    if not_installed > 0 && !args.list {
+        eprintln!("clang is not installed: {not_installed} cases are ignored");
+    }
+    libtest_mimic::run(&args, trials).exit_code()
+}
+
+impl Only {
+    /// `[gcc,O2]` at the start of a text, and what follows it.
+    fn parse(text: &str) -> Result<(Only, &str), String> {
+        let Some(rest) = text.strip_prefix('[') else { return Ok((Only::default(), text)) };
+        let (words, rest) = rest.split_once(']').ok_or("a [ without a ]")?;
+        let words: Vec<String> = words.split(',').map(|w| w.trim().to_owned()).collect();
+        let known = ["gcc", "clang", "dwarf4", "dwarf5", "O0", "O1", "O2"];
+        match words.iter().find(|w| !known.contains(&w.as_str())) {
+            Some(word) => Err(format!("unknown restriction `{word}`: known are {}", known.join(", "))),
+            None => Ok((Only(words), rest)),
+        }
+    }
+
+    /// One of the words of each sort that is there.
+    fn holds(&self, v: &Variant) -> bool {
+        let dwarf = format!("dwarf{}", v.dwarf);
+        let one_of = |sort: &[&str], own: &str| {
+            let mut words = self.0.iter().filter(|w| sort.contains(&w.as_str())).peekable();
+            words.peek().is_none() || words.any(|w| w == own)
+        };
+        one_of(&COMPILERS, &v.compiler)
+            && one_of(&["dwarf4", "dwarf5"], &dwarf)
+            && one_of(&["O0", "O1", "O2"], &v.optimisation[1..])
+    }
+}
+
+impl Check {
+    fn parse(word: &str, value: &str) -> Result<Option<Check>, String> {
+        if value.is_empty() {
+            return Err(format!("{word}: without a value"));
+        }
+        Ok(Some(match word {
+            "expect" => Check::Expect(value.into()),
+            "expect-not" => Check::ExpectNot(value.into()),
+            "count" => {
+                let (text, count) = value.rsplit_once(' ').ok_or("count: TEXT NUMBER")?;
+                Check::Count(text.trim().into(), count.parse().map_err(|e| format!("count: {count}: {e}"))?)
+            }
+            "stderr" => Check::Stderr(value.into()),
+            "twice" => Check::Twice(value.into()),
+            "fails" => {
+                let (code, text) = value.split_once(' ').ok_or("fails: EXIT-CODE MESSAGE")?;
+                Check::Fails(code.parse().map_err(|e| format!("fails: {code}: {e}"))?, text.trim().into())
+            }
+            _ => match word.strip_prefix("base-").map(|rest| Check::parse(rest, value)) {
+                Some(inner) => match inner? {
+                    Some(check) => Check::Base(Box::new(check)),
+                    None => return Ok(None),
+                },
+                None => return Ok(None),
+            },
+        }))
+    }
+
+    /// Why it does not hold for these lines.
+    fn failure(&self, lines: &[String]) -> Option<String> {
+        let matching = |text: &str| lines.iter().filter(|l| text::matches(l, text)).collect::<Vec<_>>();
+        match self {
+            Check::Expect(text) if matching(text).is_empty() => {
+                let word = text.split([' ', '(', ':']).take(2).collect::<Vec<_>>().join(" ");
+                let near: Vec<String> = matching(&word).into_iter().map(|l| format!("\n      have {l}")).collect();
+                Some(format!("expected   {text}{}", near.concat()))
+            }
+            Check::ExpectNot(text) => matching(text).first().map(|l| format!("unexpected {l}")),
+            Check::Count(text, count) => {
+                let found = matching(text);
+                let have: Vec<String> = found.iter().map(|l| format!("\n      have {l}")).collect();
+                (found.len() != *count)
+                    .then(|| format!("expected {count} of {text}, have {}{}", found.len(), have.concat()))
+            }
+            Check::Expect(_) | Check::Base(_) | Check::Stderr(_) | Check::Fails(..) | Check::Twice(_) => None,
+        }
+    }
+}
+
+impl Case {
+    fn read(path: &Path) -> Result<Case, String> {
+        let source = fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()))?;
+        let mut case = Case {
+            path: path.to_owned(),
+            compilers: COMPILERS.map(String::from).into(),
+            dwarf: DWARF_VERSIONS.map(String::from).into(),
+            optimisations: vec!["-O0".into()],
+            flags: Vec::new(),
+            units: vec![WHOLE.into()],
+            base_units: Vec::new(),
+            link: Link::Object,
+            link_flags: Vec::new(),
+            base_args: Vec::new(),
+            objcopy: Vec::new(),
+            runs: vec![RunSpec::default()],
+        };
+        for (number, line) in source.lines().enumerate() {
+            let Some(comment) = line.trim().strip_prefix("// ") else { continue };
+            case.directive(number + 1, comment.trim())
+                .map_err(|e| format!("{}:{}: {e}", path.display(), number + 1))?;
+        }
+        case.runs.retain(|r| !r.expectations.is_empty());
+        if case.runs.is_empty() {
+            return Err(format!("{}: nothing is expected of it", path.display()));
+        }
+        Ok(case)
+    }
+
+    fn directive(&mut self, line: usize, comment: &str) -> Result<(), String> {
+        // `word: value` or `word[only]: value`; all else is prose.
+        let end = comment.find(|c: char| !c.is_ascii_lowercase() && c != '-').unwrap_or(comment.len());
+        let (word, rest) = comment.split_at(end);
+        let (only, rest) = if rest.starts_with('[') { Only::parse(rest)? } else { (Only::default(), rest) };
+        let Some(value) = rest.strip_prefix(':') else { return Ok(()) };
+        let value = value.trim();
+        let words = || value.split_whitespace().map(String::from).collect::<Vec<_>>();
+        match word {
+            "cc" => self.compilers = words(),
+            "dwarf" => self.dwarf = words(),
+            "opt" => self.optimisations = words(),
+            "cflags" => self.flags.push((only, words())),
+            "units" => self.units = words(),
+            "base" => self.base_units = words(),
+            "base-args" => self.base_args = words(),
+            "ldflags" => self.link_flags = words(),
+            "objcopy" => self.objcopy = words(),
+            "link" => {
+                self.link = match value {
+                    "no" => Link::Object,
+                    "rel" => Link::Relocatable,
+                    "yes" => Link::Executable,
+                    _ => return Err(format!("link: {value}: not one of no, rel, yes")),
+                }
+            }
+            "args" => self.runs.push(RunSpec { args: words(), expectations: Vec::new() }),
+            _ => match Check::parse(word, value)? {
+                Some(check) => {
+                    self.runs.last_mut().expect("there is one").expectations.push(Expectation { line, only, check });
+                }
+                None if matches!(word, "note" | "but" | "see") => {}
+                None => return Err(format!("unknown directive `{word}:` (see tests/cases/README.md)")),
+            },
+        }
+        Ok(())
+    }
+
+    fn variants(&self) -> Vec<Variant> {
+        let mut all = Vec::new();
+        for compiler in &self.compilers {
+            for dwarf in &self.dwarf {
+                for optimisation in &self.optimisations {
+                    all.push(Variant {
+                        compiler: compiler.clone(),
+                        dwarf: dwarf.clone(),
+                        optimisation: optimisation.clone(),
+                    });
+                }
+            }
+        }
+        all
+    }
+
+    /// Compiles units of the case and links them; the file's name.
+    fn build(&self, v: &Variant, folder: &Path, name: &str, units: &[String], link: Link) -> Result<String, String> {
+        let dwarf = format!("-gdwarf-{}", v.dwarf);
+        let source = self.path.to_str().ok_or("path is not UTF-8")?;
+        // Debug information must not depend on where the tests run.
+        let prefix = format!("-ffile-prefix-map={}=.", support::root().display());
+        let flags: Vec<&str> =
+            self.flags.iter().filter(|(only, _)| only.holds(v)).flat_map(|(_, f)| f).map(String::as_str).collect();
+        let mut objects = Vec::new();
+        for (number, unit) in units.iter().enumerate() {
+            let object = format!("{name}{number}.o");
+            let (language, unit) = match unit.strip_prefix("asm:") {
+                Some(unit) => ("assembler-with-cpp", unit),
+                None => ("c", unit.as_str()),
+            };
+            let define = format!("-D{unit}");
+            let mut args = vec!["-g", dwarf.as_str(), v.optimisation.as_str(), &define, &prefix];
+            args.extend(COMMON_FLAGS);
+            args.extend(&flags);
+            args.extend(["-c", "-o", &object, "-x", language, source]);
+            support::tool(folder, &v.compiler, &args)?;
+            objects.push(object);
+        }
+        let linked = match link {
+            Link::Object => {
+                let [object] = objects.as_slice() else { return Err("several units need link: yes or rel".into()) };
+                object.clone()
+            }
+            Link::Relocatable | Link::Executable => {
+                let script = support::root().join("tests/cases/kernel.lds");
+                let script = script.to_str().ok_or("path is not UTF-8")?;
+                let how = if link == Link::Relocatable { vec!["-r"] } else { vec!["-T", script, "-e", "0"] };
+                let mut args: Vec<&str> = how;
+                args.extend(self.link_flags.iter().map(String::as_str));
+                args.extend(["-o", name]);
+                args.extend(objects.iter().map(String::as_str));
+                support::tool(folder, "ld", &args)?;
+                name.to_owned()
+            }
+        };
+        if !self.objcopy.is_empty() {
+            let args: Vec<&str> = self.objcopy.iter().map(String::as_str).chain([linked.as_str()]).collect();
+            support::tool(folder, "objcopy", &args)?;
+        }
+        Ok(linked)
+    }
+
+    fn test(&self, v: &Variant) -> Result<(), String> {
+        let folder = tempfile::tempdir().map_err(|e| e.to_string())?;
+        let folder = folder.path();
+        let base = match self.base_units.as_slice() {
+            [] => None,
+            units => {
+                let file = self.build(v, folder, "base", units, Link::Executable)?;
+                let args = self.base_args.iter().map(String::as_str);
+                let run = support::btfgen(folder, args.chain(["--btf_encode_detached", "base.btf", &file]));
+                if run.code != 0 {
+                    return Err(format!("the base: exit code {}: {}", run.code, run.err));
+                }
+                Some(fs::read(folder.join("base.btf")).map_err(|e| e.to_string())?)
+            }
+        };
+        let file = self.build(v, folder, "linked", &self.units, self.link)?;
+        let mut failures = String::new();
+        for run in &self.runs {
+            let found = run.test(v, folder, &file, base.as_deref())?;
+            for (line, text) in found {
+                let args = if run.args.is_empty() { String::new() } else { format!(" ({})", run.args.join(" ")) };
+                let _ = writeln!(failures, "  line {line}{args}: {text}");
+            }
+        }
+        if failures.is_empty() { Ok(()) } else { Err(format!("{}:\n{failures}", self.path.display())) }
+    }
+}
+
+impl RunSpec {
+    /// Runs btfgen; the lines whose expectations failed, and how.
+    fn test(
+        &self,
+        v: &Variant,
+        folder: &Path,
+        file: &str,
+        base: Option<&[u8]>,
+    ) -> Result<Vec<(usize, String)>, String> {
+        let out = folder.join("out.btf");
+        let _ = fs::remove_file(&out);
+        let mut args = vec!["-v", "--btf_encode_detached", "out.btf"];
+        if base.is_some() {
+            args.extend(["--btf_base", "base.btf"]);
+        }
+        args.extend(self.args.iter().map(String::as_str));
+        args.push(file);
+        let run = support::btfgen(folder, &args);
+        let checks = || self.expectations.iter().filter(|e| e.only.holds(v));
+        let failed = |e: &Expectation, text: String| (e.line, text);
+        let error = checks().find_map(|e| match &e.check {
+            Check::Fails(code, text) => Some((e, *code, text)),
+            _ => None,
+        });
+        if let Some((e, code, text)) = error {
+            let mut failures = Vec::new();
+            if run.code != code || !run.err.contains(text.as_str()) {
+                failures.push(failed(e, format!("exit code {} and {}", run.code, run.err)));
+            }
+            if out.exists() {
+                failures.push(failed(e, "there is an output all the same".into()));
+            }
+            return Ok(failures);
+        }
+        if run.code != 0 {
+            return Err(format!("exit code {}: {}", run.code, run.err));
+        }
+        let bytes = fs::read(&out).map_err(|e| e.to_string())?;
+        let base_view = base.map(BtfView::parse).transpose().map_err(|e| format!("the base: {e}"))?;
+        let view = BtfView::parse_on(&bytes, base_view.as_ref()).map_err(|e| e.to_string())?;
+        let lines = text::lines(&view);
+        let base_lines = base_view.as_ref().map(text::lines).unwrap_or_default();
+        let mut failures: Vec<(usize, String)> = Vec::new();
+        for e in checks() {
+            let failure = match &e.check {
+                Check::Base(inner) => inner.failure(&base_lines).map(|text| format!("in the base: {text}")),
+                Check::Stderr(text) => {
+                    (!run.err.contains(text.as_str())).then(|| format!("stderr without `{text}`: {}", run.err))
+                }
+                check => check.failure(&lines),
+            };
+            failures.extend(failure.map(|text| failed(e, text)));
+        }
+        let twice =
+            |line: &String| checks().any(|e| matches!(&e.check, Check::Twice(text) if text::matches(line, text)));
+        let redundant = redundant(&lines, &base_lines).into_iter().filter(|line| !twice(line));
+        failures.extend(redundant.map(|line| (0, format!("redundant  {line}"))));
+        Ok(failures)
+    }
+}
+
+/// Types that are there twice, or in the base already: they say the same down to the next names. Where a name is
+/// ambiguous they may differ all the same, and the case has to say so (`twice:`).
+fn redundant(lines: &[String], base: &[String]) -> Vec<String> {
+    let is_type =
+        |l: &&String| !["FUNC ", "VAR ", "DATASEC ", "DECL_TAG ", "MEMBER "].iter().any(|kind| l.starts_with(kind));
+    let mut seen: BTreeSet<&String> = base.iter().filter(is_type).collect();
+    let mut found = Vec::new();
+    for line in lines.iter().filter(is_type) {
+        if !seen.insert(line) {
+            found.push(line.clone());
+        }
+    }
+    found
+}

@@ -1,0 +1,6 @@
+// Compressed debug sections are read like others.
+// cflags: -gz=zlib
+// expect: STRUCT s size=16 { a: int @0; next: *struct s @64 }
+// expect: FUNC f(p: *struct s) -> int
+struct s { int a; struct s *next; };
+int f(struct s *p) { return p->a; }

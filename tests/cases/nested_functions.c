@@ -1,0 +1,8 @@
+// A function in a function (gcc) has a symbol with a number: `inner.0`.
+// cc: gcc
+// opt: -O0
+// expect: FUNC outer(a: int) -> int
+int outer(int a) {
+    int inner(int b) { return a + b; }
+    return inner(3) + inner(4);
+}
