@@ -5,4 +5,5 @@ mod notation;
 mod oracle;
 mod properties;
 mod run;
+mod scale;
 mod scenarios;

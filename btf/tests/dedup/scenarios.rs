@@ -410,6 +410,17 @@ fn d30_forward_and_definition_in_one_unit() {
 }
 
 #[test]
+fn d30_copies_that_are_two_types() {
+    // The unit defines y in two ways, so its two z are two types, and so are its two d, one of which says only `struct z`.
+    let text = "1: S y/1 {} ; 2: S y/2 {} ; 3: S z/8 {p:*1} ; 4: S z/8 {p:*2} ; 5: F z ; 6: S d/8 {q:*5}
+        7: S d/8 {q:*3} ; 8: F d ; 9: T t *8";
+    check(text, "1 2 3 4 5 6 7 8 9", 14).is_fwd(5).is_fwd(8);
+    // Copies that are one type: the forward declaration is that one, though y is ambiguous.
+    let text = "1: S y/1 {} ; 2: S y/2 {} ; 3: S z/8 {p:*int} ; 4: S z/8 {p:*int} ; 5: F z ; 6: F y";
+    check(text, "1 2 3,4,5 6", 6).is_fwd(6);
+}
+
+#[test]
 fn d31_typedef_of_the_base() {
     let text = "|B\n1: int ; 2: *1 ; 3: S s1/4 {f1:1} ; 4: T t1 1
         |1\n5: S s2/16 {f1:7@0, f2:6@32, f3:*6@64} ; 6: int ; 7: S s1/4 {f1:6} ; 8: T t1 6";
@@ -427,6 +438,10 @@ fn d32_definition_in_the_base() {
 fn d33_two_definitions_in_the_base() {
     let text = "|B\n1: S s3/1 {} ; 2: S s3/2 {} ; 3: *1 ; 4: *2\n|1\n5: F s3 ; 6: *5";
     check(text, "5 6", 2).is_fwd(5);
+    // The base has two T only because it has two U, of which the file knows nothing. S is neither of the two in the base.
+    let text = "|B\n1: S U/1 {} ; 2: S U/2 {} ; 3: S T/8 {u:*1} ; 4: S T/8 {u:*2} ; 5: S S/8 {t:*3} ; 6: S S/8 {t:*4}
+        |1\n11: F T ; 12: S S/8 {t:*11}";
+    check(text, "11 12", 3).is_fwd(11);
 }
 
 #[test]
