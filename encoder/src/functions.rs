@@ -1,5 +1,7 @@
 //! Functions: the symbols that could be described, and the DIEs that could describe them.
 
+use std::sync::OnceLock;
+
 use btf::dedup::fold::{Fold, Renumbering, Use};
 use btf::map::{FixedMap, FixedSet};
 use btf::strings::{StrId, Strings};
@@ -64,6 +66,10 @@ pub struct FunctionSymbols<'a> {
     fragments: Vec<&'a [u8]>,
     /// Whether DIEs are matched with symbols by address. pahole does not succeed in that for relocatable files.
     match_addresses: bool,
+    /// Whether a DIE whose name no symbol has may describe the symbol at its address. pahole goes by the name.
+    match_other_names: bool,
+    /// Per address the first symbol there without an appendix. Seldom needed, so made when it is.
+    plain: OnceLock<FixedMap<u64, (Group, usize)>>,
 }
 
 impl<'a> FunctionSymbols<'a> {
@@ -97,12 +103,31 @@ impl<'a> FunctionSymbols<'a> {
         s.fragments.dedup();
         s.fragments.retain(|name| !s.by_name.contains_key(name));
         s.match_addresses = !(file.relocatable && selection == Selection::Pahole);
+        s.match_other_names = selection == Selection::Truthful;
         s
     }
 
     /// A group.
     pub fn get(&self, group: Group) -> &SymbolGroup<'a> {
         &self.groups[group.0 as usize]
+    }
+
+    /// The symbol at an address that describes a DIE of another name: of a function with an asm label, or a static one whose
+    /// alias is all that clang left of it.
+    pub fn of_other_name(&self, address: u64) -> Option<(Group, usize)> {
+        if !self.match_other_names {
+            return None;
+        }
+        let plain = self.plain.get_or_init(|| {
+            let mut plain = FixedMap::default();
+            for (group, names) in self.iter() {
+                for (number, symbol) in names.symbols.iter().enumerate().filter(|(n, _)| !names.is_clone(*n)) {
+                    symbol.address.map(|address| plain.entry(address).or_insert((group, number)));
+                }
+            }
+            plain
+        });
+        plain.get(&address).copied()
     }
 
     /// Names that only fragments of functions have.
@@ -128,6 +153,11 @@ impl<'a> FunctionNames<'a> {
     /// An empty memo.
     pub fn new(symbols: &'a FunctionSymbols<'a>) -> FunctionNames<'a> {
         FunctionNames { symbols, memo: Vec::new() }
+    }
+
+    /// See [`FunctionSymbols::of_other_name`].
+    pub fn has_other_name(&self, address: u64) -> bool {
+        self.symbols.of_other_name(address).is_some()
     }
 
     /// The group of a name, if a function symbol has that name.
@@ -161,6 +191,8 @@ pub struct Instance {
     pub has_low_pc: bool,
     /// The symbol of its group at its address.
     pub symbol: Option<usize>,
+    /// It is called otherwise than the symbol.
+    pub other_name: bool,
     /// What it returns.
     pub result: Use,
     /// Range of its parameters in [`Instances::parameters`].
@@ -213,7 +245,13 @@ impl Instances {
         let mut with_code: FixedSet<Group> = FixedSet::default();
         let mut without_code = Vec::new();
         for (number, function) in c.types.functions.iter().enumerate().filter(|(_, f)| !f.declaration) {
-            let Some(group) = c.group(function) else { continue };
+            let Some(group) = c.group(function) else {
+                if let Some((group, symbol)) = function.low_pc.and_then(|a| c.symbols.of_other_name(a)) {
+                    self.add(c, fold, number, group, Some(symbol), true);
+                    self.list.last_mut().expect("it was added").other_name = true;
+                }
+                continue;
+            };
             c.entry_addresses(function, &mut addresses);
             let is_entry = |address| c.symbols.match_addresses && addresses.contains(&address);
             let symbol = c.symbols.get(group).at(is_entry);
@@ -284,6 +322,7 @@ impl Instances {
             has_code,
             has_low_pc: function.low_pc.is_some(),
             symbol,
+            other_name: false,
             result: fold.used(c.types.local(result.0)),
             parameters: first..self.parameters.len(),
             variadic: function.variadic || abstracts.is_some_and(|a| a.variadic),

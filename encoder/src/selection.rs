@@ -104,7 +104,10 @@ pub fn select(
     let mut order: Vec<(Group, &SymbolGroup<'_>)> = symbols.iter().collect();
     order.sort_unstable_by_key(|(_, g)| g.name);
     let mut described = FixedMap::default();
-    for (number, instance) in instances.list.iter().enumerate().filter(|(_, i)| i.has_code) {
+    let with_code = || instances.list.iter().enumerate().filter(|(_, i)| i.has_code);
+    // What has the symbol's own name comes first.
+    let own_names = with_code().filter(|(_, i)| !i.other_name);
+    for (number, instance) in own_names.chain(with_code().filter(|(_, i)| i.other_name)) {
         let group = symbols.get(instance.group);
         if let Some(symbol) = instance.symbol.filter(|&s| !group.is_clone(s)) {
             group.symbols[symbol].address.map(|address| described.entry(address).or_insert(number));
@@ -164,7 +167,8 @@ impl Selector<'_, '_, '_> {
         let mut addresses = (0..group.symbols.len()).filter(|&s| counts(s)).filter_map(|s| group.symbols[s].address);
         let Some(first) = addresses.next() else { return Err(Reason::NoDebugInformation) };
         let ambiguous = addresses.any(|a| a != first);
-        let counted = |&&number: &&usize| self.get(number).symbol.is_some_and(counts);
+        let counted =
+            |&&number: &&usize| !self.get(number).other_name && self.get(number).symbol.is_some_and(counts);
         let mut voters: Vec<usize> = candidates.iter().filter(counted).copied().collect();
         if ambiguous {
             return Err(if voters.is_empty() { Reason::NoDebugInformation } else { Reason::Ambiguous });

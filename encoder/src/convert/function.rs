@@ -135,7 +135,8 @@ impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
         }
         let name = self.name(a);
         let group = self.functions.group(name, self.strings);
-        if group.is_none() && origin == RawRef::VOID {
+        let low_pc = a.get(Attr::LowPc).and_then(|v| self.unit.address(v));
+        if group.is_none() && origin == RawRef::VOID && !low_pc.is_some_and(|a| self.functions.has_other_name(a)) {
             return Role::Other;
         }
         let first = self.out.parameters.len() as u32;
@@ -148,7 +149,7 @@ impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
             parameters: (first, first),
             variadic: false,
             declaration: a.flag(Attr::Declaration),
-            low_pc: a.get(Attr::LowPc).and_then(|v| self.unit.address(v)),
+            low_pc,
             ranges: a.get(Attr::Ranges).and_then(|v| self.unit.range_list(v)),
             nocall: a.unsigned(Attr::CallingConvention) == Some(u64::from(gimli::DW_CC_nocall.0)),
         };
