@@ -1,8 +1,8 @@
 //! Folds units into classes: the local types of a unit, bottom up, into the class table.
 //!
 //! A reference to a named struct, union or enum is cut down to its [`Tag`], so a unit is an acyclic graph (the rare
-//! exception: [`super::cycles`]) and each type is interned right after what it refers to. A unit that brings nothing new
-//! leaves nothing behind but the list of the classes it has, from which [`super::versions`] later tells which
+//! exception: `cycles`) and each type is interned right after what it refers to. A unit that brings nothing new
+//! leaves nothing behind but the list of the classes it has, from which `versions` later tells which
 //! definition of an ambiguous tag each unit means.
 //!
 //! Each worker folds its units into a [`Fold`] of its own, without locks; [`Fold::merge`] then joins two. Nothing that

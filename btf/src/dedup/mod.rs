@@ -5,12 +5,15 @@
 //! step:
 //!
 //! 1. [`fold`]: each unit's types become classes, bottom up, with every reference to a named struct, union or enum cut
-//!    down to its tag. This is where millions of types become some ten thousand classes.
-//! 2. [`versions`]: the few tags with more than one definition. Classes that mention one are split by which definition
-//!    their unit means, until nothing splits any more.
+//!    down to its tag. This is where millions of types become some ten thousand classes. `cycles` does the same for the
+//!    cycles that no tag cuts.
+//! 2. `versions`: the few tags with more than one definition. Classes that mention one are split by which definition
+//!    their unit means, until nothing splits any more (`partition`); `evidence` says what the forward declarations of
+//!    such tags mean.
 //! 3. [`resolve`]: forward declarations, the types that the base has, and what is left: the types to write.
+//! 4. [`tags`]: DECL_TAGs, which follow their targets.
 //!
-//! `reference` (tests only) is plain refinement over everything, as slow as it is obvious: the oracle.
+//! `tests/dedup` has the rules as plain refinement over everything, as slow as it is obvious (`oracle.rs`), and compares.
 
 mod cycles;
 mod evidence;

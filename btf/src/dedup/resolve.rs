@@ -7,7 +7,10 @@
 //! defines it) is special. Composites of the base that point to it are the same as the file's, though those point to the
 //! definition: else the module would repeat everything that reaches the declaration (dedup.md 5.5, policy P1). But the
 //! pointer itself, a typedef or a prototype over it is not taken from the base: a module's function that takes the struct
-//! says so.
+//! says so. Precisely: a type of the file is that of the base with the smallest id among those that
+//!
+//! * are equal to it when every forward declaration, also in the base, means what `versions` says, and
+//! * do not lead to a forward declaration that means a definition, other than through a struct or union.
 
 use super::fold::{Fold, Position, Use};
 use super::lists::Lists;

@@ -4,7 +4,8 @@
 //! class, and two records are equal exactly if their words are. The hash only finds candidates; equality is decided on
 //! the words, so a collision costs time and never a type.
 //!
-//! A table stands alone or continues a frozen one, the base's.
+//! A table stands alone or continues a frozen one, the base's; what it found there it remembers, so that a class costs one
+//! look-up however often it comes.
 
 use hashbrown::HashTable;
 
@@ -126,10 +127,16 @@ impl<'b> ClassTable<'b> {
     /// The class of a record, added if it is new.
     pub fn intern(&mut self, record: &[u32]) -> ClassId {
         let hash = hash(record);
-        if let Some(class) = self.find_hashed(record, hash) {
+        if let Some(class) = self.find_own(record, hash) {
             return class;
         }
-        self.push(record, hash)
+        match self.base.and_then(|b| b.find_hashed(record, hash)) {
+            Some(class) => {
+                self.remember(class, hash);
+                class
+            }
+            None => self.push(record, hash),
+        }
     }
 
     /// The class of a record, if it is there.
@@ -138,18 +145,24 @@ impl<'b> ClassTable<'b> {
     }
 
     fn find_hashed(&self, record: &[u32], hash: u32) -> Option<ClassId> {
-        if let Some(found) = self.base.and_then(|b| b.find_hashed(record, hash)) {
-            return Some(found);
-        }
-        let same = |s: &Slot| s.hash == hash && self.records.get((s.class - self.first) as usize) == record;
+        self.find_own(record, hash).or_else(|| self.base.and_then(|b| b.find_hashed(record, hash)))
+    }
+
+    #[inline]
+    fn find_own(&self, record: &[u32], hash: u32) -> Option<ClassId> {
+        let same = |s: &Slot| s.hash == hash && self.get(ClassId(s.class)) == record;
         self.table.find(spread(hash), same).map(|s| ClassId(s.class))
+    }
+
+    fn remember(&mut self, class: ClassId, hash: u32) {
+        self.table.insert_unique(spread(hash), Slot { hash, class: class.0 }, |s| spread(s.hash));
     }
 
     fn push(&mut self, record: &[u32], hash: u32) -> ClassId {
         let class = ClassId(self.end());
         assert!(class.0 < super::cycles::MEMBER_BIT, "more than a billion classes");
         self.records.push_record(record);
-        self.table.insert_unique(spread(hash), Slot { hash, class: class.0 }, |s| spread(s.hash));
+        self.remember(class, hash);
         class
     }
 

@@ -20,16 +20,18 @@ type Draft = (u8, u8, u8, u8);
 type Copy = (u8, Vec<(u8, Draft)>);
 
 fn draft() -> impl Strategy<Value = Draft> {
-    (0u8..40, 0u8..6, 0u8..9, 0u8..9)
+    (0u8..40, 0u8..6, 0u8..24, 0u8..24)
 }
 
 fn copy() -> impl Strategy<Value = Copy> {
-    (0u8..3, vec((0u8..10, draft()), 0..3))
+    (0u8..3, vec((0u8..20, draft()), 0..3))
 }
 
 /// Templates, units, base.
 fn drafts() -> impl Strategy<Value = (Vec<Vec<Draft>>, Vec<Copy>, Option<Copy>)> {
-    (vec(vec(draft(), 1..8), 1..3), vec(copy(), 1..5), proptest::option::of(copy()))
+    let length = prop_oneof![4 => 1usize..8, 1 => 8usize..20];
+    let template = length.prop_flat_map(|n| vec(draft(), n));
+    (vec(template, 1..3), vec(copy(), 1..5), proptest::option::of(copy()))
 }
 
 fn records(input: &mut Input, templates: &[Vec<Draft>], (template, changes): &Copy) -> Records {

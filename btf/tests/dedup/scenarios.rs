@@ -466,6 +466,23 @@ fn d35_order_trap() {
 }
 
 #[test]
+fn d35_beside_a_long_chain_of_ambiguous_structs() {
+    // Each struct of the chain is split by the next, so that many rounds are needed and all tags take part in the last.
+    let chain = |unit: u32, size: u32| {
+        let link = |i| format!("{}: S n{i}/8 {{n:*{}}}\n", unit + i, unit + i + 1);
+        format!("|{unit}\n{}{}: S n30/{size} {{}}\n", (0..30).map(link).collect::<String>(), unit + 30)
+    };
+    let base = "|B\n1: F F ; 2: *1 ; 3: S A/8 {f:2} ; 4: *3 ; 5: S B/8 {a:4}\n";
+    let unit =
+        |l: u32| format!("{}: S F/4 {{}} ; {}: S A/8 {{f:*{l}}} ; {}: S B/8 {{a:*{}}}\n", l, l + 1, l + 2, l + 1);
+    let forward = |l: u32| format!("{}: F F ; {}: S A/8 {{f:*{l}}} ; {}: S B/8 {{a:*{}}}\n", l, l + 1, l + 2, l + 1);
+    let text = base.to_string() + &chain(100, 4) + &unit(150) + &chain(200, 8) + &forward(250);
+    let links = |from: u32| (from..=from + 30).map(|l| l.to_string()).collect::<Vec<_>>().join(" ");
+    let expected = format!("{} 150,250 151,251=3 152,252=5 {}", links(100), links(200));
+    check(&text, &expected, 2 * (31 + 30) + 2);
+}
+
+#[test]
 fn d36_split_forward_defined_by_the_split() {
     let text = "|B\n1: F x ; 2: *1\n|1\n3: S x/1 {} ; 4: T full *3\n|2\n5: F x ; 6: *5 ; 7: T viafwd 6";
     check(text, "3,5 4 6 7", 4).refers(6, &[3]).refers(7, &[6]);
