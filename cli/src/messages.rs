@@ -42,7 +42,7 @@ pub fn print_summary(path: &Path, s: &Summary) {
         "{name}: {} bytes, {} types, {} functions, {} variables from {} types in {} units",
         s.bytes, s.types, s.functions, s.variables, s.types_read, s.units
     );
-    if s.dialect_of_base {
+    if s.has_base {
         line += &format!("; {} types of the base used, {} redefined", s.base_types_used, s.redefined);
     }
     eprintln!("btfgen: {line}");

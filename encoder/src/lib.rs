@@ -149,6 +149,7 @@ fn encode_as<E: Endianity + Send + Sync>(
     summary.degraded = folded.degraded;
     summary.names_changed = folded.names_changed;
     summary.dialect = Some(dialect);
+    summary.has_base = base.is_some();
     summary.dialect_of_base = base.is_some() && options.dialect.is_none();
     if !file.has_symbols() {
         summary.warnings.push("no .symtab: functions and variables are left out".into());

@@ -91,6 +91,8 @@ pub struct Summary {
     pub bytes: usize,
     /// Bytes of its strings.
     pub string_bytes: usize,
+    /// Whether there is a base.
+    pub has_base: bool,
     /// Distinct types of the base that the file uses instead of its own.
     pub base_types_used: usize,
     /// Named types of the file that the base has under the same kind and name, but different.

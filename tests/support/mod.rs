@@ -105,6 +105,13 @@ pub fn compile_with(compiler: &str, folder: &Path, name: &str, source: &str, fla
     folder.join(object)
 }
 
+/// The contents of a section of an ELF file, if it is there.
+pub fn section(file: &Path, name: &str) -> Option<Vec<u8>> {
+    let bytes = std::fs::read(file).expect("file is readable");
+    let elf = dwarf::elf::ElfFile::parse(&bytes).expect("file is ELF");
+    elf.section(name.as_bytes()).map(|s| elf.bytes(s).expect("section is in the file").to_vec())
+}
+
 /// Says on standard error why a test could not look at something. (Shown with `--nocapture`.)
 pub fn skipped(why: &str) {
     eprintln!("SKIPPED: {why}");
