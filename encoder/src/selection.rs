@@ -167,8 +167,7 @@ impl Selector<'_, '_, '_> {
         let mut addresses = (0..group.symbols.len()).filter(|&s| counts(s)).filter_map(|s| group.symbols[s].address);
         let Some(first) = addresses.next() else { return Err(Reason::NoDebugInformation) };
         let ambiguous = addresses.any(|a| a != first);
-        let counted =
-            |&&number: &&usize| !self.get(number).other_name && self.get(number).symbol.is_some_and(counts);
+        let counted = |&&number: &&usize| !self.get(number).other_name && self.get(number).symbol.is_some_and(counts);
         let mut voters: Vec<usize> = candidates.iter().filter(counted).copied().collect();
         if ambiguous {
             return Err(if voters.is_empty() { Reason::NoDebugInformation } else { Reason::Ambiguous });
