@@ -1,6 +1,6 @@
 //! The class table: every distinct record once.
 //!
-//! Records are interned bottom up: the references in a record are [`Ref`] words, so whatever is below it already has its
+//! Records are interned bottom up: the references in a record are [`crate::graph::Ref`] words, so whatever is below it already has its
 //! class, and two records are equal exactly if their words are. The hash only finds candidates; equality is decided on
 //! the words, so a collision costs time and never a type.
 //!

@@ -4,6 +4,7 @@ mod input;
 mod notation;
 mod oracle;
 mod properties;
+mod real;
 mod run;
 mod scale;
 mod scenarios;
