@@ -1,9 +1,11 @@
 //! Names as small numbers: each distinct string once, in layers.
 //!
 //! A [`Strings`] either stands alone or continues a frozen one (the names of the base BTF), which many modules share.
-//! Numbers below the frozen layer's length are its own; new strings get the numbers after it.
-
-use std::hash::{BuildHasher, Hasher};
+//! Numbers below the frozen layer's length are its own; new strings get the numbers after it. The layer on top remembers
+//! what it found in the frozen one, so that a name costs one look-up however often it comes.
+//!
+//! A module brings a million copies of some ten thousand names, and interning them is most of the work of reading it. So
+//! [`Strings::intern_at`] finds the end of a string and hashes it in the same pass, eight bytes at a time.
 
 use hashbrown::HashTable;
 
@@ -36,12 +38,60 @@ pub struct Strings<'b> {
     table: HashTable<Slot>,
 }
 
-/// A fixed seed: nothing about the output may depend on the run.
-fn hash(bytes: &[u8]) -> u32 {
-    let mut hasher = foldhash::fast::FixedState::with_seed(0x6274_6667).build_hasher();
-    hasher.write(bytes);
-    let h = hasher.finish();
+/// Folded multiplication by a fixed number: nothing about the output may depend on the run.
+#[inline(always)]
+fn mix(hash: u64, word: u64) -> u64 {
+    let wide = u128::from(hash ^ word) * 0x9e37_79b9_7f4a_7c15_u128;
+    wide as u64 ^ (wide >> 64) as u64
+}
+
+#[inline(always)]
+fn finish(hash: u64, len: usize) -> u32 {
+    let h = mix(hash, len as u64);
     (h ^ (h >> 32)) as u32
+}
+
+const SEED: u64 = 0x2545_f491_4f6c_dd1d;
+
+/// The hash of a string: of its words of eight bytes, the last one filled up with zeros, and its length.
+fn hash(bytes: &[u8]) -> u32 {
+    let mut h = SEED;
+    let mut words = bytes.chunks_exact(8);
+    for word in &mut words {
+        h = mix(h, u64::from_le_bytes(word.try_into().expect("eight bytes")));
+    }
+    let rest = words.remainder();
+    if !rest.is_empty() {
+        let mut last = [0; 8];
+        last[..rest.len()].copy_from_slice(rest);
+        h = mix(h, u64::from_le_bytes(last));
+    }
+    finish(h, bytes.len())
+}
+
+/// Length and hash of the NUL-terminated string at the start of `data`; None without a NUL.
+#[inline]
+fn scan(data: &[u8]) -> Option<(usize, u32)> {
+    const LOW: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let mut h = SEED;
+    let mut at = 0;
+    while let Some(bytes) = data.get(at..).and_then(|d| d.first_chunk::<8>()) {
+        let word = u64::from_le_bytes(*bytes);
+        // The lowest set bit marks the first byte that is zero.
+        let zero = word.wrapping_sub(LOW) & !word & HIGH;
+        if zero != 0 {
+            let len = (zero.trailing_zeros() / 8) as usize;
+            if len > 0 {
+                h = mix(h, word & ((1 << (8 * len)) - 1));
+            }
+            return Some((at + len, finish(h, at + len)));
+        }
+        h = mix(h, word);
+        at += 8;
+    }
+    let len = at + data[at..].iter().position(|&b| b == 0)?;
+    Some((len, hash(&data[..len])))
 }
 
 /// Spreads the kept 32 bits over the 64 that the table looks at (it takes its tag from the top bits).
@@ -103,26 +153,48 @@ impl<'b> Strings<'b> {
         self.find_hashed(string, hash(string))
     }
 
+    #[inline]
     fn find_hashed(&self, string: &[u8], hash: u32) -> Option<StrId> {
-        if let Some(found) = self.base.and_then(|b| b.find_hashed(string, hash)) {
-            return Some(found);
-        }
+        self.find_own(string, hash).or_else(|| self.base.and_then(|b| b.find_hashed(string, hash)))
+    }
+
+    #[inline]
+    fn find_own(&self, string: &[u8], hash: u32) -> Option<StrId> {
         let same = |s: &Slot| s.hash == hash && self.get(StrId(s.id)) == string;
         self.table.find(spread(hash), same).map(|s| StrId(s.id))
     }
 
     /// The number of a string, which is added if it is new.
     pub fn intern(&mut self, string: &[u8]) -> StrId {
-        let hash = hash(string);
-        if let Some(found) = self.find_hashed(string, hash) {
-            return found;
+        self.intern_hashed(string, hash(string))
+    }
+
+    /// The number of the NUL-terminated string at the start of `data`; None without a NUL.
+    #[inline]
+    pub fn intern_at(&mut self, data: &[u8]) -> Option<StrId> {
+        let (len, hash) = scan(data)?;
+        Some(self.intern_hashed(&data[..len], hash))
+    }
+
+    #[inline]
+    fn intern_hashed(&mut self, string: &[u8], hash: u32) -> StrId {
+        match self.find_own(string, hash) {
+            Some(found) => found,
+            None => self.add(string, hash),
         }
-        let id = self.len();
-        assert!(id < StrId::LIMIT, "more than {} distinct names", StrId::LIMIT);
-        self.bytes.extend_from_slice(string);
-        self.ends.push(self.bytes.len());
-        self.table.insert_unique(spread(hash), Slot { hash, id }, |s| spread(s.hash));
-        StrId(id)
+    }
+
+    /// Adds a string that this layer does not know yet; it may be one of the frozen layer's.
+    fn add(&mut self, string: &[u8], hash: u32) -> StrId {
+        let id = self.base.and_then(|b| b.find_hashed(string, hash)).unwrap_or_else(|| {
+            let id = StrId(self.len());
+            assert!(id.0 < StrId::LIMIT, "more than {} distinct names", StrId::LIMIT);
+            self.bytes.extend_from_slice(string);
+            self.ends.push(self.bytes.len());
+            id
+        });
+        self.table.insert_unique(spread(hash), Slot { hash, id: id.0 }, |s| spread(s.hash));
+        id
     }
 
     /// The table's own strings (not the frozen layer's) in the order of their numbers.
@@ -148,6 +220,23 @@ mod tests {
         assert_eq!((split.get(foo), split.get(bar)), (&b"foo"[..], &b"bar"[..]));
         assert_eq!(split.find(b"baz"), None);
         assert_eq!(split.own().collect::<Vec<_>>(), [(bar, &b"bar"[..])]);
+    }
+
+    #[test]
+    fn scanning_finds_the_end_and_the_same_hash() {
+        let text = b"\0a\0seven77\0eight888\0nine99999\0sixteen_letters_\0tail";
+        let mut at = 0;
+        while let Some((len, found)) = scan(&text[at..]) {
+            assert_eq!(found, hash(&text[at..at + len]), "at {at}");
+            assert_eq!(text[at + len], 0);
+            at += len + 1;
+        }
+        assert_eq!(&text[at..], b"tail");
+        let high = [0x80, 0xff, 1, 0x81, 0, 0x80, 0x80, 0x80, 0x80];
+        assert_eq!(scan(&high), Some((4, hash(&high[..4]))));
+        let mut strings = Strings::new();
+        assert_eq!(strings.intern_at(b"foo\0bar"), Some(strings.intern(b"foo")));
+        assert_eq!(strings.intern_at(b"foo"), None);
     }
 
     #[test]

@@ -192,12 +192,19 @@ impl<'a, E: Endianity> Unit<'a, E> {
     /// A string.
     #[inline]
     pub fn text(&self, text: Text) -> Option<&'a [u8]> {
-        match text {
-            Text::Str(offset) => string_at(self.sections.str, offset),
-            Text::LineStr(offset) => string_at(self.sections.line_str, offset),
-            Text::Inline(offset) => string_at(self.bytes(), offset as u64),
-            Text::Index(_) => string_at(self.sections.str, self.str_offset(text)?),
-        }
+        string_at(self.text_and_rest(text)?, 0)
+    }
+
+    /// The bytes from the start of a string to the end of its section: the string, a NUL, and whatever follows.
+    #[inline]
+    pub fn text_and_rest(&self, text: Text) -> Option<&'a [u8]> {
+        let (section, offset) = match text {
+            Text::Str(offset) => (self.sections.str, offset),
+            Text::LineStr(offset) => (self.sections.line_str, offset),
+            Text::Inline(offset) => (self.bytes(), offset as u64),
+            Text::Index(_) => (self.sections.str, self.str_offset(text)?),
+        };
+        section.get(usize::try_from(offset).ok()?..)
     }
 
     /// Offset in `.debug_str` of a string there.

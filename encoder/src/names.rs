@@ -1,7 +1,9 @@
 //! Names on their way from DWARF to BTF.
 //!
-//! In a linked file a string stands once in `.debug_str`, so its offset tells the name and a table by offset saves
-//! hashing it again. In a relocatable file every unit brings its own copies, and names are interned by content.
+//! In a linked file a string stands once in `.debug_str`, so its offset tells the name, and a small cache by offset saves
+//! hashing most of them: units have the same headers. (A table of all offsets would know every name, and took four times
+//! as long for a kernel: it does not fit the processor's caches.) In a relocatable file every unit brings its own copies,
+//! and names are interned by content.
 //!
 //! Kernels accept letters, digits, `_` and `.` in names (btf-format 5.2). Names of other languages have more; each byte
 //! that is not accepted becomes `_`, so that the type is kept.
@@ -16,11 +18,14 @@ use gimli::Endianity;
 /// Longest name that kernels accept, in bytes (KSYM_NAME_LEN less its NUL).
 pub const MAX_NAME: usize = 511;
 
+/// Entries of the cache by offset, as a power of two: 1 MiB, so that it stays in a core's own cache.
+const RECENT_BITS: u32 = 17;
+
 /// From DWARF strings to [`StrId`]s, with what is needed to do it fast.
 #[derive(Debug, Default)]
 pub struct Names {
-    /// Per offset in `.debug_str` the identifier + 1, or 0. Empty in relocatable files.
-    by_offset: Vec<u32>,
+    /// Recently seen offsets in `.debug_str`, + 1, and their identifiers. Empty for relocatable files.
+    recent: Vec<(u32, StrId)>,
     /// Per string its form as an identifier + 1, or 0.
     identifier: Vec<u32>,
     /// Names that had to be changed.
@@ -28,26 +33,27 @@ pub struct Names {
 }
 
 impl Names {
-    /// For a linked file with a `.debug_str` of so many bytes (0: intern by content).
-    pub fn new(debug_str: usize) -> Names {
-        Names { by_offset: vec![0; debug_str], ..Names::default() }
+    /// For a linked file, or for a relocatable one.
+    pub fn new(linked: bool) -> Names {
+        let size = if linked { 1 << RECENT_BITS } else { 0 };
+        Names { recent: vec![(0, StrId::EMPTY); size], ..Names::default() }
     }
 
     /// A name that a kernel accepts.
     #[inline]
     pub fn identifier<E: Endianity>(&mut self, strings: &mut Strings<'_>, unit: &Unit<'_, E>, text: Text) -> StrId {
         let offset = match unit.str_offset(text) {
-            Some(offset) if offset < self.by_offset.len() as u64 => offset as usize,
-            _ => return self.intern_identifier(strings, unit.text(text).unwrap_or(b"")),
+            Some(offset) if !self.recent.is_empty() && offset < u64::from(u32::MAX) => offset as u32,
+            _ => return self.intern_identifier(strings, unit.text_and_rest(text)),
         };
-        match self.by_offset[offset] {
-            0 => {
-                let id = self.intern_identifier(strings, unit.text(text).unwrap_or(b""));
-                self.by_offset[offset] = id.0 + 1;
-                id
-            }
-            known => StrId(known - 1),
+        let slot = (offset.wrapping_mul(0x9e37_79b9) >> (32 - RECENT_BITS)) as usize;
+        let (known, id) = self.recent[slot];
+        if known == offset + 1 {
+            return id;
         }
+        let id = self.intern_identifier(strings, unit.text_and_rest(text));
+        self.recent[slot] = (offset + 1, id);
+        id
     }
 
     /// Any text: names of base types, tags.
@@ -55,27 +61,29 @@ impl Names {
         strings.intern(unit.text(text).unwrap_or(b""))
     }
 
-    fn intern_identifier(&mut self, strings: &mut Strings<'_>, name: &[u8]) -> StrId {
-        let raw = strings.intern(name);
-        let index = raw.0 as usize;
-        if self.identifier.len() <= index {
+    #[inline]
+    fn intern_identifier(&mut self, strings: &mut Strings<'_>, text: Option<&[u8]>) -> StrId {
+        let raw = text.and_then(|t| strings.intern_at(t)).unwrap_or_default();
+        match self.identifier.get(raw.0 as usize) {
+            Some(&known) if known != 0 => StrId(known - 1),
+            _ => self.new_identifier(strings, raw),
+        }
+    }
+
+    #[cold]
+    fn new_identifier(&mut self, strings: &mut Strings<'_>, raw: StrId) -> StrId {
+        let id = match accepted(strings.get(raw)) {
+            Cow::Borrowed(_) => raw,
+            Cow::Owned(changed) => {
+                self.changed += 1;
+                strings.intern(&changed)
+            }
+        };
+        if self.identifier.len() <= raw.0 as usize {
             self.identifier.resize(strings.len() as usize, 0);
         }
-        if self.identifier[index] == 0 {
-            let accepted = accepted(name);
-            let id = match accepted {
-                Cow::Borrowed(_) => raw,
-                Cow::Owned(changed) => {
-                    self.changed += 1;
-                    strings.intern(&changed)
-                }
-            };
-            if self.identifier.len() <= index {
-                self.identifier.resize(strings.len() as usize, 0);
-            }
-            self.identifier[index] = id.0 + 1;
-        }
-        StrId(self.identifier[index] - 1)
+        self.identifier[raw.0 as usize] = id.0 + 1;
+        id
     }
 }
 

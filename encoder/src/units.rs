@@ -133,7 +133,7 @@ impl<'a> Worker<'a> {
                 types_read: 0,
                 excluded: 0,
             },
-            names: Names::default(),
+            names: Names::new(job.linked),
             functions: FunctionNames::new(job.symbols),
             types: UnitTypes::default(),
             plans: PlansBuffer::default(),
@@ -150,9 +150,6 @@ impl<'a> Worker<'a> {
         let mut worker = Worker::new(job);
         let mut error: Option<(usize, Error)> = None;
         while let Some(&number) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
-            if worker.types_read() == 0 && job.linked {
-                worker.names = Names::new(job.sections.str.len());
-            }
             if let Err(e) = worker.unit(job, number) {
                 if error.as_ref().is_none_or(|(first, _)| number < *first) {
                     error = Some((number, e));
@@ -162,10 +159,6 @@ impl<'a> Worker<'a> {
         }
         worker.folded.names_changed = worker.names.changed;
         (worker, error)
-    }
-
-    fn types_read(&self) -> u64 {
-        self.folded.types_read
     }
 
     fn unit<E: Endianity>(&mut self, job: &Job<'a, E>, number: usize) -> Result<()> {
