@@ -42,7 +42,7 @@ impl Dialect {
         }
         let decide = |yes: bool, no: bool, default: bool| if yes { true } else { !no && default };
         Dialect {
-            nested_arrays: seen.nested,
+            nested_arrays: seen.nested || seen.maybe_nested && seen.arrays < FEW_ARRAYS && otherwise.nested_arrays,
             enum64: decide(seen.enum64, seen.wide_enum, otherwise.enum64),
             enum_sign: decide(seen.signed_enum, seen.high_value, otherwise.enum_sign),
             float: decide(seen.float, seen.float_as_int, otherwise.float),
@@ -69,7 +69,9 @@ impl fmt::Display for Dialect {
 /// What was seen in a base.
 #[derive(Default)]
 struct Traces {
+    arrays: usize,
     nested: bool,
+    maybe_nested: bool,
     enum64: bool,
     wide_enum: bool,
     signed_enum: bool,
@@ -82,7 +84,14 @@ impl Traces {
     fn look_at(&mut self, record: &[u32], base: &Base<'_>) {
         let head = Head::of(record);
         match head.kind {
-            Kind::Array => self.nested |= is_nested_array(record, base),
+            Kind::Array => {
+                self.arrays += 1;
+                match is_nested_array(record, base) {
+                    Some(true) => self.nested = true,
+                    None => self.maybe_nested = true,
+                    Some(false) => {}
+                }
+            }
             Kind::Enum64 => self.enum64 = true,
             Kind::Enum => {
                 self.wide_enum |= record[2] == 8;
@@ -112,11 +121,15 @@ impl Traces {
     }
 }
 
+/// A base with so many ARRAYs has arrays of arrays of other sizes than vectors have, too (a kernel has 90 in 3,300).
+const FEW_ARRAYS: usize = 500;
+
 /// An ARRAY directly in an ARRAY. An array of vectors looks the same in both dialects (encoding-1.32), so an inner array
-/// of scalars of 8, 16, 32 or 64 bytes does not count.
-fn is_nested_array(record: &[u32], base: &Base<'_>) -> bool {
-    let Some(inner) = base.record(TypeId(record[3])).filter(|r| Head::of(r).kind == Kind::Array) else { return false };
+/// of scalars of 8, 16, 32 or 64 bytes tells nothing.
+fn is_nested_array(record: &[u32], base: &Base<'_>) -> Option<bool> {
+    let inner = base.record(TypeId(record[3])).filter(|r| Head::of(r).kind == Kind::Array);
+    let Some(inner) = inner else { return Some(false) };
     let scalar = base.record(TypeId(inner[3])).filter(|r| matches!(Head::of(r).kind, Kind::Int | Kind::Float));
     let bytes = scalar.map(|s| u64::from(s[2]) * u64::from(inner[5]));
-    !matches!(bytes, Some(8 | 16 | 32 | 64))
+    (!matches!(bytes, Some(8 | 16 | 32 | 64))).then_some(true)
 }

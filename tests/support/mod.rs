@@ -4,6 +4,7 @@
 #![allow(dead_code)]
 
 pub mod bytes;
+pub mod folder;
 pub mod text;
 
 use std::ffi::OsStr;
