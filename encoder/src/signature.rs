@@ -63,7 +63,7 @@ impl<'t, 'b> Signatures<'t, 'b> {
             });
             match missing {
                 // A cycle without a tag: whatever is still open counts as void.
-                Some(c) if work.contains(&c) && self.classes.has_cycles() => {
+                Some(c) if self.classes.has_cycles() && work.contains(&c) => {
                     let void = self.number(vec![]);
                     self.of_class.insert(c, void);
                 }
