@@ -4,7 +4,7 @@ use btf::base::Base;
 use btf::dedup::fold::Use;
 use btf::dedup::resolve::{Resolution, Target};
 use btf::dedup::tags::{self, DeclTag};
-use btf::graph::{Head, Records, Tag, is_forward, refs};
+use btf::graph::{Head, Records, Tag, is_forward, map_refs, refs};
 use btf::header::Endian;
 use btf::ids::TypeId;
 use btf::kind::Kind;
@@ -72,6 +72,7 @@ pub fn assemble(
 
     let mut summary = Summary { ambiguous_tags: resolution.ambiguous_tags, ..Summary::default() };
     let mut out = Output { records: resolution.records.clone(), tags: Vec::new() };
+    folded.degraded.members += stand_in_for_void(&mut out.records);
     if parts.options.features.decl_tag {
         out.tags = folded.tags.resolve(&folded.fold, &resolution);
     }
@@ -183,6 +184,29 @@ impl Output {
     fn push(&mut self, head: Head, name: StrId, word2: Target, trailer: &[u32]) -> Target {
         Target::Own(self.records.push(head, name, word2.word(), trailer) as u32)
     }
+}
+
+/// Gives members and array elements without a type (`nullptr_t`, references that lead nowhere) an empty struct: kernels
+/// refuse void there. Returns how many types had such.
+fn stand_in_for_void(records: &mut Records) -> u64 {
+    let void = Target::Base(TypeId::VOID).word();
+    let is_whole = |r: &[u32]| matches!(Head::of(r).kind, Kind::Struct | Kind::Union | Kind::Array);
+    let lacking: Vec<usize> = records
+        .iter()
+        .enumerate()
+        .filter(|(_, r)| is_whole(r) && refs(r).any(|word| word == void))
+        .map(|(index, _)| index)
+        .collect();
+    if lacking.is_empty() {
+        return 0;
+    }
+    let empty = [head(Kind::Struct).word(), StrId::EMPTY.0, 0];
+    let found = records.iter().position(|r| r == empty);
+    let stand_in = Target::Own(found.unwrap_or_else(|| records.push_record(&empty)) as u32).word();
+    for &index in &lacking {
+        map_refs(records.get_mut(index), |word| if word == void { stand_in } else { word });
+    }
+    lacking.len() as u64
 }
 
 /// Size of a type in bytes; 0 if it has none.

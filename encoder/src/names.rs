@@ -30,6 +30,8 @@ pub struct Names {
     identifier: Vec<u32>,
     /// Names that had to be changed.
     pub changed: u64,
+    /// A string was not where DWARF says.
+    pub missing: bool,
 }
 
 impl Names {
@@ -58,12 +60,16 @@ impl Names {
 
     /// Any text: names of base types, tags.
     pub fn free<E: Endianity>(&mut self, strings: &mut Strings<'_>, unit: &Unit<'_, E>, text: Text) -> StrId {
-        strings.intern(unit.text(text).unwrap_or(b""))
+        let text = unit.text(text);
+        self.missing |= text.is_none();
+        strings.intern(text.unwrap_or(b""))
     }
 
     #[inline]
     fn intern_identifier(&mut self, strings: &mut Strings<'_>, text: Option<&[u8]>) -> StrId {
-        let raw = text.and_then(|t| strings.intern_at(t)).unwrap_or_default();
+        let raw = text.and_then(|t| strings.intern_at(t));
+        self.missing |= raw.is_none();
+        let raw = raw.unwrap_or_default();
         match self.identifier.get(raw.0 as usize) {
             Some(&known) if known != 0 => StrId(known - 1),
             _ => self.new_identifier(strings, raw),

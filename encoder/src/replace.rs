@@ -35,7 +35,7 @@ use std::fs::{self, File, Metadata, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, XattrFlags};
@@ -267,11 +267,17 @@ fn create_temp(target: &Path, mode: u32) -> Result<NamedTempFile, ReplaceError> 
     let name = target.file_name().unwrap_or_default();
     remove_stale(dir, name);
     for _ in 0..ATTEMPTS {
+        // The operating system's error is kept apart, since tempfile adds the random name, which tells nobody anything.
+        let mut cause = None;
+        let open = |path: &Path| {
+            let options = OpenOptions::new().read(true).write(true).create_new(true).mode(mode).open(path);
+            options.inspect_err(|e| cause = e.raw_os_error())
+        };
         let temp = tempfile::Builder::new()
             .prefix(&temp_prefix(name))
             .rand_bytes(TEMP_RANDOM)
-            .permissions(Permissions::from_mode(mode))
-            .tempfile_in(dir)
+            .make_in(dir, open)
+            .map_err(|e| cause.map_or(e, io::Error::from_raw_os_error))
             .map_err(failed("create a temporary file in", dir))?;
         if claim(temp.as_file()).map_err(failed("lock", temp.path()))? {
             return Ok(temp);

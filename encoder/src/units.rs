@@ -191,6 +191,10 @@ impl<'a> Worker<'a> {
             variables: job.data.is_some(),
         };
         walk::walk(&unit, &self.plans, &mut converter)?;
+        if std::mem::take(&mut self.names.missing) {
+            let text = "a name lies outside of the section of strings, which is cut short or damaged".into();
+            return Err(at_unit(ErrorKind::Input, &unit, text));
+        }
         if let Some(foreign) = self.types.foreign {
             return Err(unsupported(&unit, foreign_text(foreign)));
         }
@@ -236,6 +240,10 @@ fn foreign_text(foreign: Foreign) -> String {
 }
 
 fn unsupported<E: Endianity>(unit: &Unit<'_, E>, text: String) -> Error {
+    at_unit(ErrorKind::Unsupported, unit, text)
+}
+
+fn at_unit<E: Endianity>(kind: ErrorKind, unit: &Unit<'_, E>, text: String) -> Error {
     let name = String::from_utf8_lossy(unit.name);
-    Error::new(ErrorKind::Unsupported, format!(".debug_info+{:#x}: unit {name}: {text}", unit.header.offset))
+    Error::new(kind, format!(".debug_info+{:#x}: unit {name}: {text}", unit.header.offset))
 }

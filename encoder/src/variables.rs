@@ -1,6 +1,7 @@
 //! Per-CPU variables and their data section (encoding 4).
 
 use btf::dedup::fold::{Fold, Renumbering, Use};
+use btf::graph::Ref;
 use btf::map::FixedMap;
 use btf::strings::{StrId, Strings};
 use dwarf::elf::ElfFile;
@@ -85,12 +86,16 @@ pub fn collect(out: &mut Vec<Variable>, unit: u32, types: &UnitTypes, section: &
             continue;
         }
         let Ok(section_offset) = u32::try_from(offset) else { continue };
+        let used = fold.used(types.local(target.0));
+        if used.reference == Ref::Void {
+            continue; // kernels refuse that
+        }
         let tag = |t: &&crate::convert::RawTag| t.tagged == Tagged::Variable(number);
         out.push(Variable {
             unit,
             offset: variable.offset,
             name,
-            used: fold.used(types.local(target.0)),
+            used,
             external: variable.external || declared.is_some_and(|d| d.external),
             section_offset,
             symbol_size: symbol_size.unwrap_or(0),

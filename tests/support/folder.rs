@@ -120,10 +120,13 @@ impl Folder {
                 let path = entry.expect("entry is readable").path();
                 let metadata = fs::symlink_metadata(&path).expect("entry is there");
                 let bytes = if metadata.is_file() { fs::read(&path).unwrap_or_default() } else { Vec::new() };
+                // A folder's time changes with temporary files, which nobody minds.
+                let mut time = (metadata.mtime(), metadata.mtime_nsec());
                 if metadata.is_dir() {
                     folders.push(path.clone());
+                    time = (0, 0);
                 }
-                let state = (bytes, metadata.mode(), metadata.mtime(), metadata.mtime_nsec(), metadata.ino());
+                let state = (bytes, metadata.mode(), time.0, time.1, metadata.ino());
                 all.insert(path.strip_prefix(self.path()).expect("it is in the folder").to_owned(), state);
             }
         }

@@ -133,6 +133,11 @@ impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
             members.retain(|m| m.bit_size == 0);
             kflag = false;
         }
+        // Beyond the end: sizes that are computed at run time (a GNU C struct with an array of variable length) are 0.
+        let end = open.size.saturating_mul(8);
+        if members.last().is_some_and(|m| m.bit_offset > end) {
+            members.retain(|m| m.bit_offset <= end);
+        }
         members.retain(|m| m.bit_offset <= u64::from(u32::MAX) && m.bit_size < 256);
         members.truncate(MAX_PORTABLE_VLEN as usize);
         self.out.degraded.members += (before - members.len()) as u64;
