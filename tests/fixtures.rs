@@ -201,8 +201,8 @@ fn module_has_its_own_and_nothing_else() {
     );
     // No copy of anything that the kernel has, not even of the structs that refer to what only the module completes.
     let base = fixtures.base_lines();
-    let in_both = lines.iter().filter(|l| base.contains(l) && !l.starts_with("FUNC "));
-    assert_eq!(in_both.collect::<Vec<_>>(), [&String::new(); 0]);
+    let in_both = lines.iter().find(|l| base.contains(l) && !l.starts_with("FUNC "));
+    assert_eq!(in_both, None);
     expect_not(&lines, &["STRUCT task_struct", "STRUCT device", "STRUCT sk_buff", "TYPEDEF u32", "INT", "FWD"]);
     assert!(fixtures.module_said.contains(" 0 redefined"), "{}", fixtures.module_said);
     assert!(fixtures.module_said.contains("(of the base, following it)"), "{}", fixtures.module_said);

@@ -30,7 +30,7 @@ impl Blob {
     /// Adds an INT (btf.rst 2.2.1), signed.
     pub fn int(&mut self, name: &str, bytes: u32) -> &mut Blob {
         let name = self.name(name);
-        self.words(&[name, 1 << 24, bytes, 1 << 24 | bytes * 8])
+        self.words(&[name, 1 << 24, bytes, (1 << 24) | (bytes * 8)])
     }
 
     /// The bytes, with a header of 24 bytes (btf.rst 2).

@@ -1,0 +1,17 @@
+// An enum that the module declares only is the base's; one that both define differently is the module's own.
+// cc: gcc
+// base: K
+// units: M
+// link: rel
+// expect: STRUCT m size=16 { known: *enum known @0; changed: enum changed @64 }
+// expect: ENUM changed size=4 { C1=1, C2=2 }
+// expect-not: ENUM known
+// stderr: 1 redefined
+#ifdef K
+enum known { K1 } k;
+enum changed { C1 = 1 } c;
+#else
+enum known;
+enum changed { C1 = 1, C2 };
+struct m { enum known *known; enum changed changed; } m;
+#endif
