@@ -8,11 +8,12 @@ use std::cell::Cell;
 
 use crate::dedup::fold::{Fold, Local};
 use crate::dedup::table::ClassTable;
-use crate::graph::{ClassId, Head, Records, Tag, is_forward, map_names, map_refs};
+use crate::graph::{ClassId, Head, Records, Tag, TagKind, is_forward, map_names};
 use crate::ids::{StrOff, TypeId};
 use crate::kind::Kind;
 use crate::map::FixedMap;
-use crate::strings::{StrId, Strings};
+use crate::needed::{Need, needed};
+use crate::strings::{self, StrId, Strings};
 use crate::view::BtfView;
 
 /// A base BTF, indexed for deduplication; see the module's documentation.
@@ -20,7 +21,11 @@ use crate::view::BtfView;
 pub struct Base<'a> {
     view: &'a BtfView<'a>,
     fold: Fold<'static>,
-    /// Per type id (from 1) its class; `None` for FUNC, VAR, DATASEC and DECL_TAG.
+    /// Per type id its number among the types that are indexed, from 1; 0 for those that are not.
+    numbers: Vec<u32>,
+    /// The ids of the types that are indexed, ascending.
+    type_ids: Vec<TypeId>,
+    /// Per indexed type its class; `None` for FUNC, VAR, DATASEC and DECL_TAG.
     class_of: Vec<Option<ClassId>>,
     /// Per class its type ids, smallest first: (first, index into `more` + 1 or 0).
     ids: Vec<(TypeId, u32)>,
@@ -34,6 +39,8 @@ pub struct Base<'a> {
     offsets: Vec<StrOff>,
     decl_tags: FixedMap<DeclTag, TypeId>,
     dangling: usize,
+    /// Everything is indexed, not only what one file needs.
+    complete: bool,
 }
 
 /// What makes two DECL_TAGs the same: the target, the member or parameter (-1: the whole), the text, the kflag.
@@ -52,17 +59,52 @@ pub struct DeclTag {
 impl<'a> Base<'a> {
     /// Indexes a base. References to types or names that do not exist count as void or anonymous.
     pub fn new(view: &'a BtfView<'a>) -> Base<'a> {
-        let mut fold = Fold::new(None);
+        let mut fold = Fold::for_base();
         let mut offsets = vec![StrOff::EMPTY];
-        let mut memo = intern_strings(view, &mut fold.strings, &mut offsets);
+        let memo = intern_strings(view, &mut fold.strings, &mut offsets);
+        Base::index(view, fold, offsets, memo, None)
+    }
+
+    /// Indexes what a file can use that has no other names than these. For one small file that is much less work; the
+    /// result is the same.
+    pub fn for_names(view: &'a BtfView<'a>, names: &Strings<'_>) -> Base<'a> {
+        let need = needed(view, names);
+        let memo = Memo { ids: Vec::new(), end: view.str_end(), dangling: 0 };
+        Base::index(view, Fold::for_base(), vec![StrOff::EMPTY], memo, Some(&need))
+    }
+
+    fn index(
+        view: &'a BtfView<'a>,
+        mut fold: Fold<'static>,
+        mut offsets: Vec<StrOff>,
+        mut memo: Memo,
+        need: Option<&[Need]>,
+    ) -> Base<'a> {
         let mut records = Records::default();
         let mut decl_tags = FixedMap::default();
         let mut words = Vec::new();
         let endian = view.endian();
+        let mut numbers = vec![0; view.end_id().index()];
+        let mut type_ids = Vec::new();
         // All levels of a base that is a split BTF itself.
         for id in (1..view.end_id().0).map(TypeId) {
-            let Some(t) = view.get(id) else { continue };
+            let need = need.map_or(Need::All, |n| n[id.index()]);
+            let Some(t) = view.get(id).filter(|_| need != Need::Nothing) else { continue };
+            type_ids.push(id);
+            numbers[id.index()] = type_ids.len() as u32;
             words.clear();
+            match need {
+                Need::Tag(kind) => {
+                    let name = memo.id(view, &mut fold.strings, &mut offsets, t.name_off());
+                    let (kind, kflag) = match kind {
+                        TagKind::Struct | TagKind::Union => (Kind::Fwd, kind == TagKind::Union),
+                        TagKind::Enum => (Kind::Enum, false),
+                    };
+                    records.push(Head { kind, kflag }, name, 0, &[]);
+                    continue;
+                }
+                Need::All | Need::Nothing => {}
+            }
             words.extend(t.bytes().chunks_exact(4).map(|b| endian.u32([b[0], b[1], b[2], b[3]])));
             words[0] = Head { kind: t.kind(), kflag: t.kflag() }.word();
             words[1] = t.name_off().0;
@@ -81,10 +123,10 @@ impl<'a> Base<'a> {
         }
         let count = records.len() as u32;
         let dangling = Cell::new(memo.dangling);
-        let local = |id: u32| match id.checked_sub(1) {
-            None => Local::Void,
-            Some(index) if index < count => Local::Type(index),
-            Some(_) => {
+        let local = |id: u32| match numbers.get(id as usize).map(|n| n.checked_sub(1)) {
+            Some(Some(number)) => Local::Type(number),
+            Some(None) => Local::Void, // void, or what is not needed and nothing that is needed refers to
+            None => {
                 dangling.set(dangling.get() + 1);
                 Local::Void
             }
@@ -92,6 +134,8 @@ impl<'a> Base<'a> {
         fold.fold(0, &records, local);
         let mut base = Base {
             view,
+            numbers,
+            type_ids,
             class_of: (0..count).map(|i| fold.class(i)).collect(),
             ids: vec![(TypeId::VOID, 0); fold.classes.end() as usize],
             more: Vec::new(),
@@ -103,6 +147,7 @@ impl<'a> Base<'a> {
             offsets,
             decl_tags,
             dangling: dangling.get(),
+            complete: need.is_none(),
         };
         base.index_ids();
         base.index_tags();
@@ -119,7 +164,7 @@ impl<'a> Base<'a> {
                     self.more.push(*slot);
                     self.more.len() as u32
                 };
-                *slot = (TypeId(i as u32 + 1), next);
+                *slot = (self.type_ids[i], next);
             }
         }
     }
@@ -151,14 +196,6 @@ impl<'a> Base<'a> {
         self.dangling
     }
 
-    /// Bytes of a `long`, which on Linux are those of a pointer, if the base has that type.
-    pub fn word_size(&self) -> Option<u32> {
-        let names = [&b"long unsigned int"[..], b"unsigned long", b"long int", b"long"];
-        let names = names.map(|n| self.fold.strings.find(n));
-        let long = |r: &&[u32]| Head::of(r).kind == Kind::Int && names.contains(&Some(StrId(r[1])));
-        self.records.iter().find(long).map(|r| r[2])
-    }
-
     /// The base's names.
     pub fn strings(&self) -> &Strings<'static> {
         &self.fold.strings
@@ -169,9 +206,16 @@ impl<'a> Base<'a> {
         &self.fold.classes
     }
 
-    /// Offset of a name in the base's strings.
-    pub fn offset(&self, name: StrId) -> Option<StrOff> {
-        self.offsets.get(name.0 as usize).copied()
+    /// The smallest offset of a name in the base's strings. Use [`Base::find_offsets`] where this does not know it.
+    pub(crate) fn offset(&self, name: StrId) -> Option<StrOff> {
+        self.offsets.get(name.0 as usize).copied().filter(|_| self.complete)
+    }
+
+    /// The smallest offsets in the base's strings of names of which [`Base::offset`] knows nothing; None for those that the
+    /// base does not have.
+    pub(crate) fn find_offsets(&self, names: &[&[u8]]) -> Vec<Option<StrOff>> {
+        // Where everything is indexed, there is nothing else to find.
+        if self.complete { vec![None; names.len()] } else { strings::find_all(self.view, names) }
     }
 
     /// The type ids of a class, smallest first.
@@ -182,12 +226,16 @@ impl<'a> Base<'a> {
 
     /// The class of a type; `None` for FUNC, VAR, DATASEC, DECL_TAG and for ids that do not exist.
     pub fn class(&self, id: TypeId) -> Option<ClassId> {
-        id.index().checked_sub(1).and_then(|i| self.class_of.get(i).copied()).flatten()
+        self.number(id).and_then(|i| self.class_of[i])
     }
 
     /// The record of a type; its references are type ids.
     pub fn record(&self, id: TypeId) -> Option<&[u32]> {
-        id.index().checked_sub(1).filter(|&i| i < self.records.len()).map(|i| self.records.get(i))
+        self.number(id).map(|i| self.records.get(i))
+    }
+
+    fn number(&self, id: TypeId) -> Option<usize> {
+        (*self.numbers.get(id.index())? as usize).checked_sub(1)
     }
 
     /// The distinct definitions of a tag.
@@ -215,29 +263,22 @@ impl<'a> Base<'a> {
         self.decl_tags.get(&tag).copied()
     }
 
-    /// Number of types.
+    /// Number of types, also of those that are not indexed.
     pub fn type_count(&self) -> u32 {
-        self.records.len() as u32
+        self.numbers.len() as u32 - 1
     }
 
-    /// All records, in the order of their ids from 1; references are type ids.
-    pub fn records(&self) -> &Records {
-        &self.records
-    }
-
-    /// A copy of a record with its references replaced.
-    pub fn mapped(&self, id: TypeId, f: impl FnMut(u32) -> u32) -> Option<Vec<u32>> {
-        self.record(id).map(|r| {
-            let mut record = r.to_vec();
-            map_refs(&mut record, f);
-            record
-        })
+    /// The types that are indexed, ascending, with their records; references are type ids.
+    pub fn records(&self) -> impl Iterator<Item = (TypeId, &[u32])> {
+        self.type_ids.iter().copied().zip(self.records.iter())
     }
 }
 
-/// From string offsets to numbers; 0 is not known yet, since the empty string never asks.
+/// From string offsets to numbers.
 struct Memo {
+    /// Per offset its number; 0 is not known yet, since the empty string never asks. Empty if few will ask.
     ids: Vec<u32>,
+    end: StrOff,
     /// Offsets asked for that are outside of the strings.
     dangling: usize,
 }
@@ -250,18 +291,19 @@ impl Memo {
         offsets: &mut Vec<StrOff>,
         offset: StrOff,
     ) -> StrId {
-        match self.ids.get(offset.0 as usize) {
-            None => {
-                self.dangling += 1;
-                StrId::EMPTY
-            }
-            Some(&id) if id != 0 => StrId(id),
-            Some(_) => {
-                let id = intern(strings, offsets, view.string(offset).unwrap_or(b""), offset);
-                self.ids[offset.0 as usize] = id.0;
-                id
-            }
+        if offset >= self.end {
+            self.dangling += usize::from(offset != StrOff::EMPTY);
+            return StrId::EMPTY;
         }
+        match self.ids.get(offset.0 as usize) {
+            Some(&id) if id != 0 => return StrId(id),
+            _ => {}
+        }
+        let id = intern(strings, offsets, view.string(offset).unwrap_or(b""), offset);
+        if let Some(known) = self.ids.get_mut(offset.0 as usize) {
+            *known = id.0;
+        }
+        id
     }
 }
 
@@ -291,5 +333,5 @@ fn intern_strings(view: &BtfView<'_>, strings: &mut Strings<'static>, offsets: &
             at += string.len() + 1;
         }
     }
-    Memo { ids: memo, dangling: 0 }
+    Memo { ids: memo, end: view.str_end(), dangling: 0 }
 }

@@ -6,10 +6,8 @@
 
 use std::fmt;
 
-use crate::base::Base;
-use crate::graph::Head;
-use crate::ids::TypeId;
 use crate::kind::Kind;
+use crate::view::{BtfView, TypeView};
 
 /// How an encoder writes what can be written in more than one way.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -35,18 +33,16 @@ impl Dialect {
 
     /// Reads the dialect off a base. A trait without a trace is as in `otherwise`, except that a base without nested
     /// arrays has flat ones: nearly every kernel was encoded that way, and a kernel has multi-dimensional arrays.
-    pub fn of(base: &Base<'_>, otherwise: Dialect) -> Dialect {
+    pub fn of(base: &BtfView<'_>, otherwise: Dialect) -> Dialect {
         let mut seen = Traces::default();
-        for record in base.records().iter() {
-            seen.look_at(record, base);
-        }
+        base.types().for_each(|(_, t)| seen.look_at(t, base));
         let decide = |yes: bool, no: bool, default: bool| if yes { true } else { !no && default };
         Dialect {
             nested_arrays: seen.nested || seen.maybe_nested && seen.arrays < FEW_ARRAYS && otherwise.nested_arrays,
             enum64: decide(seen.enum64, seen.wide_enum, otherwise.enum64),
             enum_sign: decide(seen.signed_enum, seen.high_value, otherwise.enum_sign),
             float: decide(seen.float, seen.float_as_int, otherwise.float),
-            type_tag: otherwise.type_tag,
+            type_tag: decide(seen.type_tag, false, otherwise.type_tag),
         }
     }
 }
@@ -78,15 +74,15 @@ struct Traces {
     high_value: bool,
     float: bool,
     float_as_int: bool,
+    type_tag: bool,
 }
 
 impl Traces {
-    fn look_at(&mut self, record: &[u32], base: &Base<'_>) {
-        let head = Head::of(record);
-        match head.kind {
+    fn look_at(&mut self, t: TypeView<'_>, base: &BtfView<'_>) {
+        match t.kind() {
             Kind::Array => {
                 self.arrays += 1;
-                match is_nested_array(record, base) {
+                match is_nested_array(t, base) {
                     Some(true) => self.nested = true,
                     None => self.maybe_nested = true,
                     Some(false) => {}
@@ -94,15 +90,15 @@ impl Traces {
             }
             Kind::Enum64 => self.enum64 = true,
             Kind::Enum => {
-                self.wide_enum |= record[2] == 8;
-                self.signed_enum |= head.kflag;
-                self.high_value |= !head.kflag && record[3..].iter().skip(1).step_by(2).any(|&v| v >> 31 != 0);
+                self.wide_enum |= t.size_or_type() == 8;
+                self.signed_enum |= t.kflag();
+                self.high_value |= !t.kflag() && t.enumerators().any(|e| e.lo >> 31 != 0);
             }
             Kind::Float => self.float = true,
             Kind::Int => {
-                let name = base.strings().get(crate::strings::StrId(record[1]));
-                self.float_as_int |= name == b"float" || name == b"double";
+                self.float_as_int |= matches!(base.string(t.name_off()), Some(b"float" | b"double"));
             }
+            Kind::TypeTag => self.type_tag |= !t.kflag(),
             Kind::Ptr
             | Kind::Struct
             | Kind::Union
@@ -115,8 +111,7 @@ impl Traces {
             | Kind::FuncProto
             | Kind::Var
             | Kind::Datasec
-            | Kind::DeclTag
-            | Kind::TypeTag => {}
+            | Kind::DeclTag => {}
         }
     }
 }
@@ -126,10 +121,11 @@ const FEW_ARRAYS: usize = 500;
 
 /// An ARRAY directly in an ARRAY. An array of vectors looks the same in both dialects (encoding-1.32), so an inner array
 /// of scalars of 8, 16, 32 or 64 bytes tells nothing.
-fn is_nested_array(record: &[u32], base: &Base<'_>) -> Option<bool> {
-    let inner = base.record(TypeId(record[3])).filter(|r| Head::of(r).kind == Kind::Array);
-    let Some(inner) = inner else { return Some(false) };
-    let scalar = base.record(TypeId(inner[3])).filter(|r| matches!(Head::of(r).kind, Kind::Int | Kind::Float));
-    let bytes = scalar.map(|s| u64::from(s[2]) * u64::from(inner[5]));
+fn is_nested_array(t: TypeView<'_>, base: &BtfView<'_>) -> Option<bool> {
+    let Some(inner) = t.array().and_then(|a| base.get(a.elem)).and_then(|inner| inner.array()) else {
+        return Some(false);
+    };
+    let scalar = base.get(inner.elem).filter(|t| matches!(t.kind(), Kind::Int | Kind::Float));
+    let bytes = scalar.map(|s| u64::from(s.size_or_type()) * u64::from(inner.nelems));
     (!matches!(bytes, Some(8 | 16 | 32 | 64))).then_some(true)
 }

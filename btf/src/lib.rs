@@ -11,6 +11,7 @@ pub mod header;
 pub mod ids;
 pub mod kind;
 pub mod map;
+mod needed;
 pub mod strings;
 #[cfg(test)]
 mod testing;

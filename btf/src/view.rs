@@ -71,6 +71,13 @@ impl<'a> BtfView<'a> {
         Ok(BtfView { data, header, types, strings, offsets, base, first_id, str_start })
     }
 
+    /// Bytes of a `long`, which on Linux are those of a pointer, if there is that type.
+    pub fn word_size(&self) -> Option<u32> {
+        let long = |name: &[u8]| matches!(name, b"long unsigned int" | b"unsigned long" | b"long int" | b"long");
+        let mut ints = self.types().map(|(_, t)| t).filter(|t| t.kind() == Kind::Int);
+        ints.find(|t| self.string(t.name_off()).is_some_and(long)).and_then(|t| t.byte_size())
+    }
+
     /// Byte order.
     pub fn endian(&self) -> Endian {
         self.header.endian()

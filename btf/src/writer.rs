@@ -11,7 +11,6 @@ use crate::graph::{FIXED_WORDS, Head, Records, map_names, map_refs, names, vlen}
 use crate::header::Endian;
 use crate::ids::{StrOff, TypeId};
 use crate::kind::{Info, Kind, MAX_PORTABLE_VLEN, RECORD_BYTES};
-use crate::map::FixedMap;
 use crate::strings::{StrId, Strings};
 
 /// Bytes of the header that is written: the classic one, which every kernel knows (btf-format 1.1).
@@ -51,7 +50,11 @@ impl Types<'_> {
         let first_id = self.base.map_or(1, |b| b.view().end_id().0);
         let last = u64::from(first_id) + order.len() as u64;
         if last > u64::from(TypeId::MAX.0) + 1 {
-            return Err(limit(format!("{} types with those of the base; the kernel accepts {}", last - 1, TypeId::MAX.0)));
+            return Err(limit(format!(
+                "{} types with those of the base; the kernel accepts {}",
+                last - 1,
+                TypeId::MAX.0
+            )));
         }
         let mut id_of = vec![0; order.len()];
         for (rank, &own) in order.iter().enumerate() {
@@ -78,7 +81,7 @@ impl Types<'_> {
                 Target::Base(id) => id.0,
                 Target::Own(index) => id_of[index as usize],
             });
-            map_names(&mut words, |name| StrId(strings.offset(name, self.base).0));
+            map_names(&mut words, |name| StrId(strings.offsets[name.0 as usize].0));
             words.swap(0, 1); // BTF has the name first
             words[1] = Info::to_word(head.kind, vlen, head.kflag);
             if head.kind == Kind::Func {
@@ -100,11 +103,10 @@ impl Types<'_> {
             bytes[..n].copy_from_slice(&name[..n]);
             u64::from_be_bytes(bytes)
         };
-        let mut keyed: Vec<(u64, u32)> = self.records.iter().enumerate().map(|(i, r)| (prefix(self.name(r)), i as u32)).collect();
+        let mut keyed: Vec<(u64, u32)> =
+            self.records.iter().enumerate().map(|(i, r)| (prefix(self.name(r)), i as u32)).collect();
         let name = |own: u32| self.name(self.records.get(own as usize));
-        keyed.sort_unstable_by(|a, b| {
-            a.0.cmp(&b.0).then_with(|| name(a.1).cmp(name(b.1))).then_with(|| a.1.cmp(&b.1))
-        });
+        keyed.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| name(a.1).cmp(name(b.1))).then_with(|| a.1.cmp(&b.1)));
         keyed.into_iter().map(|(_, own)| own).collect()
     }
 
@@ -113,51 +115,52 @@ impl Types<'_> {
     }
 
     fn string_table(&self, order: &[u32]) -> Result<StringTable> {
-        let start = self.base.map_or(0, |b| b.view().str_end().0);
-        let mut table = StringTable { start, bytes: Vec::new(), offsets: FixedMap::default() };
-        if self.base.is_none() {
-            table.bytes.push(0);
-        }
+        // Every name once, in the order of first use.
+        let mut used: Vec<StrId> = Vec::new();
+        let mut seen = vec![false; self.strings.len() as usize];
         for &own in order {
             for name in names(self.records.get(own as usize)).filter(|&n| n != StrId::EMPTY) {
-                if self.base.is_some_and(|b| b.offset(name).is_some()) {
-                    continue;
-                }
-                let next = StrOff(start + table.bytes.len() as u32);
-                if table.offsets.entry(name).or_insert(next) == &next {
-                    table.bytes.extend_from_slice(self.strings.get(name));
-                    table.bytes.push(0);
-                    if table.bytes.len() > StrOff::MAX.0 as usize {
-                        break;
-                    }
+                if !std::mem::replace(&mut seen[name.0 as usize], true) {
+                    used.push(name);
                 }
             }
         }
+        let start = self.base.map_or(0, |b| b.view().str_end().0);
+        let mut table = StringTable { bytes: Vec::new(), offsets: vec![StrOff::EMPTY; seen.len()] };
+        if let Some(base) = self.base {
+            let (known, unknown): (Vec<StrId>, Vec<StrId>) = used.iter().partition(|&&n| base.offset(n).is_some());
+            known.iter().for_each(|&n| table.offsets[n.0 as usize] = base.offset(n).unwrap_or_default());
+            let texts: Vec<&[u8]> = unknown.iter().map(|&n| self.strings.get(n)).collect();
+            used.clear();
+            for (name, found) in unknown.into_iter().zip(base.find_offsets(&texts)) {
+                match found {
+                    Some(offset) => table.offsets[name.0 as usize] = offset,
+                    None => used.push(name),
+                }
+            }
+        } else {
+            table.bytes.push(0);
+        }
+        for name in used {
+            let end = u64::from(start) + table.bytes.len() as u64;
+            if end > u64::from(StrOff::MAX.0) {
+                return Err(limit(format!("more than {} bytes of names with those of the base", StrOff::MAX.0)));
+            }
+            table.offsets[name.0 as usize] = StrOff(end as u32);
+            table.bytes.extend_from_slice(self.strings.get(name));
+            table.bytes.push(0);
+        }
         if table.bytes.is_empty() {
             table.bytes.push(0); // bpftool does not read a split BTF without strings
-        }
-        let end = u64::from(start) + table.bytes.len() as u64;
-        if end > u64::from(StrOff::MAX.0) + 1 {
-            return Err(limit(format!("more than {} bytes of names with those of the base", StrOff::MAX.0)));
         }
         Ok(table)
     }
 }
 
 struct StringTable {
-    start: u32,
     bytes: Vec<u8>,
-    offsets: FixedMap<StrId, StrOff>,
-}
-
-impl StringTable {
-    fn offset(&self, name: StrId, base: Option<&Base<'_>>) -> StrOff {
-        debug_assert!(self.start > 0 || base.is_none());
-        if name == StrId::EMPTY {
-            return StrOff::EMPTY;
-        }
-        base.and_then(|b| b.offset(name)).or_else(|| self.offsets.get(&name).copied()).unwrap_or(StrOff::EMPTY)
-    }
+    /// Per name its offset.
+    offsets: Vec<StrOff>,
 }
 
 fn limit(text: String) -> Error {

@@ -31,7 +31,7 @@ impl From<ErrorKind> for Exit {
         match kind {
             ErrorKind::Io => Exit::Io,
             ErrorKind::NoDwarf => Exit::NoDwarf,
-            ErrorKind::Base => Exit::Base,
+            ErrorKind::Base | ErrorKind::BaseDamaged => Exit::Base,
             ErrorKind::Limit => Exit::Limit,
             ErrorKind::Verify => Exit::Verify,
             _ => Exit::Input,

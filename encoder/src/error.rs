@@ -22,8 +22,10 @@ pub enum ErrorKind {
     Input,
     /// The input has no DWARF.
     NoDwarf,
-    /// The base is missing, damaged or does not go with the input.
+    /// The base does not go with the input.
     Base,
+    /// The base itself is damaged, or cannot be a base.
+    BaseDamaged,
     /// The input has something that this version does not encode.
     Unsupported,
     /// The result would break a limit of BTF.

@@ -49,6 +49,28 @@ pub struct Encoded {
     pub summary: Summary,
 }
 
+/// The base of an encoding.
+#[derive(Clone, Copy, Debug)]
+pub enum BaseBtf<'a> {
+    /// Ready for any number of files.
+    Indexed(&'a Base<'a>),
+    /// To be indexed for one file: if that is small, no further than it needs.
+    View(&'a BtfView<'a>),
+}
+
+impl<'a> BaseBtf<'a> {
+    fn view(self) -> &'a BtfView<'a> {
+        match self {
+            BaseBtf::Indexed(base) => base.view(),
+            BaseBtf::View(view) => view,
+        }
+    }
+}
+
+/// Up to so many bytes of debug information it is worth reading a file twice, first for its names, and indexing no more of
+/// the base than they ask for: indexing all of a kernel's costs as much as reading some megabytes.
+const READ_TWICE: usize = 2 << 20;
+
 /// Encodes an ELF file: on top of a base (split BTF), or by itself.
 ///
 /// Runs on the current rayon thread pool; the result is the same for any number of threads. `progress` is called with the
@@ -58,7 +80,7 @@ pub struct Encoded {
 /// A file without DWARF, damaged DWARF, a base that does not go with it, a result beyond the limits of BTF.
 pub fn encode(
     file: &ElfFile<'_>,
-    base: Option<&Base<'_>>,
+    base: Option<BaseBtf<'_>>,
     options: &Options,
     progress: &(dyn Fn(u64) + Sync),
 ) -> Result<Encoded> {
@@ -70,7 +92,7 @@ pub fn encode(
 
 fn encode_as<E: Endianity + Send + Sync>(
     file: &ElfFile<'_>,
-    base: Option<&Base<'_>>,
+    base_btf: Option<BaseBtf<'_>>,
     options: &Options,
     progress: &(dyn Fn(u64) + Sync),
     endian: E,
@@ -80,14 +102,15 @@ fn encode_as<E: Endianity + Send + Sync>(
         let text = "no DWARF debug information (.debug_info): build with CONFIG_DEBUG_INFO_DWARF5 or -g, and encode before stripping";
         return Err(Error::new(ErrorKind::NoDwarf, text));
     }
-    if let Some(base) = base.filter(|b| b.view().endian() != target_endian) {
+    let base_view = base_btf.map(BaseBtf::view);
+    if let Some(base) = base_view.filter(|b| b.endian() != target_endian) {
         let name = |e: Endian| if e == Endian::Big { "big-endian" } else { "little-endian" };
-        let (theirs, ours) = (name(base.view().endian()), name(target_endian));
+        let (theirs, ours) = (name(base.endian()), name(target_endian));
         let text = format!("the base BTF is {theirs}, the file is {ours}: pass the vmlinux of the same build");
         return Err(Error::new(ErrorKind::Base, text));
     }
     let word_size = if file.is_64 { 8 } else { 4 };
-    if let Some(size) = base.and_then(|b| b.word_size()).filter(|&s| u64::from(s) != word_size) {
+    if let Some(size) = base_view.and_then(|b| b.word_size()).filter(|&s| u64::from(s) != word_size) {
         let text = format!(
             "the base BTF is of a {}-bit kernel, the file has {} bits: pass the vmlinux of the same build",
             size * 8,
@@ -112,15 +135,16 @@ fn encode_as<E: Endianity + Send + Sync>(
     let data_section = if options.features.var { DataSection::of(file) } else { None };
     clock.lap("symbols", || format!("{} names of functions", symbols.iter().count()));
 
-    let dialect = options.dialect.unwrap_or_else(|| match base {
+    let dialect = options.dialect.unwrap_or_else(|| match base_view {
         Some(base) => Dialect::of(base, Dialect::PAHOLE_1_32),
         None => Dialect::PAHOLE_1_32,
     });
-    let job = Job {
+    let own_base;
+    let mut job = Job {
         sections,
         endian,
         headers: &headers,
-        base,
+        base: None,
         dialect,
         options,
         symbols: &symbols,
@@ -129,6 +153,23 @@ fn encode_as<E: Endianity + Send + Sync>(
         linked: !file.relocatable,
         progress,
     };
+    let base = match base_btf {
+        None => None,
+        Some(BaseBtf::Indexed(base)) => Some(base),
+        Some(BaseBtf::View(view)) => {
+            own_base = match sections.info.len() <= READ_TWICE {
+                true => Base::for_names(view, &units::names(&job)?),
+                false => Base::new(view),
+            };
+            Some(&own_base)
+        }
+    };
+    if base.is_some_and(|b| b.dangling() > 0) {
+        let text = "the base BTF refers to types or names that it does not have: it is that of a module, which cannot be a base, or damaged; pass the vmlinux";
+        return Err(Error::new(ErrorKind::BaseDamaged, text));
+    }
+    job.base = base;
+    clock.lap("base", || format!("{} types", base.map_or(0, |b| b.type_count())));
     let mut folded = units::fold(&job)?;
     let classes = folded.fold.classes.end() - folded.fold.classes.first();
     clock.lap("units", || format!("{} types, {classes} classes", folded.types_read));

@@ -7,6 +7,7 @@ use btf::base::Base;
 use btf::dedup::fold::Fold;
 use btf::dedup::tags::DeclTags;
 use btf::dialect::Dialect;
+use btf::strings::Strings;
 use dwarf::sections::Sections;
 use dwarf::unit::{PlansBuffer, Unit, UnitHeader, UnitKind};
 use dwarf::walk;
@@ -98,6 +99,21 @@ pub fn fold<'a, E: Endianity + Send + Sync>(job: &Job<'a, E>) -> Result<Folded<'
     Ok(all)
 }
 
+/// The names that the units have, by reading them without keeping anything else.
+pub fn names<'a, E: Endianity + Send + Sync>(job: &Job<'a, E>) -> Result<Strings<'static>> {
+    let mut worker = Worker::new(&Job { base: None, ..*job });
+    for number in 0..job.headers.len() {
+        worker.read(job, number)?;
+    }
+    let mut names = Strings::new();
+    // The index type of arrays has a name even if no unit says so.
+    names.intern(b"int");
+    for (_, name) in worker.folded.fold.strings.own() {
+        names.intern(name);
+    }
+    Ok(names)
+}
+
 impl<'a> Folded<'a> {
     fn merge(&mut self, other: Folded<'a>) {
         let map = self.fold.merge(other.fold);
@@ -161,10 +177,11 @@ impl<'a> Worker<'a> {
         (worker, error)
     }
 
-    fn unit<E: Endianity>(&mut self, job: &Job<'a, E>, number: usize) -> Result<()> {
+    /// Reads a unit into `self.types`; None if it is left out.
+    fn read<E: Endianity>(&mut self, job: &Job<'a, E>, number: usize) -> Result<Option<Unit<'a, E>>> {
         let header = job.headers[number];
         if matches!(header.kind, UnitKind::Type | UnitKind::Partial) {
-            return Ok(()); // of interest only to units that refer to them
+            return Ok(None); // of interest only to units that refer to them
         }
         let unit = Unit::open(header, job.sections, &mut self.plans, job.endian)?;
         if header.kind == UnitKind::Skeleton || !unit.dwo_name.is_empty() {
@@ -176,7 +193,7 @@ impl<'a> Worker<'a> {
         }
         if job.options.lang_exclude.contains(&unit.language.0) {
             self.folded.excluded += 1;
-            return Ok(());
+            return Ok(None);
         }
         let folded = &mut self.folded;
         self.types.start(header.size);
@@ -199,6 +216,12 @@ impl<'a> Worker<'a> {
             return Err(unsupported(&unit, foreign_text(foreign)));
         }
         self.types.finish();
+        Ok(Some(unit))
+    }
+
+    fn unit<E: Endianity>(&mut self, job: &Job<'a, E>, number: usize) -> Result<()> {
+        let Some(unit) = self.read(job, number)? else { return Ok(()) };
+        let folded = &mut self.folded;
         folded.fold.fold(number as u32, &self.types.records, |word| self.types.local(word));
         folded.types_read += self.types.records.len() as u64;
         folded.degraded += std::mem::take(&mut self.types.degraded);

@@ -163,6 +163,8 @@ pub struct Fold<'b> {
     /// The distinct classes of all units, one unit after the other.
     unit_classes: Vec<ClassId>,
     scratch: Scratch,
+    /// Whether units that define one tag in two ways keep their graphs.
+    keep_exact: bool,
 }
 
 /// Memory that is used again for each unit.
@@ -199,7 +201,13 @@ impl<'b> Fold<'b> {
             units: Vec::new(),
             unit_classes: Vec::new(),
             scratch: Scratch::default(),
+            keep_exact: true,
         }
+    }
+
+    /// An empty fold for the base, which keeps its own graph.
+    pub(crate) fn for_base() -> Fold<'static> {
+        Fold { keep_exact: false, ..Fold::new(None) }
     }
 
     /// The units, in the order in which they were folded (not that of the file).
@@ -239,7 +247,8 @@ impl<'b> Fold<'b> {
                 self.fold_from(i, number, records, &local);
             }
         }
-        let exact = self.scratch.ambiguous.then(|| Box::new(self.exact_unit(records, &local)));
+        let keep = self.scratch.ambiguous && self.keep_exact;
+        let exact = keep.then(|| Box::new(self.exact_unit(records, &local)));
         self.units.push(Unit { number, classes: start..self.unit_classes.len(), exact });
     }
 

@@ -361,9 +361,9 @@ impl Completed {
         let ids = base.type_count() as usize + 1;
         let references = || {
             // FUNC, VAR, DATASEC and DECL_TAG are no types: what refers to one counts as referring to void.
-            let leads = |id, record: &[u32]| !is_composite(record) && base.class(TypeId(id)).is_some();
-            let records = (1u32..).zip(base.records().iter()).filter(move |&(id, record)| leads(id, record));
-            let pairs = records.flat_map(|(id, record)| refs(record).map(move |target| (target, id)));
+            let leads = |id, record: &[u32]| !is_composite(record) && base.class(id).is_some();
+            let records = base.records().filter(move |&(id, record)| leads(id, record));
+            let pairs = records.flat_map(|(id, record)| refs(record).map(move |target| (target, id.0)));
             pairs.filter(|&(target, _)| (target as usize) < ids)
         };
         let users = Lists::grouped(ids, references);

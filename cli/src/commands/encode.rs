@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use btf::base::Base;
 use btf::view::BtfView;
 use dwarf::elf::ElfFile;
+use encoder::BaseBtf;
 use encoder::elf_out::{self, SectionUpdate};
+use encoder::error::ErrorKind;
 use encoder::input::Input;
 use encoder::options::Options;
 use encoder::replace::{self, Durability, ReplaceError};
@@ -60,10 +62,12 @@ pub fn run(args: &EncodeArgs) -> Exit {
     };
     pool.install(|| match &args.base {
         None => encode_all(args, &options, &destinations, None),
-        Some(path) => match with_base(path, |base| encode_all(args, &options, &destinations, Some(base))) {
-            Ok(exit) => exit,
-            Err(failure) => print_failure(&failure),
-        },
+        Some(path) => {
+            match with_base(path, args.files.len() > 1, |base| encode_all(args, &options, &destinations, Some(base))) {
+                Ok(exit) => exit,
+                Err(failure) => print_failure(&failure),
+            }
+        }
     })
 }
 
@@ -103,20 +107,20 @@ fn destinations(args: &EncodeArgs) -> Result<Vec<Destination>, String> {
     Ok(all)
 }
 
-fn with_base<T>(path: &Path, f: impl FnOnce(&Base<'_>) -> T) -> Result<T, Failure> {
+/// Calls `f` with the base: indexed if several files share it.
+fn with_base<T>(path: &Path, many: bool, f: impl FnOnce(BaseBtf<'_>) -> T) -> Result<T, Failure> {
     let failed = |text: String| Failure::new(Exit::Base, path, text);
     let input = Input::open(path).map_err(|e| failed(format!("the base cannot be read: {e}")))?;
     let view = BtfView::parse(btf_of(&input, path)?)
         .map_err(|e| failed(format!("the base BTF is damaged, or the BTF of a module, which cannot be a base: {e}")))?;
-    let base = Base::new(&view);
-    if base.dangling() > 0 {
-        let text = "the base BTF refers to types or names that it does not have: it is that of a module, which cannot be a base, or damaged; pass the vmlinux";
-        return Err(failed(text.into()));
+    if !many {
+        return Ok(f(BaseBtf::View(&view)));
     }
-    Ok(f(&base))
+    let base = Base::new(&view);
+    Ok(f(BaseBtf::Indexed(&base)))
 }
 
-fn encode_all(args: &EncodeArgs, options: &Options, destinations: &[Destination], base: Option<&Base<'_>>) -> Exit {
+fn encode_all(args: &EncodeArgs, options: &Options, destinations: &[Destination], base: Option<BaseBtf<'_>>) -> Exit {
     let progress = Progress::new(args);
     // Large files first, so that none is left to one thread at the end.
     let mut order: Vec<usize> = (0..args.files.len()).collect();
@@ -125,7 +129,7 @@ fn encode_all(args: &EncodeArgs, options: &Options, destinations: &[Destination]
         .par_iter()
         .with_max_len(1)
         .map(|&i| {
-            let result = encode_one(&args.files[i], &destinations[i], base, options, &progress);
+            let result = encode_one(args, i, &destinations[i], base, options, &progress);
             progress.file_done();
             (i, result)
         })
@@ -164,17 +168,21 @@ fn encode_all(args: &EncodeArgs, options: &Options, destinations: &[Destination]
 }
 
 fn encode_one(
-    path: &Path,
+    args: &EncodeArgs,
+    number: usize,
     destination: &Destination,
-    base: Option<&Base<'_>>,
+    base: Option<BaseBtf<'_>>,
     options: &Options,
     progress: &Progress,
 ) -> Result<Summary, Failure> {
+    let path = &args.files[number];
     let input = Input::open(path).map_err(|e| Failure::new(Exit::Io, path, format!("cannot be read: {e}")))?;
     let elf = ElfFile::parse(input.bytes()).map_err(|e| Failure::new(Exit::Input, path, e.to_string()))?;
     progress.start(&elf);
-    let encoded = encoder::encode(&elf, base, options, &|bytes| progress.unit(bytes))
-        .map_err(|e| Failure::new(e.kind().into(), path, e.to_string()))?;
+    let encoded = encoder::encode(&elf, base, options, &|bytes| progress.unit(bytes)).map_err(|e| {
+        let base = args.base.as_deref().filter(|_| e.kind() == ErrorKind::BaseDamaged);
+        Failure::new(e.kind().into(), base.unwrap_or(path), e.to_string())
+    })?;
     match destination {
         Destination::Detached(out) => replace::write_new_file(out, Durability::Disk, |f| f.write_all(&encoded.btf))
             .map_err(|e| replace_failure(out, e))?,
