@@ -196,6 +196,10 @@ fn wrong_usage() {
     let error =
         "btfgen: error: sample.o and a/sample.o have the same name, so --detached-dir would write one over the other";
     refuses(&folder, &["--detached-dir", ".", "sample.o", "a/sample.o"], 2, error);
+    // In place, one would come after the other, or find the file changed.
+    symlink("sample.o", folder.file("link.o")).expect("link is made");
+    let error = "btfgen: error: sample.o and link.o are the same file: name it once";
+    refuses(&folder, &["sample.o", "driver.ko", "link.o"], 2, error);
     let error = "btfgen: error: dialect `klingon` is unknown; pass auto, pahole-1.31, pahole-1.32, or traits as in arrays=flat,enum64=on";
     refuses(&folder, &["--dialect=klingon", "sample.o"], 2, error);
     // The argument parser's own words: only that they are there.
@@ -296,7 +300,8 @@ fn damaged_dwarf() {
     refuses_everywhere(&folder, "vmlinux", 3, ".debug_abbrev+0x0: the abbreviation table is cut short");
     folder.write("vmlinux", &vmlinux);
     must(folder.path(), "objcopy", ["--remove-section", ".debug_str", "vmlinux"]);
-    let error = ".debug_info+0x0: unit sample.c: a name lies outside of the section of strings, which is cut short or damaged";
+    let error =
+        ".debug_info+0x0: unit sample.c: a name lies outside of the section of strings, which is cut short or damaged";
     refuses_everywhere(&folder, "vmlinux", 3, error);
 }
 

@@ -88,6 +88,15 @@ fn destinations(args: &EncodeArgs) -> Result<Vec<Destination>, String> {
         return Ok(vec![Destination::Copy(out.clone())]);
     }
     let Some(dir) = &args.detached_dir else {
+        let mut seen = std::collections::BTreeMap::new();
+        for file in &args.files {
+            // One that cannot be found is reported when its turn comes.
+            let Ok(real) = file.canonicalize() else { continue };
+            if let Some(other) = seen.insert(real, file) {
+                let (a, b) = (other.display(), file.display());
+                return Err(format!("{a} and {b} are the same file: name it once"));
+            }
+        }
         return Ok(vec![Destination::InPlace; args.files.len()]);
     };
     let mut seen = std::collections::BTreeMap::new();
