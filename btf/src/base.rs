@@ -70,7 +70,9 @@ impl<'a> Base<'a> {
     pub fn for_names(view: &'a BtfView<'a>, names: &Strings<'_>) -> Base<'a> {
         let need = needed(view, names);
         let memo = Memo { ids: Vec::new(), end: view.str_end(), dangling: 0 };
-        Base::index(view, Fold::for_base(), vec![StrOff::EMPTY], memo, Some(&need))
+        let base = Base::index(view, Fold::for_base(), vec![StrOff::EMPTY], memo, Some(&need));
+        // What the base has twice differs further down, perhaps in what the file has no name for.
+        if base.more.is_empty() { base } else { Base::new(view) }
     }
 
     fn index(

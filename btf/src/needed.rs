@@ -98,8 +98,8 @@ impl Search<'_, '_> {
             let depth = self.work.len();
             for i in 0..self.below.len() {
                 let target = self.below[i];
-                if target == 0 || target >= self.can.len() {
-                    continue;
+                if !self.is_type(target) {
+                    continue; // counts as void
                 }
                 if self.can[target] == Can::Unknown {
                     self.can[target] = self.by_itself(target);
@@ -119,6 +119,10 @@ impl Search<'_, '_> {
                 self.work.remove(position);
             }
         }
+    }
+
+    fn is_type(&self, id: usize) -> bool {
+        self.view.get(TypeId(id as u32)).is_some_and(|t| foldable(t.kind()))
     }
 
     /// By kind and name alone; open if what it refers to decides.

@@ -6,10 +6,10 @@ use btf::base::Base;
 use btf::dedup::fold::{Fold, Local, Use};
 use btf::dedup::resolve::{Resolution, Target};
 use btf::dedup::tags::{self, DeclTag, DeclTags};
-use btf::graph::{Head, Records, Ref, Tag, is_forward, map_names, map_refs, refs};
+use btf::graph::{Head, Records, Ref, Tag, is_forward, map_names, map_refs, names, refs};
 use btf::header::Endian;
 use btf::kind::Kind;
-use btf::strings::StrId;
+use btf::strings::{StrId, Strings};
 use btf::view::BtfView;
 use btf::writer::Types;
 
@@ -121,12 +121,22 @@ fn apart(record: &[u32]) -> bool {
     [Kind::Func, Kind::Var, Kind::Datasec, Kind::DeclTag].contains(&Head::of(record).kind)
 }
 
-/// Runs it all.
+/// Runs it all. With what the whole base has and with what the units' names ask for, the bytes are the same.
 pub fn run(input: &Input, plan: &Plan, endian: Endian) -> Outcome {
     let base_bytes = input.base_bytes(endian);
     let view = base_bytes.as_ref().map(|b| BtfView::parse(b).unwrap());
-    let base = view.as_ref().map(Base::new);
-    let base = base.as_ref();
+    let Some(view) = view else { return run_on(None, input, plan, endian) };
+    let outcome = run_on(Some(&Base::new(&view)), input, plan, endian);
+    let mut unit_names = Strings::new();
+    for name in input.units.iter().flat_map(|unit| unit.iter().flat_map(names)) {
+        unit_names.intern(input.names[name.0 as usize].as_bytes());
+    }
+    let partial = run_on(Some(&Base::for_names(&view, &unit_names)), input, plan, endian);
+    assert_eq!(partial.bytes, outcome.bytes, "a base indexed for the units' names");
+    outcome
+}
+
+fn run_on(base: Option<&Base<'_>>, input: &Input, plan: &Plan, endian: Endian) -> Outcome {
     let mut workers: Vec<Option<Folded<'_>>> =
         (0..plan.workers.len()).map(|w| Some(work(input, plan, w, base))).collect();
     for &(into, from) in &plan.merges {
