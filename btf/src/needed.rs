@@ -27,12 +27,12 @@ pub(crate) fn needed(view: &BtfView<'_>, names: &Strings<'_>) -> Vec<Need> {
     let mut search = Search { view, names, can: vec![Can::Unknown; end], work: Vec::new(), below: Vec::new() };
     let mut need = vec![Need::Nothing; end];
     let mut work = Vec::new();
-    for id in 1..end {
+    for (id, need) in need.iter_mut().enumerate().skip(1) {
         if search.can_be_equal(id) {
-            need[id] = Need::All;
+            *need = Need::All;
             work.push(id);
         } else if view.get(TypeId(id as u32)).is_some_and(|t| t.kind() == Kind::DeclTag) {
-            need[id] = Need::All; // of no type's identity, but not to be written twice
+            *need = Need::All; // of no type's identity, but not to be written twice
         }
     }
     // A struct may be needed for its name alone, so what it refers to need not be in yet.

@@ -74,7 +74,8 @@ pub fn print_summary(path: &Path, s: &Summary) {
         }
     }
     for (reason, (count, first)) in reasons {
-        eprintln!("btfgen: {name}: {count} functions left out: {reason}; first `{first}`");
+        let functions = if count == 1 { "function" } else { "functions" };
+        eprintln!("btfgen: {name}: {count} {functions} left out: {reason}; first `{first}`");
     }
 }
 

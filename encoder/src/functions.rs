@@ -80,7 +80,8 @@ impl<'a> FunctionSymbols<'a> {
             let dot = symbol.name.iter().position(|&b| b == b'.').unwrap_or(symbol.name.len());
             let (base, suffix) = symbol.name.split_at(dot);
             let has = |part: &[u8]| suffix.windows(part.len()).any(|w| w == part);
-            if base.is_empty() {
+            // `__pfx_foo` names the padding before a function (x86, CONFIG_PREFIX_SYMBOLS), half of a kernel's symbols.
+            if base.is_empty() || base.starts_with(b"__pfx_") {
                 continue;
             }
             if has(b".cold") || has(b".part") {

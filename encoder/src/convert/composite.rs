@@ -75,7 +75,7 @@ impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
         Role::Member
     }
 
-    /// Bits from the start of the composite (encoding 2.5 rule 5, 2.6). None if DWARF computes it at run time.
+    /// Bits from the start of the composite (DWARF5 5.7.6). None if DWARF computes it at run time.
     #[inline]
     fn bit_offset(&mut self, a: &Attributes, _target: RawRef) -> Option<u64> {
         if let Some(bits) = a.unsigned(Attr::DataBitOffset) {

@@ -20,14 +20,10 @@ impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
         let a = die.attributes;
         let size = a.unsigned(Attr::ByteSize).or_else(|| a.unsigned(Attr::BitSize).map(|b| b.div_ceil(8))).unwrap_or(0);
         let encoding = DwAte(a.unsigned(Attr::Encoding).unwrap_or(0) as u8);
-        let is_float = encoding == gimli::DW_ATE_float;
         let is_complex = matches!(encoding, gimli::DW_ATE_complex_float | gimli::DW_ATE_imaginary_float);
-        let float_size = matches!(size, 2 | 4 | 8 | 12 | 16);
-        if (is_float && self.features.float && self.dialect.float && !float_size)
-            || is_complex
-            || !matches!(size, 1 | 2 | 4 | 8 | 16)
-                && !(is_float && self.features.float && self.dialect.float && float_size)
-        {
+        let as_float = encoding == gimli::DW_ATE_float && self.features.float && self.dialect.float;
+        let sizes: &[u64] = if as_float { &[2, 4, 8, 12, 16] } else { &[1, 2, 4, 8, 16] };
+        if is_complex || !sizes.contains(&size) {
             self.out.degraded.base_types += 1;
             let bytes = self.bytes(size);
             self.out.alias(place, bytes);
@@ -37,7 +33,7 @@ impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
         if name == StrId::EMPTY {
             name = self.strings.intern(format!("__int{}", size * 8).as_bytes());
         }
-        let record = if is_float && self.features.float && self.dialect.float {
+        let record = if as_float {
             self.out.records.push(head(Kind::Float), name, size as u32, &[])
         } else {
             let bits = match encoding {
