@@ -119,7 +119,7 @@ impl Traces {
 /// A base with so many ARRAYs has arrays of arrays of other sizes than vectors have, too (a kernel has 90 in 3,300).
 const FEW_ARRAYS: usize = 500;
 
-/// An ARRAY directly in an ARRAY. An array of vectors looks the same in both dialects (encoding-1.32), so an inner array
+/// An ARRAY directly in an ARRAY. An array of vectors looks the same in both dialects, so an inner array
 /// of scalars of 8, 16, 32 or 64 bytes tells nothing.
 fn is_nested_array(t: TypeView<'_>, base: &BtfView<'_>) -> Option<bool> {
     let Some(inner) = t.array().and_then(|a| base.get(a.elem)).and_then(|inner| inner.array()) else {

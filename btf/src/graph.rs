@@ -189,7 +189,7 @@ impl Tag {
     }
 }
 
-/// True if a record with a [`Tag`] only declares it: a FWD, or a named enum without enumerators (dedup.md 1.2).
+/// True if a record with a [`Tag`] only declares it: a FWD, or a named enum without enumerators.
 pub fn is_forward(record: &[u32]) -> bool {
     match Head::of(record).kind {
         Kind::Fwd => true,

@@ -1,7 +1,7 @@
 //! From records to the bytes of a BTF.
 //!
-//! Types are written in name order, anonymous ones first, as kernels from 7.0 on expect of vmlinux (btf-format: sorted
-//! BTF) and as no other reader minds; types of one name keep their order. The string table is made from what is written,
+//! Types are written in name order, anonymous ones first, as kernels from 7.0 on expect of vmlinux (they search it by
+//! name) and as no other reader minds; types of one name keep their order. The string table is made from what is written,
 //! in order of first use, without what the base has. Sizes come first, then one exact allocation, then filling.
 
 use crate::base::Base;
@@ -13,7 +13,7 @@ use crate::ids::{StrOff, TypeId};
 use crate::kind::{Info, Kind, MAX_PORTABLE_VLEN, RECORD_BYTES};
 use crate::strings::{StrId, Strings};
 
-/// Bytes of the header that is written: the classic one, which every kernel knows (btf-format 1.1).
+/// Bytes of the header that is written: the classic one, which every kernel knows (btf.rst 4.1).
 pub const HEADER_BYTES: usize = 24;
 
 /// The types of a file, ready to be written.

@@ -1,4 +1,4 @@
-//! kfuncs: the functions that `.BTF_ids` offers to BPF programs (encoding 5, kbuild 3).
+//! kfuncs: the functions that `.BTF_ids` offers to BPF programs (btf.rst 4.2).
 
 use btf::map::FixedMap;
 use dwarf::elf::ElfFile;

@@ -1,4 +1,4 @@
-//! What the locations of a function's parameters tell: whether the optimiser changed how it is called (encoding 3.3).
+//! What the locations of a function's parameters tell: whether the optimiser changed how it is called.
 
 use btf::dedup::fold::Local;
 use btf::graph::Head;
@@ -9,7 +9,7 @@ use object::elf;
 use crate::convert::{RawFunction, RawLocation, RawRef};
 use crate::functions::Collector;
 
-/// Which registers take arguments, in DWARF's numbers (encoding 8).
+/// Which registers take arguments, in DWARF's numbers (the psABI of each machine).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Machine {
     /// Registers of the integer arguments, in order; empty if none are known.

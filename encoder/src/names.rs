@@ -5,7 +5,7 @@
 //! as long for a kernel: it does not fit the processor's caches.) In a relocatable file every unit brings its own copies,
 //! and names are interned by content.
 //!
-//! Kernels accept letters, digits, `_` and `.` in names (btf-format 5.2). Names of other languages have more; each byte
+//! Kernels accept letters, digits, `_` and `.` in names (kernel/bpf/btf.c). Names of other languages have more; each byte
 //! that is not accepted becomes `_`, so that the type is kept.
 
 use std::borrow::Cow;

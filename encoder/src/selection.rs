@@ -206,7 +206,7 @@ impl Selector<'_, '_, '_> {
         Ok(canonical)
     }
 
-    /// pahole 1.32's rules with their faults (encoding 3.4, 3.5): all instances of a name vote, also inlined ones;
+    /// pahole 1.32's rules with their faults: all instances of a name vote, also inlined ones;
     /// addresses match only in linked files; the last name of a file is never ambiguous.
     fn pahole(&mut self, group: &SymbolGroup<'_>, all: &[usize], last: bool) -> Result<usize, Reason> {
         let candidates: Vec<usize> = all.iter().copied().filter(|&n| !self.get(n).unnamed_parameter).collect();
@@ -265,7 +265,7 @@ impl Selector<'_, '_, '_> {
     }
 }
 
-/// A symbol at another address than the one before it, unless that one is at 0 (encoding 3.1).
+/// A symbol at another address than the one before it, unless that one is at 0.
 fn is_ambiguous(group: &SymbolGroup<'_>) -> bool {
     group.symbols.windows(2).any(|w| w[0].value != 0 && w[0].value != w[1].value)
 }

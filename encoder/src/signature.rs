@@ -1,4 +1,4 @@
-//! When two prototypes are the same for a caller (encoding 3.5): const does not count, composites and typedefs count by
+//! When two prototypes are the same for a caller: const does not count, composites and typedefs count by
 //! name, everything else by structure.
 
 use btf::dedup::fold::Use;

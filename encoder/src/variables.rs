@@ -1,4 +1,4 @@
-//! Per-CPU variables and their data section (encoding 4).
+//! Per-CPU variables and their data section.
 
 use btf::dedup::fold::{Fold, Renumbering, Use};
 use btf::graph::Ref;
@@ -12,7 +12,7 @@ use crate::convert::{RawRef, Tagged, UnitTypes};
 /// The section whose variables are described.
 pub const PER_CPU_SECTION: &[u8] = b".data..percpu";
 
-/// Names that the kernel's build makes up (encoding 4.2 rule 5).
+/// Names that the kernel's build makes up.
 const MADE_UP: [&[u8]; 5] =
     [b"__UNIQUE_ID", b"__tpstrtab_", b"__exitcall_", b"__gendwarfksyms_ptr_", b"__func_stack_frame_non_standard_"];
 

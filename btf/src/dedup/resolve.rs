@@ -5,7 +5,7 @@
 //!
 //! A base that knows only a forward declaration of what the file defines (vmlinux points to `struct xfs_mount`, xfs.ko
 //! defines it) is special. Composites of the base that point to it are the same as the file's, though those point to the
-//! definition: else the module would repeat everything that reaches the declaration (dedup.md 5.5, policy P1). But the
+//! definition: else the module would repeat everything that reaches the declaration. But the
 //! pointer itself, a typedef or a prototype over it is not taken from the base: a module's function that takes the struct
 //! says so. Precisely: a type of the file is that of the base with the smallest id among those that
 //!

@@ -1,7 +1,7 @@
 //! DECL_TAGs: attributes on types, members and parameters.
 //!
 //! They take no part in the identity of what they are put on: two equal structs with different tags are one struct with
-//! both (dedup.md 1.1). So they stand apart while types are folded, and follow their targets once those are known.
+//! both. So they stand apart while types are folded, and follow their targets once those are known.
 //!
 //! Units hand their tags to a [`DeclTags`]; [`DeclTags::resolve`] finds the targets. The encoder adds those on functions
 //! and variables, whose numbers only it knows, and [`records`] drops what is there twice.

@@ -1,4 +1,4 @@
-//! Arrays (encoding 2.8, encoding-1.32 1.1).
+//! Arrays (DWARF5 5.5).
 
 use btf::kind::Kind;
 use btf::strings::StrId;

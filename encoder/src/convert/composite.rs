@@ -1,4 +1,4 @@
-//! Structs, unions and their members (encoding 2.5, 2.6).
+//! Structs, unions and their members (DWARF5 5.7).
 
 use btf::graph::Head;
 use btf::kind::{Kind, MAX_PORTABLE_VLEN};
@@ -19,7 +19,7 @@ pub struct Member {
     bit_size: u64,
 }
 
-/// First bit offset that a struct with kflag cannot say (btf-format 1.4).
+/// First bit offset that a struct with kflag cannot say (btf.rst 2.2.4).
 const KFLAG_BITS: u64 = 1 << 24;
 
 impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
@@ -121,7 +121,7 @@ impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
         let kind = if role == Role::Union { Kind::Union } else { Kind::Struct };
         let mut members = self.out.scratch.members.split_off(open.first);
         let before = members.len();
-        // Kernels demand ascending offsets in structs, and none in unions (M54, M55).
+        // Kernels demand ascending offsets in structs, and none in unions (rules M54, M55 of btf/src/verify/meta.rs).
         match kind {
             Kind::Union => members.retain(|m| m.bit_offset == 0),
             _ if !members.is_sorted_by_key(|m| m.bit_offset) => members.sort_by_key(|m| m.bit_offset),

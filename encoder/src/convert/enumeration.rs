@@ -1,4 +1,4 @@
-//! Enumerations (encoding 2.7).
+//! Enumerations (DWARF5 5.8).
 
 use btf::dedup::fold::Local;
 use btf::graph::Head;
@@ -94,7 +94,7 @@ impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
 }
 
 impl UnitTypes {
-    /// An ENUM64 is signed if its underlying type is, also without a negative value (encoding 2.7 rule 4).
+    /// An ENUM64 is signed if its underlying type is, also without a negative value (as pahole has it).
     pub(super) fn set_signs_of_wide_enums(&mut self) {
         for i in 0..self.scratch.wide_enums.len() {
             let (record, underlying) = self.scratch.wide_enums[i];

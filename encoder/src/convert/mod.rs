@@ -402,7 +402,7 @@ impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
         self.out.synthetic(head(Kind::Array), StrId::EMPTY, 0, &[byte.0, index.0, count])
     }
 
-    /// The index type of arrays: `int`, whatever DWARF says (encoding 2.8).
+    /// The index type of arrays: `int`, whatever DWARF says (as all kernels' BTF has it).
     fn index_type(&mut self) -> RawRef {
         match self.out.int {
             Some(int) => int,

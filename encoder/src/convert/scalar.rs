@@ -14,7 +14,7 @@ pub const SIGNED: u32 = 1 << 24;
 const BOOL: u32 = 4 << 24;
 
 impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
-    /// A base type: INT or FLOAT (encoding 2.4). Plain `char` is SIGNED or not, never CHAR, as in all kernels' BTF.
+    /// A base type: INT or FLOAT (DWARF5 5.1, 7.8). Plain `char` is SIGNED or not, never CHAR, as in all kernels' BTF.
     pub(super) fn base_type(&mut self, die: Die<'_>) -> Role {
         let place = self.out.reserve(die.offset);
         let a = die.attributes;

@@ -1,4 +1,4 @@
-//! Annotations: type tags of pointers and declaration tags (encoding 2.10).
+//! Annotations: type tags of pointers and declaration tags.
 
 use btf::strings::StrId;
 use dwarf::die::{Attr, Role, Value};

@@ -1,4 +1,4 @@
-//! Variables that stand directly in a unit (encoding 4.2).
+//! Variables that stand directly in a unit (DWARF5 4.1).
 
 use btf::strings::StrId;
 use dwarf::die::{Attr, Role, Value};
