@@ -7,7 +7,9 @@ use btf::map::{FixedMap, FixedSet};
 use btf::strings::{StrId, Strings};
 use dwarf::elf::ElfFile;
 use dwarf::unit::Unit;
+use foldhash::fast::FixedState;
 use gimli::Endianity;
+use indexmap::IndexMap;
 use object::elf;
 
 use crate::convert::{RawFunction, RawParameter, RawRef, UnitTypes};
@@ -60,8 +62,8 @@ impl SymbolGroup<'_> {
 /// The function symbols of a file, grouped by base name.
 #[derive(Debug, Default)]
 pub struct FunctionSymbols<'a> {
-    groups: Vec<SymbolGroup<'a>>,
-    by_name: FixedMap<&'a [u8], Group>,
+    /// By base name, in the order of the symbol table; a [`Group`] is a place in it.
+    groups: IndexMap<&'a [u8], SymbolGroup<'a>, FixedState>,
     /// Names of which the compiler left nothing but fragments.
     fragments: Vec<&'a [u8]>,
     /// Whether DIEs are matched with symbols by address. pahole does not succeed in that for relocatable files.
@@ -88,21 +90,17 @@ impl<'a> FunctionSymbols<'a> {
                 s.fragments.push(base);
                 continue;
             }
-            let next = Group(s.groups.len() as u32);
-            let group = *s.by_name.entry(base).or_insert(next);
-            if group == next {
-                s.groups.push(SymbolGroup { name: base, symbols: Vec::new() });
-            }
+            let group = s.groups.entry(base).or_insert(SymbolGroup { name: base, symbols: Vec::new() });
             let address = if symbol.section == 0 { None } else { file.address(symbol) };
             let symbol = FunctionSymbol { name: symbol.name, address, value: symbol.value };
-            s.groups[group.0 as usize].symbols.push(symbol);
+            group.symbols.push(symbol);
         }
-        for group in &mut s.groups {
+        for group in s.groups.values_mut() {
             group.symbols.sort_by_key(|s| s.name);
         }
         s.fragments.sort_unstable();
         s.fragments.dedup();
-        s.fragments.retain(|name| !s.by_name.contains_key(name));
+        s.fragments.retain(|name| !s.groups.contains_key(name));
         s.match_addresses = !(file.relocatable && selection == Selection::Pahole);
         s.match_other_names = selection == Selection::Truthful;
         s
@@ -136,9 +134,9 @@ impl<'a> FunctionSymbols<'a> {
         &self.fragments
     }
 
-    /// All groups, in no particular order.
+    /// All groups, in the order of the symbol table.
     pub fn iter(&self) -> impl Iterator<Item = (Group, &SymbolGroup<'a>)> {
-        self.groups.iter().enumerate().map(|(i, g)| (Group(i as u32), g))
+        self.groups.values().enumerate().map(|(i, g)| (Group(i as u32), g))
     }
 }
 
@@ -171,7 +169,7 @@ impl<'a> FunctionNames<'a> {
             self.memo.resize(strings.len() as usize, 0);
         }
         if self.memo[index] == 0 {
-            self.memo[index] = self.symbols.by_name.get(strings.get(name)).map_or(1, |g| g.0 + 2);
+            self.memo[index] = self.symbols.groups.get_index_of(strings.get(name)).map_or(1, |g| g as u32 + 2);
         }
         self.memo[index].checked_sub(2).map(Group)
     }

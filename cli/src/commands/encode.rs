@@ -24,6 +24,9 @@ use crate::choices;
 use crate::exit::Exit;
 use crate::messages::{Failure, print_failure, print_phases, print_summary, print_warning};
 
+/// Most threads that `-j` starts.
+const MAX_THREADS: usize = 256;
+
 /// Where the BTF of a file goes.
 #[derive(Clone, Debug)]
 enum Destination {
@@ -55,7 +58,8 @@ pub fn run(args: &EncodeArgs) -> Exit {
         Ok(destinations) => destinations,
         Err(text) => return usage(text),
     };
-    let threads = args.jobs.unwrap_or(0);
+    // More would only cost memory; 0 means all cores.
+    let threads = args.jobs.unwrap_or(0).min(MAX_THREADS);
     let pool = match rayon::ThreadPoolBuilder::new().num_threads(threads).build() {
         Ok(pool) => pool,
         Err(e) => return usage(format!("cannot start {threads} threads: {e}")),
