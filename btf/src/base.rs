@@ -4,15 +4,13 @@
 //! class while it is read. A base may come from any encoder: sorted by name or not, with strings or even types twice,
 //! with forward declarations beside definitions. One [`Base`] serves any number of modules.
 
-use std::cell::Cell;
-
 use crate::dedup::fold::{Fold, Local};
 use crate::dedup::table::ClassTable;
 use crate::graph::{ClassId, Head, Records, Tag, TagKind, is_forward, map_names};
 use crate::ids::{StrOff, TypeId};
 use crate::kind::Kind;
 use crate::map::FixedMap;
-use crate::needed::{Need, needed};
+use crate::needed::{Need, dangling, needed};
 use crate::strings::{self, StrId, Strings};
 use crate::view::BtfView;
 
@@ -69,7 +67,7 @@ impl<'a> Base<'a> {
     /// result is the same.
     pub fn for_names(view: &'a BtfView<'a>, names: &Strings<'_>) -> Base<'a> {
         let need = needed(view, names);
-        let memo = Memo { ids: Vec::new(), end: view.str_end(), dangling: 0 };
+        let memo = Memo { ids: Vec::new(), end: view.str_end() };
         let base = Base::index(view, Fold::for_base(), vec![StrOff::EMPTY], memo, Some(&need));
         // What the base has twice differs further down, perhaps in what the file has no name for.
         if base.more.is_empty() { base } else { Base::new(view) }
@@ -124,14 +122,10 @@ impl<'a> Base<'a> {
             records.push_record(&words);
         }
         let count = records.len() as u32;
-        let dangling = Cell::new(memo.dangling);
         let local = |id: u32| match numbers.get(id as usize).map(|n| n.checked_sub(1)) {
             Some(Some(number)) => Local::Type(number),
-            Some(None) => Local::Void, // void, or what is not needed and nothing that is needed refers to
-            None => {
-                dangling.set(dangling.get() + 1);
-                Local::Void
-            }
+            // Void, what is not there, or what is not needed and nothing that is needed refers to.
+            Some(None) | None => Local::Void,
         };
         fold.fold(0, &records, local);
         let mut base = Base {
@@ -148,7 +142,7 @@ impl<'a> Base<'a> {
             records,
             offsets,
             decl_tags,
-            dangling: dangling.get(),
+            dangling: dangling(view),
             complete: need.is_none(),
         };
         base.index_ids();
@@ -210,7 +204,9 @@ impl<'a> Base<'a> {
 
     /// The smallest offset of a name in the base's strings. Use [`Base::find_offsets`] where this does not know it.
     pub(crate) fn offset(&self, name: StrId) -> Option<StrOff> {
-        self.offsets.get(name.0 as usize).copied().filter(|_| self.complete)
+        let known = self.offsets.get(name.0 as usize).copied().filter(|_| self.complete);
+        // A name that a base has only as the end of a longer one is written again, so that it does not matter who looks.
+        known.filter(|&offset| offset == StrOff::EMPTY || self.view.string(StrOff(offset.0 - 1)) == Some(b""))
     }
 
     /// The smallest offsets in the base's strings of names of which [`Base::offset`] knows nothing; None for those that the
@@ -281,8 +277,6 @@ struct Memo {
     /// Per offset its number; 0 is not known yet, since the empty string never asks. Empty if few will ask.
     ids: Vec<u32>,
     end: StrOff,
-    /// Offsets asked for that are outside of the strings.
-    dangling: usize,
 }
 
 impl Memo {
@@ -294,7 +288,6 @@ impl Memo {
         offset: StrOff,
     ) -> StrId {
         if offset >= self.end {
-            self.dangling += usize::from(offset != StrOff::EMPTY);
             return StrId::EMPTY;
         }
         match self.ids.get(offset.0 as usize) {
@@ -335,5 +328,5 @@ fn intern_strings(view: &BtfView<'_>, strings: &mut Strings<'static>, offsets: &
             at += string.len() + 1;
         }
     }
-    Memo { ids: memo, end: view.str_end(), dangling: 0 }
+    Memo { ids: memo, end: view.str_end() }
 }

@@ -56,6 +56,19 @@ pub(crate) fn needed(view: &BtfView<'_>, names: &Strings<'_>) -> Vec<Need> {
     need
 }
 
+/// How often types refer to types or names that are not there.
+pub(crate) fn dangling(view: &BtfView<'_>) -> usize {
+    let (ids, strings) = (view.end_id().0, view.str_end());
+    let mut count = 0;
+    for (_, t) in view.types() {
+        count += usize::from(t.name_off() > StrOff::EMPTY && t.name_off() >= strings);
+        if foldable(t.kind()) {
+            refs(t, |target| count += usize::from(target >= ids && target != 0));
+        }
+    }
+    count
+}
+
 /// Whether a type can be equal to one of the file.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Can {

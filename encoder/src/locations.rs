@@ -44,6 +44,8 @@ pub struct Facts {
     pub unexpected: bool,
     /// The parameters come in another order than in the source.
     pub reordered: bool,
+    /// A struct or union is passed by value.
+    pub aggregate: bool,
 }
 
 /// Where a parameter is when its function is entered.
@@ -65,8 +67,9 @@ impl Facts {
         let word = u64::from(c.unit.header.encoding.address_size);
         for (position, p) in c.parameters(function).iter().enumerate() {
             let (_, target) = c.name_and_type(p);
-            let (size, is_struct) = size_of(c, target, word);
+            let (size, is_struct, is_union) = size_of(c, target, word);
             by_value |= is_struct;
+            facts.aggregate |= is_struct || is_union;
             facts.reordered |= c.position_of_origin(p.origin).is_some_and(|o| o != position);
             let slots = if c.machine.by_reference { 1 } else { size.div_ceil(word).max(1) };
             let in_memory = size > if c.machine.by_reference { word } else { 2 * word };
@@ -108,10 +111,10 @@ pub fn taken<E: Endianity>(c: &Collector<'_, '_, E>, function: &RawFunction) -> 
     let mut found: Vec<(usize, usize)> = Vec::new();
     for (number, p) in c.parameters(function).iter().enumerate() {
         let (_, target) = c.name_and_type(p);
-        let (size, is_struct) = size_of(c, target, word);
+        let (size, is_struct, is_union) = size_of(c, target, word);
         match place(c, p.location, false) {
             Place::Nowhere | Place::Constant => {}
-            Place::Register(register) if size <= word && !is_struct => {
+            Place::Register(register) if size <= word && !is_struct && !is_union => {
                 found.push((c.machine.expected.iter().position(|&e| e == register)?, number));
             }
             Place::Register(_) | Place::Other => return None,
@@ -139,28 +142,31 @@ impl<E: Endianity> Collector<'_, '_, E> {
     }
 }
 
-/// Size of a type in bytes, and whether it is a struct (through const and typedef only).
-fn size_of<E: Endianity>(c: &Collector<'_, '_, E>, target: RawRef, word: u64) -> (u64, bool) {
+/// Size of a type in bytes, and whether it is a struct, or a union.
+fn size_of<E: Endianity>(c: &Collector<'_, '_, E>, target: RawRef, word: u64) -> (u64, bool, bool) {
     let (mut at, mut count, mut in_array) = (target.0, 1u64, false);
     for _ in 0..=c.types.records.len() {
-        let Local::Type(number) = c.types.local(at) else { return (0, false) };
+        let Local::Type(number) = c.types.local(at) else { return (0, false, false) };
         let record = c.types.records.get(number as usize);
         match Head::of(record).kind {
-            Kind::Int | Kind::Float | Kind::Enum | Kind::Enum64 | Kind::Union => {
-                return (count.saturating_mul(record[2].into()), false);
+            Kind::Int | Kind::Float | Kind::Enum | Kind::Enum64 => {
+                return (count.saturating_mul(record[2].into()), false, false);
             }
-            Kind::Struct => return (count.saturating_mul(record[2].into()), !in_array),
-            Kind::Ptr => return (count.saturating_mul(word), false),
+            Kind::Struct => return (count.saturating_mul(record[2].into()), !in_array, false),
+            Kind::Union => return (count.saturating_mul(record[2].into()), false, !in_array),
+            Kind::Ptr => return (count.saturating_mul(word), false, false),
             Kind::Typedef | Kind::Const | Kind::Volatile | Kind::Restrict | Kind::TypeTag => at = record[2],
             Kind::Array => {
                 count = count.saturating_mul(record[5].into());
                 in_array = true;
                 at = record[3];
             }
-            Kind::Fwd | Kind::Func | Kind::FuncProto | Kind::Var | Kind::Datasec | Kind::DeclTag => return (0, false),
+            Kind::Fwd | Kind::Func | Kind::FuncProto | Kind::Var | Kind::Datasec | Kind::DeclTag => {
+                return (0, false, false);
+            }
         }
     }
-    (0, false)
+    (0, false, false)
 }
 
 /// The place in the first entry of a location; an entry value may stand in any of them.

@@ -26,6 +26,8 @@ pub enum Reason {
     UnexpectedRegister,
     /// The parameters come in another order.
     Reordered,
+    /// The compiler may have removed the result, or taken a struct apart (`.isra`); debug information does not tell.
+    TakenApart,
     /// A parameter has no name.
     UnnamedParameter,
     /// The name has characters that kernels do not accept.
@@ -70,6 +72,7 @@ impl fmt::Display for Reason {
                 "unexpected register: a parameter is not passed where the calling convention says"
             }
             Reason::Reordered => "reordered parameters: the compiler's clone takes them in another order",
+            Reason::TakenApart => "taken apart: the compiler's .isra clone may lack the result or parts of a struct",
             Reason::UnnamedParameter => "unnamed parameter: the debug information does not name it",
             Reason::Name => "name not accepted by kernels",
             Reason::Fragment => "fragment: only parts of the function are code of their own",
@@ -190,6 +193,10 @@ impl Selector<'_, '_, '_> {
         let instance = self.get(canonical);
         if instance.unnamed_parameter {
             return Err(Reason::UnnamedParameter);
+        }
+        let is_isra = |s: usize| group.symbols[s].name.windows(5).any(|w| w == b".isra");
+        if instance.symbol.is_some_and(is_isra) && (instance.result.local.is_some() || instance.facts.aggregate) {
+            return Err(Reason::TakenApart);
         }
         if (!plain || instance.clang_nocall) && instance.taken.is_none() {
             let facts = instance.facts;
