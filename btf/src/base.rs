@@ -89,7 +89,10 @@ impl<'a> Base<'a> {
         // All levels of a base that is a split BTF itself.
         for id in (1..view.end_id().0).map(TypeId) {
             let need = need.map_or(Need::All, |n| n[id.index()]);
-            let Some(t) = view.get(id).filter(|_| need != Need::Nothing) else { continue };
+            if need == Need::Nothing {
+                continue;
+            }
+            let Some(t) = view.get(id) else { continue };
             type_ids.push(id);
             numbers[id.index()] = type_ids.len() as u32;
             words.clear();

@@ -28,11 +28,14 @@ pub(crate) fn needed(view: &BtfView<'_>, names: &Strings<'_>) -> Vec<Need> {
     let mut need = vec![Need::Nothing; end];
     let mut work = Vec::new();
     for (id, need) in need.iter_mut().enumerate().skip(1) {
-        if search.can_be_equal(id) {
-            *need = Need::All;
-            work.push(id);
-        } else if view.get(TypeId(id as u32)).is_some_and(|t| t.kind() == Kind::DeclTag) {
-            *need = Need::All; // of no type's identity, but not to be written twice
+        match view.get(TypeId(id as u32)).map(|t| t.kind()) {
+            None | Some(Kind::Func | Kind::Var | Kind::Datasec) => {}
+            Some(Kind::DeclTag) => *need = Need::All, // of no type's identity, but not to be written twice
+            Some(_) if search.can_be_equal(id) => {
+                *need = Need::All;
+                work.push(id);
+            }
+            Some(_) => {}
         }
     }
     // A struct may be needed for its name alone, so what it refers to need not be in yet.

@@ -58,6 +58,11 @@ pub fn run(args: &EncodeArgs) -> Exit {
         Ok(destinations) => destinations,
         Err(text) => return usage(text),
     };
+    if let Some(path) =
+        args.functions_report.as_ref().filter(|p| args.files.iter().chain(&args.base).any(|f| same_file(f, p)))
+    {
+        return usage(format!("--functions-report would write over {}", path.display()));
+    }
     // More would only cost memory; 0 means all cores.
     let threads = args.jobs.unwrap_or(0).min(MAX_THREADS);
     let pool = match rayon::ThreadPoolBuilder::new().num_threads(threads).build() {
@@ -170,8 +175,13 @@ fn encode_all(args: &EncodeArgs, options: &Options, destinations: &[Destination]
         }
     }
     if let Some(path) = &args.functions_report {
-        if let Err(e) = write_functions_report(path, &args.files, &results) {
-            let code = print_failure(&Failure::new(Exit::Io, path, format!("cannot be written: {e}")));
+        let write = |file: &mut File| {
+            let mut out = BufWriter::new(file);
+            write_functions_report(&mut out, &args.files, &results)?;
+            out.flush()
+        };
+        if let Err(e) = replace::write_new_file(path, Durability::Memory, write) {
+            let code = print_failure(&replace_failure(path, e));
             if exit == Exit::Done {
                 exit = code;
             }
@@ -228,12 +238,16 @@ fn replace_failure(path: &Path, e: ReplaceError) -> Failure {
     Failure::new(Exit::Io, path, format!("{e}{cause}"))
 }
 
+/// True if two paths lead to one file.
+fn same_file(a: &Path, b: &Path) -> bool {
+    matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
+}
+
 fn write_functions_report(
-    path: &Path,
+    out: &mut impl Write,
     files: &[PathBuf],
     results: &[(usize, Result<Summary, Failure>)],
 ) -> io::Result<()> {
-    let mut out = BufWriter::new(File::create(path)?);
     writeln!(out, "file\tfunction\tdecision\treason")?;
     for (i, result) in results {
         let Ok(summary) = result else { continue };
