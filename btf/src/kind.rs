@@ -92,6 +92,28 @@ impl Kind {
         }
     }
 
+    /// True for the kinds whose equal types are one; the others are told apart by where they stand.
+    pub(crate) fn merges(self) -> bool {
+        match self {
+            Kind::Func | Kind::Var | Kind::Datasec | Kind::DeclTag => false,
+            Kind::Int
+            | Kind::Ptr
+            | Kind::Array
+            | Kind::Struct
+            | Kind::Union
+            | Kind::Enum
+            | Kind::Fwd
+            | Kind::Typedef
+            | Kind::Volatile
+            | Kind::Const
+            | Kind::Restrict
+            | Kind::FuncProto
+            | Kind::Float
+            | Kind::TypeTag
+            | Kind::Enum64 => true,
+        }
+    }
+
     /// Bytes that follow the 12-byte record: a fixed trailer and a part per vlen element.
     pub fn trailer(self) -> (usize, usize) {
         match self {

@@ -48,7 +48,7 @@ pub(crate) fn needed(view: &BtfView<'_>, names: &Strings<'_>) -> Vec<Need> {
             };
             match tag_kind(t) {
                 Some(kind) => need[target] = Need::Tag(kind),
-                None if foldable(t.kind()) => {
+                None if t.kind().merges() => {
                     need[target] = Need::All;
                     work.push(target);
                 }
@@ -65,7 +65,7 @@ pub(crate) fn dangling(view: &BtfView<'_>) -> usize {
     let mut count = 0;
     for (_, t) in view.types() {
         count += usize::from(t.name_off() > StrOff::EMPTY && t.name_off() >= strings);
-        if foldable(t.kind()) {
+        if t.kind().merges() {
             refs(t, |target| count += usize::from(target >= ids && target != 0));
         }
     }
@@ -138,12 +138,12 @@ impl Search<'_, '_> {
     }
 
     fn is_type(&self, id: usize) -> bool {
-        self.view.get(TypeId(id as u32)).is_some_and(|t| foldable(t.kind()))
+        self.view.get(TypeId(id as u32)).is_some_and(|t| t.kind().merges())
     }
 
     /// By kind and name alone; open if what it refers to decides.
     fn by_itself(&self, id: usize) -> Can {
-        let Some(t) = self.view.get(TypeId(id as u32)).filter(|t| foldable(t.kind())) else { return Can::No };
+        let Some(t) = self.view.get(TypeId(id as u32)).filter(|t| t.kind().merges()) else { return Can::No };
         if !self.is_known(t.name_off()) {
             return Can::No;
         }
@@ -160,10 +160,6 @@ impl Search<'_, '_> {
     fn is_known(&self, name: StrOff) -> bool {
         name == StrOff::EMPTY || self.view.string(name).is_some_and(|name| self.names.find(name).is_some())
     }
-}
-
-fn foldable(kind: Kind) -> bool {
-    !matches!(kind, Kind::Func | Kind::Var | Kind::Datasec | Kind::DeclTag)
 }
 
 fn tag_kind(t: TypeView<'_>) -> Option<TagKind> {

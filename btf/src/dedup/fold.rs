@@ -13,7 +13,6 @@ use super::cycles;
 use super::lists::{Lists, components};
 use super::table::ClassTable;
 use crate::graph::{ClassId, Records, Ref, Tag, is_forward, map_names, map_refs, refs};
-use crate::kind::Kind;
 use crate::map::FixedMap;
 use crate::strings::{StrId, Strings};
 
@@ -554,22 +553,5 @@ impl Renumbering {
 
 /// True for the kinds that merge; the others are told apart by where they stand.
 fn foldable(record: &[u32]) -> bool {
-    match crate::graph::Head::of(record).kind {
-        Kind::Func | Kind::Var | Kind::Datasec | Kind::DeclTag => false,
-        Kind::Int
-        | Kind::Ptr
-        | Kind::Array
-        | Kind::Struct
-        | Kind::Union
-        | Kind::Enum
-        | Kind::Fwd
-        | Kind::Typedef
-        | Kind::Volatile
-        | Kind::Const
-        | Kind::Restrict
-        | Kind::FuncProto
-        | Kind::Float
-        | Kind::TypeTag
-        | Kind::Enum64 => true,
-    }
+    crate::graph::Head::of(record).kind.merges()
 }

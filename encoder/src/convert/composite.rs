@@ -57,7 +57,7 @@ impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
         }
         let name = self.name(a);
         let target = self.type_of(a);
-        let Some(bit_offset) = self.bit_offset(a, target) else {
+        let Some(bit_offset) = self.bit_offset(a) else {
             self.out.degraded.members += 1;
             return Role::Other;
         };
@@ -77,7 +77,7 @@ impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
 
     /// Bits from the start of the composite (DWARF5 5.7.6). None if DWARF computes it at run time.
     #[inline]
-    fn bit_offset(&mut self, a: &Attributes, _target: RawRef) -> Option<u64> {
+    fn bit_offset(&mut self, a: &Attributes) -> Option<u64> {
         if let Some(bits) = a.unsigned(Attr::DataBitOffset) {
             return Some(bits);
         }
