@@ -67,10 +67,6 @@ impl<'a> BaseBtf<'a> {
     }
 }
 
-/// Up to so many bytes of debug information it is worth reading a file twice, first for its names, and indexing no more of
-/// the base than they ask for: indexing all of a kernel's costs as much as reading some megabytes.
-const READ_TWICE: usize = 2 << 20;
-
 /// Encodes an ELF file: on top of a base (split BTF), or by itself.
 ///
 /// Runs on the current rayon thread pool; the result is the same for any number of threads. `progress` is called with the
@@ -139,12 +135,10 @@ fn encode_as<E: Endianity + Send + Sync>(
         Some(base) => Dialect::of(base, Dialect::PAHOLE_1_32),
         None => Dialect::PAHOLE_1_32,
     });
-    let own_base;
-    let mut job = Job {
+    let job = Job {
         sections,
         endian,
         headers: &headers,
-        base: None,
         dialect,
         options,
         symbols: &symbols,
@@ -153,14 +147,18 @@ fn encode_as<E: Endianity + Send + Sync>(
         linked: !file.relocatable,
         progress,
     };
+    let folded = units::fold(&job)?;
+    clock.lap("units", || {
+        let classes = &folded.fold.classes;
+        format!("{} types, {} classes", folded.types_read, classes.end() - classes.first())
+    });
+
+    let own_base;
     let base = match base_btf {
         None => None,
         Some(BaseBtf::Indexed(base)) => Some(base),
         Some(BaseBtf::View(view)) => {
-            own_base = match sections.info.len() <= READ_TWICE {
-                true => Base::for_names(view, &units::names(&job)?),
-                false => Base::new(view),
-            };
+            own_base = Base::for_names(view, &folded.fold.strings);
             Some(&own_base)
         }
     };
@@ -168,11 +166,11 @@ fn encode_as<E: Endianity + Send + Sync>(
         let text = "the base BTF refers to types or names that it does not have: it is that of a module, which cannot be a base, or damaged; pass the vmlinux";
         return Err(Error::new(ErrorKind::BaseDamaged, text));
     }
-    job.base = base;
+    let mut folded = match base {
+        Some(base) => folded.onto(base),
+        None => folded,
+    };
     clock.lap("base", || format!("{} types", base.map_or(0, |b| b.type_count())));
-    let mut folded = units::fold(&job)?;
-    let classes = folded.fold.classes.end() - folded.fold.classes.first();
-    clock.lap("units", || format!("{} types, {classes} classes", folded.types_read));
 
     let decisions =
         selection::select(options.selection, options.features, &symbols, &folded.instances, &folded.fold.classes);

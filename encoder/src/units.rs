@@ -7,7 +7,6 @@ use btf::base::Base;
 use btf::dedup::fold::Fold;
 use btf::dedup::tags::DeclTags;
 use btf::dialect::Dialect;
-use btf::strings::Strings;
 use dwarf::sections::Sections;
 use dwarf::unit::{PlansBuffer, Unit, UnitHeader, UnitKind};
 use dwarf::walk;
@@ -34,8 +33,6 @@ pub struct Job<'a, E> {
     pub endian: E,
     /// Unit headers, in the order of the file.
     pub headers: &'a [UnitHeader],
-    /// The base.
-    pub base: Option<&'a Base<'a>>,
     /// How to write.
     pub dialect: Dialect,
     /// What to write.
@@ -99,22 +96,30 @@ pub fn fold<'a, E: Endianity + Send + Sync>(job: &Job<'a, E>) -> Result<Folded<'
     Ok(all)
 }
 
-/// The names that the units have, by reading them without keeping anything else.
-pub fn names<'a, E: Endianity + Send + Sync>(job: &Job<'a, E>) -> Result<Strings<'static>> {
-    let mut worker = Worker::new(&Job { base: None, ..*job });
-    for number in 0..job.headers.len() {
-        worker.read(job, number)?;
-    }
-    let mut names = Strings::new();
-    // The index type of arrays has a name even if no unit says so.
-    names.intern(b"int");
-    for (_, name) in worker.folded.fold.strings.own() {
-        names.intern(name);
-    }
-    Ok(names)
-}
-
 impl<'a> Folded<'a> {
+    fn new(fold: Fold<'a>) -> Folded<'a> {
+        Folded {
+            fold,
+            instances: Instances::default(),
+            variables: Vec::new(),
+            tags: DeclTags::default(),
+            degraded: Degraded::default(),
+            names_changed: 0,
+            types_read: 0,
+            excluded: 0,
+        }
+    }
+
+    /// The same on top of a base.
+    pub fn onto<'b>(self, base: &'b Base<'b>) -> Folded<'b>
+    where
+        'a: 'b,
+    {
+        let mut on_base = Folded::new(Fold::new(Some((base.strings(), base.classes()))));
+        on_base.merge(self);
+        on_base
+    }
+
     fn merge(&mut self, other: Folded<'a>) {
         let map = self.fold.merge(other.fold);
         self.instances.merge(other.instances, &map);
@@ -137,18 +142,8 @@ struct Worker<'a> {
 
 impl<'a> Worker<'a> {
     fn new<E: Endianity>(job: &Job<'a, E>) -> Worker<'a> {
-        let base = job.base.map(|b| (b.strings(), b.classes()));
         Worker {
-            folded: Folded {
-                fold: Fold::new(base),
-                instances: Instances::default(),
-                variables: Vec::new(),
-                tags: DeclTags::default(),
-                degraded: Degraded::default(),
-                names_changed: 0,
-                types_read: 0,
-                excluded: 0,
-            },
+            folded: Folded::new(Fold::new(None)),
             names: Names::new(job.linked),
             functions: FunctionNames::new(job.symbols),
             types: UnitTypes::default(),
