@@ -44,6 +44,11 @@ impl Head {
     }
 }
 
+/// Words of a member: name, reference, offset.
+const MEMBER_WORDS: usize = 3;
+/// Words of a variable in a DATASEC: reference, offset, size.
+const VARIABLE_WORDS: usize = 3;
+
 /// Where the references of a record are: perhaps word 2, then from `first` every `step` words.
 #[derive(Clone, Copy)]
 struct Places {
@@ -67,8 +72,8 @@ fn ref_places(kind: Kind, len: usize) -> Places {
         | Kind::DeclTag => Places { word2: true, ..none },
         Kind::FuncProto => Places { word2: true, first: 4, step: 2, last: len },
         Kind::Array => Places { first: 3, step: 1, last: 5, ..none },
-        Kind::Struct | Kind::Union => Places { first: 4, step: 3, ..none },
-        Kind::Datasec => Places { first: 3, step: 3, ..none },
+        Kind::Struct | Kind::Union => Places { first: 4, step: MEMBER_WORDS, ..none },
+        Kind::Datasec => Places { first: 3, step: VARIABLE_WORDS, ..none },
         Kind::Int | Kind::Float | Kind::Enum | Kind::Enum64 | Kind::Fwd => none,
     }
 }
@@ -86,6 +91,11 @@ pub fn map_refs(record: &mut [u32], mut f: impl FnMut(u32) -> u32) {
     let p = ref_places(Head::of(record).kind, record.len());
     if p.word2 {
         record[2] = f(record[2]);
+    }
+    if p.first == FIXED_WORDS + 1 && p.step == MEMBER_WORDS {
+        // Most references of all are those of members.
+        record[FIXED_WORDS..].chunks_exact_mut(MEMBER_WORDS).for_each(|member| member[1] = f(member[1]));
+        return;
     }
     let end = p.last.min(record.len());
     if p.first < end {
@@ -250,28 +260,34 @@ impl Ref {
 }
 
 /// Records one after the other in one array: the types of a unit, in the order of its DIEs.
-#[derive(Debug, Default, Clone)]
+#[derive(Debug, Clone)]
 pub struct Records {
     words: Vec<u32>,
-    /// End of each record in `words`; it starts at the end of the one before.
+    /// Where each record ends in `words`, after a 0: it starts at the end of the one before.
     ends: Vec<u32>,
+}
+
+impl Default for Records {
+    fn default() -> Records {
+        Records { words: Vec::new(), ends: vec![0] }
+    }
 }
 
 impl Records {
     /// Forgets all records, keeps the memory.
     pub fn clear(&mut self) {
         self.words.clear();
-        self.ends.clear();
+        self.ends.truncate(1);
     }
 
     /// Number of records.
     pub fn len(&self) -> usize {
-        self.ends.len()
+        self.ends.len() - 1
     }
 
     /// True if there is no record.
     pub fn is_empty(&self) -> bool {
-        self.ends.is_empty()
+        self.len() == 0
     }
 
     /// Adds a record from its head, name, third word and trailer; returns its number.
@@ -279,19 +295,33 @@ impl Records {
         self.words.extend_from_slice(&[head.word(), name.0, word2]);
         self.words.extend_from_slice(trailer);
         self.ends.push(self.words.len() as u32);
-        self.ends.len() - 1
+        self.len() - 1
+    }
+
+    /// Adds a record whose trailer is made of elements of `N` words.
+    pub fn push_elements<const N: usize>(
+        &mut self,
+        head: Head,
+        name: StrId,
+        word2: u32,
+        elements: impl ExactSizeIterator<Item = [u32; N]>,
+    ) -> usize {
+        self.words.reserve(FIXED_WORDS + N * elements.len());
+        self.words.extend_from_slice(&[head.word(), name.0, word2]);
+        elements.for_each(|element| self.words.extend_from_slice(&element));
+        self.ends.push(self.words.len() as u32);
+        self.len() - 1
     }
 
     /// Adds a copy of a whole record.
     pub fn push_record(&mut self, record: &[u32]) -> usize {
         self.words.extend_from_slice(record);
         self.ends.push(self.words.len() as u32);
-        self.ends.len() - 1
+        self.len() - 1
     }
 
     fn range(&self, index: usize) -> std::ops::Range<usize> {
-        let start = if index == 0 { 0 } else { self.ends[index - 1] as usize };
-        start..self.ends[index] as usize
+        self.ends[index] as usize..self.ends[index + 1] as usize
     }
 
     /// The words of a record.

@@ -2,6 +2,8 @@
 
 use gimli::Endianity;
 
+use crate::form::Layout;
+
 /// Past the end of what is being read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct End;
@@ -81,6 +83,44 @@ impl<'a, E: Endianity> Cursor<'a, E> {
             }
             _ => Err(End),
         }
+    }
+
+    /// A number of up to 8 bytes.
+    #[inline(always)]
+    pub(crate) fn fixed(&mut self, size: u8) -> Result<u64, End> {
+        // One load for all sizes: only the last bytes of a unit take the slow way.
+        let Some(bytes) = self.data.get(self.position..).and_then(|d| d.first_chunk::<8>()) else {
+            return self.last_fixed(size);
+        };
+        let unused = 64 - 8 * u32::from(size.min(8));
+        let word = self.endian.read_u64(bytes);
+        let word = if self.endian.is_big_endian() { word.checked_shr(unused) } else { word.checked_shl(unused) };
+        self.position += usize::from(size);
+        // A number of no bytes is 0.
+        let word = word.unwrap_or(0);
+        Ok(if self.endian.is_big_endian() { word } else { word.checked_shr(unused).unwrap_or(0) })
+    }
+
+    #[cold]
+    fn last_fixed(&mut self, size: u8) -> Result<u64, End> {
+        if size == 0 { Ok(0) } else { self.unsigned(size) }
+    }
+
+    /// Passes over bytes without a look whether they are there: what is read next fails if they are not.
+    #[inline(always)]
+    pub(crate) fn advance(&mut self, bytes: u32) {
+        self.position = self.position.saturating_add(bytes as usize);
+    }
+
+    /// Passes over a block, and returns its length; the block ends where the position is then.
+    pub(crate) fn block(&mut self, layout: Layout) -> Result<u64, End> {
+        let length = match layout {
+            Layout::Block(0) => self.uleb()?,
+            Layout::Block(size) => self.unsigned(size)?,
+            _ => 16,
+        };
+        self.skip(length)?;
+        Ok(length)
     }
 
     /// An unsigned LEB128; bits beyond 64 are dropped (DWARF5 7.6).

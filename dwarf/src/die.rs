@@ -2,6 +2,8 @@
 
 use gimli::{DwAt, DwTag};
 
+use crate::form::Class;
+
 /// The part that a DIE plays for a type encoder. Many tags play none.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
@@ -296,12 +298,15 @@ pub enum Text {
 #[derive(Clone, Debug)]
 pub struct Attributes {
     present: u64,
-    values: [Value; ATTRS],
+    classes: [Class; ATTRS],
+    words: [u64; ATTRS],
+    /// Bytes of the blocks.
+    lengths: [u64; ATTRS],
 }
 
 impl Default for Attributes {
     fn default() -> Attributes {
-        Attributes { present: 0, values: [Value::Flag(false); ATTRS] }
+        Attributes { present: 0, classes: [Class::Flag; ATTRS], words: [0; ATTRS], lengths: [0; ATTRS] }
     }
 }
 
@@ -312,20 +317,25 @@ impl Attributes {
         self.present = 0;
     }
 
-    /// Sets a value; the first of several counts.
+    /// Sets a value.
     #[inline(always)]
-    pub(crate) fn set(&mut self, attr: Attr, value: Value) {
-        let bit = 1 << attr as u32;
-        if self.present & bit == 0 {
-            self.present |= bit;
-            self.values[attr as usize] = value;
-        }
+    pub(crate) fn set(&mut self, attr: Attr, class: Class, word: u64) {
+        self.present |= 1 << attr as u32;
+        self.classes[attr as usize] = class;
+        self.words[attr as usize] = word;
+    }
+
+    /// Sets the length of a block.
+    #[inline(always)]
+    pub(crate) fn set_length(&mut self, attr: Attr, length: u64) {
+        self.lengths[attr as usize] = length;
     }
 
     /// The value of an attribute, if the DIE has it.
     #[inline(always)]
     pub fn get(&self, attr: Attr) -> Option<Value> {
-        (self.present & 1 << attr as u32 != 0).then(|| self.values[attr as usize])
+        let at = attr as usize;
+        self.has(attr).then(|| self.classes[at].value(self.words[at], self.lengths[at]))
     }
 
     /// True if the DIE has the attribute.

@@ -2,7 +2,8 @@
 
 use std::sync::OnceLock;
 
-use btf::dedup::fold::{Fold, Renumbering, Use};
+use btf::dedup::fold::{Fold, Use};
+use btf::dedup::renumber::Renumbering;
 use btf::map::{FixedMap, FixedSet};
 use btf::strings::{StrId, Strings};
 use dwarf::elf::ElfFile;
@@ -14,6 +15,7 @@ use object::elf;
 
 use crate::convert::{RawFunction, RawParameter, RawRef, UnitTypes};
 use crate::locations::{self, Facts, Machine};
+use crate::names::{Names, accepted};
 use crate::options::Selection;
 
 /// Number of a name that function symbols have.
@@ -144,14 +146,13 @@ impl<'a> FunctionSymbols<'a> {
 #[derive(Debug)]
 pub struct FunctionNames<'a> {
     symbols: &'a FunctionSymbols<'a>,
-    /// Per name: 0 unknown, 1 no function, else the group + 2.
-    memo: Vec<u32>,
+    memo: FixedMap<StrId, Option<Group>>,
 }
 
 impl<'a> FunctionNames<'a> {
     /// An empty memo.
     pub fn new(symbols: &'a FunctionSymbols<'a>) -> FunctionNames<'a> {
-        FunctionNames { symbols, memo: Vec::new() }
+        FunctionNames { symbols, memo: FixedMap::default() }
     }
 
     /// See [`FunctionSymbols::of_other_name`].
@@ -160,18 +161,14 @@ impl<'a> FunctionNames<'a> {
     }
 
     /// The group of a name, if a function symbol has that name.
-    pub fn group(&mut self, name: StrId, strings: &Strings<'_>) -> Option<Group> {
+    pub fn group(&mut self, name: StrId, names: &Names<'_>) -> Option<Group> {
         if name == StrId::EMPTY {
             return None;
         }
-        let index = name.0 as usize;
-        if self.memo.len() <= index {
-            self.memo.resize(strings.len() as usize, 0);
-        }
-        if self.memo[index] == 0 {
-            self.memo[index] = self.symbols.groups.get_index_of(strings.get(name)).map_or(1, |g| g as u32 + 2);
-        }
-        self.memo[index].checked_sub(2).map(Group)
+        *self.memo.entry(name).or_insert_with(|| {
+            let text = names.text(name);
+            self.symbols.groups.get_index_of(&*accepted(&text)).map(|group| Group(group as u32))
+        })
     }
 }
 
@@ -346,13 +343,14 @@ impl Instances {
     }
 
     /// Takes over another worker's instances.
-    pub fn merge(&mut self, other: Instances, map: &Renumbering) {
+    pub fn merge(&mut self, other: Instances, map: &mut Renumbering<'_>, strings: &mut Strings<'_>) {
         let offset = self.parameters.len();
-        self.parameters.extend(other.parameters.into_iter().map(|(name, used)| (map.name(name), map.used(used))));
+        let parameters = other.parameters.into_iter();
+        self.parameters.extend(parameters.map(|(name, used)| (map.name(name, strings), map.used(used, strings))));
         self.list.extend(other.list.into_iter().map(|mut i| {
             i.parameters = i.parameters.start + offset..i.parameters.end + offset;
-            i.result = map.used(i.result);
-            i.tags.iter_mut().for_each(|t| t.1 = map.name(t.1));
+            i.result = map.used(i.result, strings);
+            i.tags.iter_mut().for_each(|t| t.1 = map.free_name(t.1, strings));
             i
         }));
     }

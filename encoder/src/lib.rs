@@ -186,7 +186,7 @@ fn encode_as<E: Endianity + Send + Sync>(
     summary.units_excluded = folded.excluded;
     summary.types_read = folded.types_read;
     summary.degraded = folded.degraded;
-    summary.names_changed = folded.names_changed;
+    summary.names_changed = folded.names_changed.len() as u64;
     summary.dialect = Some(dialect);
     summary.has_base = base.is_some();
     summary.dialect_of_base = base.is_some() && options.dialect.is_none();

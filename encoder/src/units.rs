@@ -5,8 +5,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use btf::base::Base;
 use btf::dedup::fold::Fold;
+use btf::dedup::renumber::Spelling;
 use btf::dedup::tags::DeclTags;
 use btf::dialect::Dialect;
+use btf::map::FixedSet;
+use btf::strings::StrId;
 use dwarf::sections::Sections;
 use dwarf::unit::{PlansBuffer, Unit, UnitHeader, UnitKind};
 use dwarf::walk;
@@ -17,7 +20,7 @@ use crate::convert::{Converter, Foreign, Tagged, UnitTypes};
 use crate::error::{Error, ErrorKind, Result};
 use crate::functions::{Collector, FunctionNames, FunctionSymbols, Instances};
 use crate::locations::Machine;
-use crate::names::Names;
+use crate::names::{Names, Spellings};
 use crate::options::Options;
 use crate::report::Degraded;
 use crate::variables::{self, DataSection, Variable};
@@ -61,12 +64,14 @@ pub struct Folded<'a> {
     pub tags: DeclTags,
     /// What BTF could not say.
     pub degraded: Degraded,
-    /// Names that were changed.
-    pub names_changed: u64,
+    /// Names that were changed, as they are now.
+    pub names_changed: FixedSet<StrId>,
     /// Type DIEs read.
     pub types_read: u64,
     /// Units left out.
     pub excluded: usize,
+    /// See [`btf::dedup::renumber::Renumbering::misled`].
+    misled: bool,
 }
 
 /// Reads and folds all units.
@@ -79,20 +84,33 @@ pub fn fold<'a, E: Endianity + Send + Sync>(job: &Job<'a, E>) -> Result<Folded<'
     order.sort_by_key(|&i| std::cmp::Reverse(job.headers[i].size));
     let total: usize = job.headers.iter().map(|h| h.size).sum();
     let workers = rayon::current_num_threads().min(total / BYTES_PER_WORKER).max(1);
+    let spellings = if job.linked { Spellings::ByOffset } else { Spellings::ByContent };
+    let mut all = read_all(job, &order, workers, spellings)?;
+    if all.misled {
+        all = read_all(job, &order, workers, Spellings::Unique)?;
+    }
+    all.fold.sort_units();
+    all.instances.list.sort_by_key(|i| (i.unit, i.offset));
+    all.variables.sort_by_key(|v| (v.unit, v.offset));
+    Ok(all)
+}
+
+fn read_all<'a, E: Endianity + Send + Sync>(
+    job: &Job<'a, E>,
+    order: &[usize],
+    workers: usize,
+    spellings: Spellings,
+) -> Result<Folded<'a>> {
     let next = AtomicUsize::new(0);
-    let run = |_| Worker::run(job, &order, &next);
+    let run = |_| Worker::run(job, order, &next, spellings);
     let mut done: Vec<(Worker<'a>, Option<(usize, Error)>)> =
         if workers == 1 { vec![run(0)] } else { (0..workers).into_par_iter().map(run).collect() };
     let first_error = done.iter_mut().filter_map(|(_, e)| e.take()).min_by_key(|(unit, _)| *unit);
     if let Some((_, error)) = first_error {
         return Err(error);
     }
-    let mut workers = done.into_iter().map(|(worker, _)| worker);
-    let mut all = workers.next().expect("there is a worker").folded;
-    workers.for_each(|w| all.merge(w.folded));
-    all.fold.sort_units();
-    all.instances.list.sort_by_key(|i| (i.unit, i.offset));
-    all.variables.sort_by_key(|v| (v.unit, v.offset));
+    let mut all = Folded::new(Fold::new(None));
+    done.into_iter().for_each(|(worker, _)| all.merge(worker.folded, worker.names));
     Ok(all)
 }
 
@@ -104,47 +122,52 @@ impl<'a> Folded<'a> {
             variables: Vec::new(),
             tags: DeclTags::default(),
             degraded: Degraded::default(),
-            names_changed: 0,
+            names_changed: FixedSet::default(),
             types_read: 0,
             excluded: 0,
+            misled: false,
         }
     }
 
     /// The same on top of a base.
-    pub fn onto<'b>(self, base: &'b Base<'b>) -> Folded<'b>
+    pub fn onto<'b>(mut self, base: &'b Base<'b>) -> Folded<'b>
     where
         'a: 'b,
     {
         let mut on_base = Folded::new(Fold::new(Some((base.strings(), base.classes()))));
-        on_base.merge(self);
+        let strings = std::mem::take(&mut self.fold.strings);
+        on_base.merge(self, strings);
         on_base
     }
 
-    fn merge(&mut self, other: Folded<'a>) {
-        let map = self.fold.merge(other.fold);
-        self.instances.merge(other.instances, &map);
-        variables::merge(&mut self.variables, other.variables, &map);
-        self.tags.merge(other.tags, &map);
+    fn merge(&mut self, other: Folded<'_>, spelling: impl Spelling) {
+        let mut map = self.fold.merge_spelled(other.fold, spelling);
+        let strings = &mut self.fold.strings;
+        self.instances.merge(other.instances, &mut map, strings);
+        variables::merge(&mut self.variables, other.variables, &mut map, strings);
+        self.tags.merge(other.tags, &mut map, strings);
         self.degraded += other.degraded;
-        self.names_changed += other.names_changed;
+        self.names_changed.extend(other.names_changed.into_iter().map(|name| map.name(name, strings)));
+        self.names_changed.extend(map.changed);
         self.types_read += other.types_read;
         self.excluded += other.excluded;
+        self.misled |= map.misled;
     }
 }
 
 struct Worker<'a> {
-    folded: Folded<'a>,
-    names: Names,
+    folded: Folded<'static>,
+    names: Names<'a>,
     functions: FunctionNames<'a>,
     types: UnitTypes,
     plans: PlansBuffer,
 }
 
 impl<'a> Worker<'a> {
-    fn new<E: Endianity>(job: &Job<'a, E>) -> Worker<'a> {
+    fn new<E: Endianity>(job: &Job<'a, E>, spellings: Spellings) -> Worker<'a> {
         Worker {
             folded: Folded::new(Fold::new(None)),
-            names: Names::new(job.linked),
+            names: Names::new(job.sections.str, spellings),
             functions: FunctionNames::new(job.symbols),
             types: UnitTypes::default(),
             plans: PlansBuffer::default(),
@@ -157,8 +180,9 @@ impl<'a> Worker<'a> {
         job: &Job<'a, E>,
         order: &[usize],
         next: &AtomicUsize,
+        spellings: Spellings,
     ) -> (Worker<'a>, Option<(usize, Error)>) {
-        let mut worker = Worker::new(job);
+        let mut worker = Worker::new(job, spellings);
         let mut error: Option<(usize, Error)> = None;
         while let Some(&number) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
             if let Err(e) = worker.unit(job, number) {
@@ -168,7 +192,6 @@ impl<'a> Worker<'a> {
             }
             (job.progress)(job.headers[number].size as u64);
         }
-        worker.folded.names_changed = worker.names.changed;
         (worker, error)
     }
 
@@ -190,13 +213,11 @@ impl<'a> Worker<'a> {
             self.folded.excluded += 1;
             return Ok(None);
         }
-        let folded = &mut self.folded;
         self.types.start(header.size);
         let mut converter = Converter {
             unit: &unit,
             out: &mut self.types,
             names: &mut self.names,
-            strings: &mut folded.fold.strings,
             functions: &mut self.functions,
             features: job.options.features,
             dialect: job.dialect,
@@ -230,7 +251,7 @@ impl<'a> Worker<'a> {
         };
         folded.instances.collect(&collector, &folded.fold);
         if let Some(data) = job.data {
-            variables::collect(&mut folded.variables, number as u32, &self.types, data, &folded.fold);
+            variables::collect(&mut folded.variables, number as u32, &self.types, data, &folded.fold, &self.names);
         }
         for tag in &self.types.tags {
             if let Tagged::Type(target) = tag.tagged {

@@ -1,6 +1,7 @@
 //! Per-CPU variables and their data section.
 
-use btf::dedup::fold::{Fold, Renumbering, Use};
+use btf::dedup::fold::{Fold, Use};
+use btf::dedup::renumber::Renumbering;
 use btf::graph::Ref;
 use btf::map::FixedMap;
 use btf::strings::{StrId, Strings};
@@ -8,6 +9,7 @@ use dwarf::elf::ElfFile;
 use object::elf;
 
 use crate::convert::{RawRef, Tagged, UnitTypes};
+use crate::names::Names;
 
 /// The section whose variables are described.
 pub const PER_CPU_SECTION: &[u8] = b".data..percpu";
@@ -58,7 +60,14 @@ pub struct Variable {
 }
 
 /// Adds the variables of the unit that was just folded.
-pub fn collect(out: &mut Vec<Variable>, unit: u32, types: &UnitTypes, section: &DataSection<'_>, fold: &Fold<'_>) {
+pub fn collect(
+    out: &mut Vec<Variable>,
+    unit: u32,
+    types: &UnitTypes,
+    section: &DataSection<'_>,
+    fold: &Fold<'_>,
+    names: &Names<'_>,
+) {
     for (number, variable) in types.variables.iter().enumerate() {
         if variable.declaration || variable.artificial {
             continue;
@@ -76,7 +85,7 @@ pub fn collect(out: &mut Vec<Variable>, unit: u32, types: &UnitTypes, section: &
             RawRef::VOID => declared.map_or(RawRef::VOID, |d| d.target),
             own => own,
         };
-        let text = fold.strings.get(name);
+        let text = &*names.text(name);
         if text.is_empty() || MADE_UP.iter().any(|prefix| text.starts_with(prefix)) {
             continue;
         }
@@ -105,11 +114,11 @@ pub fn collect(out: &mut Vec<Variable>, unit: u32, types: &UnitTypes, section: &
 }
 
 /// Takes over another worker's variables.
-pub fn merge(out: &mut Vec<Variable>, other: Vec<Variable>, map: &Renumbering) {
+pub fn merge(out: &mut Vec<Variable>, other: Vec<Variable>, map: &mut Renumbering<'_>, strings: &mut Strings<'_>) {
     out.extend(other.into_iter().map(|mut v| {
-        v.name = map.name(v.name);
-        v.used = map.used(v.used);
-        v.tags.iter_mut().for_each(|t| *t = map.name(*t));
+        v.name = map.name(v.name, strings);
+        v.used = map.used(v.used, strings);
+        v.tags.iter_mut().for_each(|t| *t = map.free_name(*t, strings));
         v
     }));
 }

@@ -11,10 +11,11 @@
 
 use super::cycles;
 use super::lists::{Lists, components};
+use super::renumber::{Renumbering, Spelling};
 use super::table::ClassTable;
-use crate::graph::{ClassId, Records, Ref, Tag, is_forward, map_names, map_refs, refs};
-use crate::map::FixedMap;
-use crate::strings::{StrId, Strings};
+use crate::graph::{ClassId, Records, Ref, Tag, is_forward, map_refs, refs};
+use crate::map::{FixedMap, FixedSet};
+use crate::strings::Strings;
 
 /// Where a type first appears: unit number, then number within the unit.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -149,6 +150,15 @@ pub struct Use {
 
 const UNKNOWN: u32 = u32::MAX;
 
+/// What folding needs to know of a class besides its record.
+#[derive(Clone, Copy, Default, Debug)]
+struct Info {
+    /// The last unit (counted from 1) that listed it.
+    listed: u32,
+    /// Number of the tag that it defines; 0 if none.
+    defines: u32,
+}
+
 /// Units folded into classes; see the module's documentation.
 #[derive(Debug)]
 pub struct Fold<'b> {
@@ -158,6 +168,10 @@ pub struct Fold<'b> {
     pub classes: ClassTable<'b>,
     /// Smallest position of each class in the file.
     first: Vec<Position>,
+    /// What folding needs to know of each class.
+    info: Vec<Info>,
+    /// Number of each tag that has a definition or a declaration, from 1.
+    tags: FixedMap<Tag, u32>,
     units: Vec<Unit>,
     /// The distinct classes of all units, one unit after the other.
     unit_classes: Vec<ClassId>,
@@ -178,11 +192,12 @@ struct Scratch {
     stack: Vec<u32>,
     /// Per local type whether that was done.
     open: Vec<bool>,
-    /// Per class, the last unit (counted from 1) that listed it.
-    listed: Vec<u32>,
-    /// Per name and tag kind, the last unit (counted from 1) that defined it, and the class it had there.
-    defined: [Vec<(u32, u32)>; 3],
+    /// Per tag, by number, the last unit (counted from 1) that defined it.
+    defined: Vec<u32>,
+    /// Units so far.
     count: u32,
+    /// The class that was interned last.
+    previous: Option<ClassId>,
     ambiguous: bool,
 }
 
@@ -197,6 +212,8 @@ impl<'b> Fold<'b> {
             strings,
             classes,
             first: Vec::new(),
+            info: Vec::new(),
+            tags: FixedMap::default(),
             units: Vec::new(),
             unit_classes: Vec::new(),
             scratch: Scratch::default(),
@@ -382,7 +399,8 @@ impl<'b> Fold<'b> {
             },
         });
         if known {
-            let class = self.classes.intern(&self.scratch.record);
+            let class = self.classes.intern_after(s.previous, &s.record);
+            s.previous = Some(class);
             self.set_class(at, class, number);
         }
         known
@@ -395,24 +413,35 @@ impl<'b> Fold<'b> {
         if s.reference[at] == UNKNOWN {
             s.reference[at] = Ref::Class(class).word();
         }
-        if s.listed.len() <= class.index() {
-            s.listed.resize((class.index() + 1).max(self.classes.end() as usize), 0);
+        if self.info.len() <= class.index() {
+            self.learn_new_classes();
         }
-        if std::mem::replace(&mut s.listed[class.index()], s.count) == s.count {
+        let (info, s) = (&mut self.info[class.index()], &mut self.scratch);
+        if std::mem::replace(&mut info.listed, s.count) == s.count {
             return;
         }
-        self.unit_classes.push(class);
-        let record = self.classes.get(class);
-        if let Some(tag) = Tag::of(record).filter(|_| !is_forward(record)) {
-            let defined = &mut s.defined[tag.kind as usize];
-            let name = tag.name.0 as usize;
-            if defined.len() <= name {
-                defined.resize(name + 1, (0, 0));
-            }
-            s.ambiguous |= defined[name].0 == s.count;
-            defined[name] = (s.count, class.0);
+        if info.defines != 0 {
+            s.ambiguous |= std::mem::replace(&mut s.defined[info.defines as usize], s.count) == s.count;
         }
+        self.unit_classes.push(class);
         self.note(class, Position { unit: number, local: at as u32 });
+    }
+
+    /// Finds out what there is to know of the classes that were added to the table.
+    fn learn_new_classes(&mut self) {
+        for class in self.info.len() as u32..self.classes.end() {
+            let mut info = Info::default();
+            if class > 0 {
+                let record = self.classes.get(ClassId(class));
+                if let Some(tag) = Tag::of(record) {
+                    let next = self.tags.len() as u32 + 1;
+                    let number = *self.tags.entry(tag).or_insert(next);
+                    info.defines = if is_forward(record) { 0 } else { number };
+                }
+            }
+            self.info.push(info);
+        }
+        self.scratch.defined.resize(self.tags.len() + 1, 0);
     }
 
     /// Interns all that is left of a unit when there is a cycle without a tag in it.
@@ -454,47 +483,48 @@ impl<'b> Fold<'b> {
         }
     }
 
-    /// Takes over all that another fold on the same base has. Returns how its names and classes are called here.
-    pub fn merge(&mut self, other: Fold<'b>) -> Renumbering {
-        let mut names: Vec<StrId> = Vec::with_capacity((other.strings.len() - other.strings.base_len()) as usize);
-        names.extend(other.strings.own().map(|(_, string)| self.strings.intern(string)));
-        let mut map = Renumbering {
-            first_name: other.strings.base_len(),
-            names,
-            first_class: other.classes.first(),
-            classes: Vec::with_capacity((other.classes.end() - other.classes.first()) as usize),
-        };
+    /// Takes over all that another fold has, which stands alone or on the same base. Returns how its names and classes are
+    /// called here.
+    pub fn merge(&mut self, mut other: Fold<'b>) -> Renumbering<'b> {
+        let strings = std::mem::take(&mut other.strings);
+        self.merge_spelled(other, strings)
+    }
+
+    /// The same for a fold whose names are not those of its `strings`, which are empty.
+    pub fn merge_spelled<'s>(&mut self, other: Fold<'_>, spelling: impl Spelling + 's) -> Renumbering<'s> {
+        let mut map = Renumbering::new(spelling, other.classes.first());
+        map.classes.reserve((other.classes.end() - other.classes.first()) as usize);
+        let mut copy: Vec<u32> = Vec::new();
         for group in other.classes.own_in_order() {
-            let record = |class: ClassId, map: &Renumbering, record: &mut Vec<u32>| {
-                let mut cyclic = false;
-                record.clear();
-                record.extend_from_slice(other.classes.get(class));
-                map_names(record, |n| map.name(n));
-                map_refs(record, |w| match Ref::of(w) {
-                    Ref::Class(c) if group.position(c).is_some() => {
-                        cyclic = true;
-                        cycles::member((c.0 - group.first().0) as usize)
-                    }
-                    r => map.reference(r).word(),
-                });
-                cyclic
-            };
-            let scratch = &mut self.scratch.record;
-            if record(group.first(), &map, scratch) {
-                let copy = |class| {
-                    let mut copy = Vec::new();
-                    record(class, &map, &mut copy);
-                    copy
-                };
-                let records: Vec<Vec<u32>> = group.classes().map(copy).collect();
-                map.classes.extend(cycles::intern_group(&mut self.classes, &records));
-            } else {
-                map.classes.push(self.classes.intern(scratch));
+            if group.size == 1 && !refs(other.classes.get(group.first())).any(|w| w == Ref::Class(group.first()).word())
+            {
+                copy.clear();
+                copy.extend_from_slice(other.classes.get(group.first()));
+                map.names(&mut copy, &mut self.strings);
+                map_refs(&mut copy, |w| map.reference(Ref::of(w), &mut self.strings).word());
+                map.classes.push(self.classes.intern(&copy));
+                continue;
             }
+            let records: Vec<Vec<u32>> = group
+                .classes()
+                .map(|class| {
+                    let mut record = other.classes.get(class).to_vec();
+                    map.names(&mut record, &mut self.strings);
+                    map_refs(&mut record, |w| match Ref::of(w) {
+                        Ref::Class(c) if group.position(c).is_some() => {
+                            cycles::member((c.0 - group.first().0) as usize)
+                        }
+                        r => map.reference(r, &mut self.strings).word(),
+                    });
+                    record
+                })
+                .collect();
+            map.classes.extend(cycles::intern_group(&mut self.classes, &records));
         }
         for (class, &position) in other.first.iter().enumerate().filter(|(_, p)| **p != Position::NEVER) {
             self.note(map.class(ClassId(class as u32)), position);
         }
+        map.misled |= other.is_misled_by(&map);
         let offset = self.unit_classes.len();
         self.unit_classes.extend(other.unit_classes.iter().map(|&c| map.class(c)));
         for mut unit in other.units {
@@ -502,7 +532,7 @@ impl<'b> Fold<'b> {
             if let Some(exact) = &mut unit.exact {
                 exact.class.iter_mut().for_each(|c| *c = map.class(*c));
                 for i in 0..exact.records.len() {
-                    map_names(exact.records.get_mut(i), |n| map.name(n));
+                    map.names(exact.records.get_mut(i), &mut self.strings);
                 }
             }
             self.units.push(unit);
@@ -510,44 +540,37 @@ impl<'b> Fold<'b> {
         map
     }
 
+    /// True if some unit has a tag in two spellings, so that its definitions were not seen to be two, or its declaration
+    /// not to be that of its definition.
+    fn is_misled_by(&self, map: &Renumbering<'_>) -> bool {
+        let mut spelled: FixedMap<Tag, Tag> = FixedMap::default();
+        let mut twice: FixedSet<Tag> = FixedSet::default();
+        for &tag in self.tags.keys() {
+            let Some(name) = map.known_name(tag.name) else { continue };
+            let first = *spelled.entry(Tag { name, ..tag }).or_insert(tag);
+            if first != tag {
+                twice.extend([first, tag]);
+            }
+        }
+        if twice.is_empty() {
+            return false;
+        }
+        let doubtful = |class: ClassId| Tag::of(self.classes.get(class)).filter(|tag| twice.contains(tag));
+        let doubtful: Vec<Option<Tag>> = (0..self.classes.end())
+            .map(|c| if c < self.classes.first() { None } else { doubtful(ClassId(c)) })
+            .collect();
+        self.units.iter().any(|unit| {
+            let mut here: FixedMap<Tag, Tag> = FixedMap::default();
+            self.classes_of(unit).iter().filter_map(|class| doubtful[class.index()]).any(|tag| {
+                let name = map.known_name(tag.name).unwrap_or_default();
+                *here.entry(Tag { name, ..tag }).or_insert(tag) != tag
+            })
+        })
+    }
+
     /// Puts the units in the order of the file.
     pub fn sort_units(&mut self) {
         self.units.sort_by_key(|u| u.number);
-    }
-}
-
-/// How the names and classes of one fold are called in another.
-#[derive(Debug)]
-pub struct Renumbering {
-    first_name: u32,
-    names: Vec<StrId>,
-    first_class: u32,
-    classes: Vec<ClassId>,
-}
-
-impl Renumbering {
-    /// The name's new number.
-    pub fn name(&self, name: StrId) -> StrId {
-        name.0.checked_sub(self.first_name).map_or(name, |own| self.names[own as usize])
-    }
-
-    /// The class's new number.
-    pub fn class(&self, class: ClassId) -> ClassId {
-        class.0.checked_sub(self.first_class).map_or(class, |own| self.classes[own as usize])
-    }
-
-    /// The use of a type, with its reference renumbered.
-    pub fn used(&self, used: Use) -> Use {
-        Use { reference: self.reference(used.reference), local: used.local }
-    }
-
-    /// The reference, with its class or name renumbered.
-    pub fn reference(&self, reference: Ref) -> Ref {
-        match reference {
-            Ref::Void => Ref::Void,
-            Ref::Class(class) => Ref::Class(self.class(class)),
-            Ref::Tag(tag) => Ref::Tag(Tag { kind: tag.kind, name: self.name(tag.name) }),
-        }
     }
 }
 

@@ -19,7 +19,7 @@ use btf::view::BtfView;
 
 use crate::input::Input;
 use crate::notation::{Case, parse};
-use crate::run::{Outcome, Plan, compare, partition, reread, run};
+use crate::run::{Outcome, Plan, Spelled, compare, partition, reread, run};
 
 /// All orders of `0..n`; only some for larger n.
 fn orders(n: usize) -> Vec<Vec<u32>> {
@@ -48,7 +48,8 @@ pub fn check_input(input: &Input) -> Outcome {
     let n = input.units.len();
     let outcome = run(input, &Plan::simple(n), Endian::Little);
     compare(input, &outcome).unwrap_or_else(|e| panic!("{e}\n{}", input.text()));
-    for plan in [Plan::backwards(n), Plan::halves(n)] {
+    let spelled = [Spelled::PerUnit, Spelled::PerType].map(|s| Plan { spelled: Some(s), ..Plan::halves(n) });
+    for plan in [Plan::backwards(n), Plan::halves(n)].into_iter().chain(spelled) {
         assert_eq!(run(input, &plan, Endian::Little).bytes, outcome.bytes, "{plan:?}");
     }
     let classes = partition(&outcome);

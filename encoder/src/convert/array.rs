@@ -8,7 +8,7 @@ use gimli::Endianity;
 
 use super::{Converter, Open, RawRef, head};
 
-impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
+impl<E: Endianity> Converter<'_, '_, '_, E> {
     pub(super) fn array(&mut self, die: Die<'_>) -> Role {
         let place = self.out.reserve(die.offset);
         let target = self.type_of(die.attributes);
@@ -42,17 +42,19 @@ impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
         let mut target = open.target;
         if target == RawRef::VOID {
             self.out.degraded.foreign_types += 1;
+            self.out.scratch.dimensions.truncate(open.first);
             return; // an array of nothing: the place stays void
         }
-        let dimensions = self.out.scratch.dimensions.split_off(open.first);
-        let counts: Vec<u64> = match dimensions[..] {
-            [] => vec![1],
-            [one] => vec![one],
-            _ if self.dialect.nested_arrays => dimensions,
-            _ => vec![dimensions.iter().fold(1u64, |product, &d| product.saturating_mul(d))],
-        };
+        let dimensions = &mut self.out.scratch.dimensions;
+        if dimensions.len() == open.first {
+            dimensions.push(1);
+        } else if !self.dialect.nested_arrays {
+            let all = dimensions.drain(open.first..).fold(1u64, u64::saturating_mul);
+            dimensions.push(all);
+        }
         let mut record = 0;
-        for &count in counts.iter().rev() {
+        for i in (open.first..self.out.scratch.dimensions.len()).rev() {
+            let count = self.out.scratch.dimensions[i];
             let count = u32::try_from(count).unwrap_or_else(|_| {
                 self.out.degraded.sizes += 1;
                 0
@@ -60,6 +62,7 @@ impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
             record = self.out.records.push(head(Kind::Array), StrId::EMPTY, 0, &[target.0, index.0, count]);
             target = RawRef::record(record);
         }
+        self.out.scratch.dimensions.truncate(open.first);
         self.out.set(open.place, record);
     }
 }

@@ -22,7 +22,7 @@ pub struct Member {
 /// First bit offset that a struct with kflag cannot say (btf.rst 2.2.4).
 const KFLAG_BITS: u64 = 1 << 24;
 
-impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
+impl<E: Endianity> Converter<'_, '_, '_, E> {
     pub(super) fn composite(&mut self, die: Die<'_>) -> Role {
         let place = self.out.reserve(die.offset);
         let name = self.name(die.attributes);
@@ -119,47 +119,61 @@ impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
     pub(super) fn end_composite(&mut self, role: Role) {
         let Some(open) = self.out.scratch.open.pop() else { return };
         let kind = if role == Role::Union { Kind::Union } else { Kind::Struct };
-        let mut members = self.out.scratch.members.split_off(open.first);
-        let before = members.len();
-        // Kernels demand ascending offsets in structs, and none in unions (rules M54, M55 of btf/src/verify/meta.rs).
-        match kind {
-            Kind::Union => members.retain(|m| m.bit_offset == 0),
-            _ if !members.is_sorted_by_key(|m| m.bit_offset) => members.sort_by_key(|m| m.bit_offset),
-            _ => {}
-        }
-        let mut kflag = members.iter().any(|m| m.bit_size != 0);
-        if kflag && members.iter().any(|m| m.bit_offset >= KFLAG_BITS) {
-            // Offsets beyond 2 MiB and bit-fields cannot be said together: the plain members stay right.
-            members.retain(|m| m.bit_size == 0);
-            kflag = false;
-        }
-        // Beyond the end: sizes that are computed at run time (a GNU C struct with an array of variable length) are 0.
-        let end = open.size.saturating_mul(8);
-        if members.last().is_some_and(|m| m.bit_offset > end) {
-            members.retain(|m| m.bit_offset <= end);
-        }
-        members.retain(|m| m.bit_offset <= u64::from(u32::MAX) && m.bit_size < 256);
-        members.truncate(MAX_PORTABLE_VLEN as usize);
-        self.out.degraded.members += (before - members.len()) as u64;
         let size = u32::try_from(open.size).unwrap_or_else(|_| {
             self.out.degraded.sizes += 1;
             u32::MAX
         });
-        let mut trailer = std::mem::take(&mut self.out.scratch.trailer);
-        trailer.clear();
-        for m in &members {
+        let out = &mut *self.out;
+        let mut kflag = false;
+        if !is_plain(&out.scratch.members[open.first..], kind, open.size) {
+            let before = out.scratch.members.len();
+            kflag = fit(&mut out.scratch.members, open.first, kind, open.size);
+            out.degraded.members += (before - out.scratch.members.len()) as u64;
+        }
+        let words = out.scratch.members[open.first..].iter().map(|m| {
             let offset = m.bit_offset as u32 | if kflag { (m.bit_size as u32) << 24 } else { 0 };
-            trailer.extend([m.name.0, m.target.0, offset]);
-        }
-        let record = self.out.records.push(Head { kflag, ..head(kind) }, open.name, size, &trailer);
-        self.out.scratch.trailer = trailer;
-        self.out.set(open.place, record);
-        // The list's memory is kept: what is left of it belongs to the composites around this one.
-        let mut outer = std::mem::take(&mut self.out.scratch.members);
-        members.clear();
-        if outer.is_empty() {
-            outer = members;
-        }
-        self.out.scratch.members = outer;
+            [m.name.0, m.target.0, offset]
+        });
+        let record = out.records.push_elements(Head { kflag, ..head(kind) }, open.name, size, words);
+        out.scratch.members.truncate(open.first);
+        out.set(open.place, record);
     }
+}
+
+/// True for members that can be written as they are: in order, without bit-fields, within the composite.
+fn is_plain(members: &[Member], kind: Kind, size: u64) -> bool {
+    let end = match kind {
+        Kind::Union => 0,
+        _ => size.saturating_mul(8).min(u64::from(u32::MAX)),
+    };
+    let mut last = 0;
+    members.len() <= MAX_PORTABLE_VLEN as usize
+        && members.iter().all(|m| {
+            let in_order = m.bit_size == 0 && last <= m.bit_offset && m.bit_offset <= end;
+            last = m.bit_offset;
+            in_order
+        })
+}
+
+/// Brings the members from `first` on into the form that kernels accept; some may be left out. Returns the kflag.
+fn fit(all: &mut Vec<Member>, first: usize, kind: Kind, size: u64) -> bool {
+    let mut members = all.split_off(first);
+    // Kernels demand ascending offsets in structs, and none in unions (rules M54, M55 of btf/src/verify/meta.rs).
+    match kind {
+        Kind::Union => members.retain(|m| m.bit_offset == 0),
+        _ if !members.is_sorted_by_key(|m| m.bit_offset) => members.sort_by_key(|m| m.bit_offset),
+        _ => {}
+    }
+    let mut kflag = members.iter().any(|m| m.bit_size != 0);
+    if kflag && members.iter().any(|m| m.bit_offset >= KFLAG_BITS) {
+        // Offsets beyond 2 MiB and bit-fields cannot be said together: the plain members stay right.
+        members.retain(|m| m.bit_size == 0);
+        kflag = false;
+    }
+    // Beyond the end: sizes that are computed at run time (a GNU C struct with an array of variable length) are 0.
+    let end = size.saturating_mul(8).min(u64::from(u32::MAX));
+    members.retain(|m| m.bit_offset <= end && m.bit_size < 256);
+    members.truncate(MAX_PORTABLE_VLEN as usize);
+    all.append(&mut members);
+    kflag
 }

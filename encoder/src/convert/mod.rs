@@ -16,7 +16,7 @@ use btf::dedup::fold::Local;
 use btf::dialect::Dialect;
 use btf::graph::{Head, Records};
 use btf::kind::Kind;
-use btf::strings::{StrId, Strings};
+use btf::strings::StrId;
 use dwarf::die::{Attr, Attributes, Role, Value};
 use dwarf::unit::Unit;
 use dwarf::walk::{Die, Visit};
@@ -99,7 +99,7 @@ struct Scratch {
     open: Vec<Open>,
     members: Vec<composite::Member>,
     enumerators: Vec<enumeration::Enumerator>,
-    parameters: Vec<(StrId, RawRef)>,
+    parameters: Vec<RawRef>,
     dimensions: Vec<u64>,
     annotations: Vec<StrId>,
     trailer: Vec<u32>,
@@ -119,11 +119,10 @@ struct Open {
 }
 
 /// Converts the DIEs of one unit; borrows everything for that long.
-pub struct Converter<'c, 'b, 'u, 'a, E> {
+pub struct Converter<'c, 'u, 'a, E> {
     pub(crate) unit: &'u Unit<'a, E>,
     pub(crate) out: &'c mut UnitTypes,
-    pub(crate) names: &'c mut Names,
-    pub(crate) strings: &'c mut Strings<'b>,
+    pub(crate) names: &'c mut Names<'a>,
     pub(crate) functions: &'c mut FunctionNames<'a>,
     pub(crate) features: Features,
     pub(crate) dialect: Dialect,
@@ -229,7 +228,7 @@ fn head(kind: Kind) -> Head {
     Head { kind, kflag: false }
 }
 
-impl<E: Endianity> Visit for Converter<'_, '_, '_, '_, E> {
+impl<E: Endianity> Visit for Converter<'_, '_, '_, E> {
     #[inline(always)]
     fn wants(&self, role: Role, parent: Role) -> bool {
         match role {
@@ -334,20 +333,12 @@ impl<E: Endianity> Visit for Converter<'_, '_, '_, '_, E> {
     }
 }
 
-impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
-    /// The DIE's name, as a name that kernels accept; empty if it has none.
-    #[inline]
+impl<E: Endianity> Converter<'_, '_, '_, E> {
+    /// The spelling of the DIE's name; empty if it has none.
+    #[inline(always)]
     fn name(&mut self, attributes: &Attributes) -> StrId {
         match attributes.get(Attr::Name) {
-            Some(Value::Text(text)) => self.names.identifier(self.strings, self.unit, text),
-            _ => StrId::EMPTY,
-        }
-    }
-
-    /// The DIE's name as it is.
-    fn free_name(&mut self, attributes: &Attributes) -> StrId {
-        match attributes.get(Attr::Name) {
-            Some(Value::Text(text)) => self.names.free(self.strings, self.unit, text),
+            Some(Value::Text(text)) => self.names.spelling(self.unit, text),
             _ => StrId::EMPTY,
         }
     }
@@ -395,7 +386,7 @@ impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
 
     /// A one-byte unsigned integer, for stretches of bytes that have no type in BTF.
     fn bytes(&mut self, count: u64) -> RawRef {
-        let name = self.strings.intern(b"unsigned char");
+        let name = self.names.intern(b"unsigned char");
         let byte = self.out.synthetic(head(Kind::Int), name, 1, &[8]);
         let index = self.index_type();
         let count = u32::try_from(count).unwrap_or(0);
@@ -407,7 +398,7 @@ impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
         match self.out.int {
             Some(int) => int,
             None => {
-                let name = self.strings.intern(b"int");
+                let name = self.names.intern(b"int");
                 let int = self.out.synthetic(head(Kind::Int), name, 4, &[scalar::SIGNED | 32]);
                 self.out.int = Some(int);
                 int

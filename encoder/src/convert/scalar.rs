@@ -13,7 +13,7 @@ use super::{Converter, Open, RawRef, head};
 pub const SIGNED: u32 = 1 << 24;
 const BOOL: u32 = 4 << 24;
 
-impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
+impl<E: Endianity> Converter<'_, '_, '_, E> {
     /// A base type: INT or FLOAT (DWARF5 5.1, 7.8). Plain `char` is SIGNED or not, never CHAR, as in all kernels' BTF.
     pub(super) fn base_type(&mut self, die: Die<'_>) -> Role {
         let place = self.out.reserve(die.offset);
@@ -29,9 +29,9 @@ impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
             self.out.alias(place, bytes);
             return Role::Other;
         }
-        let mut name = self.free_name(a);
+        let mut name = self.name(a);
         if name == StrId::EMPTY {
-            name = self.strings.intern(format!("__int{}", size * 8).as_bytes());
+            name = self.names.intern(format!("__int{}", size * 8).as_bytes());
         }
         let record = if as_float {
             self.out.records.push(head(Kind::Float), name, size as u32, &[])
