@@ -172,7 +172,17 @@ pub struct Tag {
 
 impl Tag {
     /// The tag that a record defines or declares; `None` for other kinds and for anonymous ones.
+    #[inline]
     pub fn of(record: &[u32]) -> Option<Tag> {
+        // Asked of every type of every unit, and most are something else.
+        if Tag::KINDS >> (record[0] & 0x1f) & 1 == 0 { None } else { Tag::of_tagged(record) }
+    }
+
+    /// The kinds that may have a tag.
+    const KINDS: u32 =
+        Kind::Struct.bit() | Kind::Union.bit() | Kind::Fwd.bit() | Kind::Enum.bit() | Kind::Enum64.bit();
+
+    fn of_tagged(record: &[u32]) -> Option<Tag> {
         let head = Head::of(record);
         let kind = match head.kind {
             Kind::Struct => TagKind::Struct,

@@ -85,25 +85,22 @@ impl<'a, E: Endianity> Cursor<'a, E> {
         }
     }
 
-    /// A number of up to 8 bytes.
+    /// A number of 1, 2, 3, 4 or 8 bytes.
     #[inline(always)]
     pub(crate) fn fixed(&mut self, size: u8) -> Result<u64, End> {
         // One load for all sizes: only the last bytes of a unit take the slow way.
         let Some(bytes) = self.data.get(self.position..).and_then(|d| d.first_chunk::<8>()) else {
             return self.last_fixed(size);
         };
-        let unused = 64 - 8 * u32::from(size.min(8));
         let word = self.endian.read_u64(bytes);
-        let word = if self.endian.is_big_endian() { word.checked_shr(unused) } else { word.checked_shl(unused) };
         self.position += usize::from(size);
-        // A number of no bytes is 0.
-        let word = word.unwrap_or(0);
-        Ok(if self.endian.is_big_endian() { word } else { word.checked_shr(unused).unwrap_or(0) })
+        let unused = 64u32.wrapping_sub(8 * u32::from(size));
+        Ok(if self.endian.is_big_endian() { word.wrapping_shr(unused) } else { word & u64::MAX.wrapping_shr(unused) })
     }
 
     #[cold]
     fn last_fixed(&mut self, size: u8) -> Result<u64, End> {
-        if size == 0 { Ok(0) } else { self.unsigned(size) }
+        self.unsigned(size)
     }
 
     /// Passes over bytes without a look whether they are there: what is read next fails if they are not.

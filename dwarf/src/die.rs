@@ -51,6 +51,42 @@ pub enum Role {
 const ANNOTATION: DwTag = DwTag(0x6000);
 
 impl Role {
+    /// All roles, by their numbers.
+    pub const ALL: [Role; 27] = [
+        Role::Other,
+        Role::Unit,
+        Role::BaseType,
+        Role::Pointer,
+        Role::Reference,
+        Role::PointerToMember,
+        Role::Const,
+        Role::Volatile,
+        Role::Restrict,
+        Role::Qualifier,
+        Role::Typedef,
+        Role::Struct,
+        Role::Union,
+        Role::Enumeration,
+        Role::Array,
+        Role::Subroutine,
+        Role::Unspecified,
+        Role::ForeignType,
+        Role::Member,
+        Role::Enumerator,
+        Role::Subrange,
+        Role::Parameter,
+        Role::VarArgs,
+        Role::Subprogram,
+        Role::Variable,
+        Role::Annotation,
+        Role::ImportedUnit,
+    ];
+
+    /// The role as one bit, for sets of roles.
+    pub const fn bit(self) -> u32 {
+        1 << self as u32
+    }
+
     /// The role of a tag.
     pub fn of(tag: DwTag) -> Role {
         match tag {

@@ -9,7 +9,7 @@ use crate::plan::Encoding;
 /// How many bytes a value takes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Layout {
-    /// 0 to 8 bytes; the value is the number in them.
+    /// 1, 2, 3, 4 or 8 bytes; the value is the number in them.
     Fixed(u8),
     /// 16 bytes, which are the value.
     Sixteen,

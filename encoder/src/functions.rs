@@ -142,17 +142,20 @@ impl<'a> FunctionSymbols<'a> {
     }
 }
 
-/// The symbols of a file, with a memo from a worker's names to groups.
+/// Entries of the memo in [`FunctionNames`], as a power of two: it stays in a core's own cache.
+const RECENT_BITS: u32 = 13;
+
+/// The symbols of a file, with a memo of the names that a worker asked for last: units have the same inline functions.
 #[derive(Debug)]
 pub struct FunctionNames<'a> {
     symbols: &'a FunctionSymbols<'a>,
-    memo: FixedMap<StrId, Option<Group>>,
+    recent: Vec<(StrId, Option<Group>)>,
 }
 
 impl<'a> FunctionNames<'a> {
     /// An empty memo.
     pub fn new(symbols: &'a FunctionSymbols<'a>) -> FunctionNames<'a> {
-        FunctionNames { symbols, memo: FixedMap::default() }
+        FunctionNames { symbols, recent: vec![(StrId::EMPTY, None); 1 << RECENT_BITS] }
     }
 
     /// See [`FunctionSymbols::of_other_name`].
@@ -165,10 +168,12 @@ impl<'a> FunctionNames<'a> {
         if name == StrId::EMPTY {
             return None;
         }
-        *self.memo.entry(name).or_insert_with(|| {
+        let recent = &mut self.recent[(name.0.wrapping_mul(0x9e37_79b9) >> (32 - RECENT_BITS)) as usize];
+        if recent.0 != name {
             let text = names.text(name);
-            self.symbols.groups.get_index_of(&*accepted(&text)).map(|group| Group(group as u32))
-        })
+            *recent = (name, self.symbols.groups.get_index_of(&*accepted(&text)).map(|group| Group(group as u32)));
+        }
+        recent.1
     }
 }
 

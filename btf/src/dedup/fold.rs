@@ -14,6 +14,7 @@ use super::lists::{Lists, components};
 use super::renumber::{Renumbering, Spelling};
 use super::table::ClassTable;
 use crate::graph::{ClassId, Records, Ref, Tag, is_forward, map_refs, refs};
+use crate::kind::Kind;
 use crate::map::{FixedMap, FixedSet};
 use crate::strings::Strings;
 
@@ -576,5 +577,15 @@ impl<'b> Fold<'b> {
 
 /// True for the kinds that merge; the others are told apart by where they stand.
 fn foldable(record: &[u32]) -> bool {
-    crate::graph::Head::of(record).kind.merges()
+    const KINDS: u32 = {
+        let (mut kinds, mut i) = (0, 0);
+        while i < Kind::ALL.len() {
+            if Kind::ALL[i].merges() {
+                kinds |= Kind::ALL[i].bit();
+            }
+            i += 1;
+        }
+        kinds
+    };
+    KINDS >> (record[0] & 0x1f) & 1 != 0
 }

@@ -80,6 +80,17 @@ fn hash(words: &[u32]) -> u32 {
     (h ^ (h >> 32)) as u32
 }
 
+/// Equality of records, which are too short for a call to pay off.
+#[inline(always)]
+fn equal(a: &[u32], b: &[u32]) -> bool {
+    if a.len() != b.len() {
+        return false;
+    }
+    let (mut a4, mut b4) = (a.chunks_exact(4), b.chunks_exact(4));
+    let rest = a4.remainder().iter().zip(b4.remainder()).all(|(x, y)| x == y);
+    rest && a4.by_ref().zip(b4.by_ref()).all(|(x, y)| (x[0] ^ y[0]) | (x[1] ^ y[1]) | (x[2] ^ y[2]) | (x[3] ^ y[3]) == 0)
+}
+
 fn spread(hash: u32) -> u64 {
     u64::from(hash).wrapping_mul(K)
 }
@@ -147,7 +158,7 @@ impl<'b> ClassTable<'b> {
     pub(super) fn intern_after(&mut self, previous: Option<ClassId>, record: &[u32]) -> ClassId {
         let at = previous.map_or(0, ClassId::index);
         match self.next.get(at) {
-            Some(&next) if next != 0 && self.get(ClassId(next)) == record => return ClassId(next),
+            Some(&next) if next != 0 && equal(self.get(ClassId(next)), record) => return ClassId(next),
             _ => {}
         }
         let class = self.intern(record);

@@ -53,6 +53,15 @@ enum Place {
     Alias(RawRef),
 }
 
+/// The type DIEs that start in 64 bytes of a unit.
+#[derive(Clone, Copy, Default, Debug)]
+struct Starts {
+    /// A bit per byte.
+    here: u64,
+    /// How many start before.
+    before: u32,
+}
+
 /// The types of a unit, its functions and variables. The memory is used again for the next unit.
 #[derive(Debug, Default)]
 pub struct UnitTypes {
@@ -70,10 +79,8 @@ pub struct UnitTypes {
     pub degraded: Degraded,
     /// A reference that leads out of the unit, if there is one: offset in `.debug_info`, or what kind it is.
     pub foreign: Option<Foreign>,
-    /// A bit per byte of the unit: a type's DIE starts there.
-    starts: Vec<u64>,
-    /// Per word of `starts` the number of bits before it.
-    before: Vec<u32>,
+    /// Where type DIEs start, in stretches of 64 bytes of the unit.
+    starts: Vec<Starts>,
     /// Per type DIE its place, in the order of the DIEs.
     places: Vec<Place>,
     /// The index type of arrays, once there is an array.
@@ -140,7 +147,7 @@ impl UnitTypes {
         self.tags.clear();
         self.places.clear();
         self.starts.clear();
-        self.starts.resize(bytes / 64 + 1, 0);
+        self.starts.resize(bytes / 64 + 1, Starts::default());
         self.int = None;
         self.foreign = None;
         let s = &mut self.scratch;
@@ -155,11 +162,10 @@ impl UnitTypes {
 
     /// The unit was read: completes what needed to see all of it.
     pub fn finish(&mut self) {
-        self.before.clear();
         let mut count = 0;
-        for word in &self.starts {
-            self.before.push(count);
-            count += word.count_ones();
+        for starts in &mut self.starts {
+            starts.before = count;
+            count += starts.here.count_ones();
         }
         self.set_signs_of_wide_enums();
     }
@@ -182,12 +188,12 @@ impl UnitTypes {
         if r.0 & RawRef::RECORD != 0 {
             return Some(Place::Record(r.0 & !RawRef::RECORD));
         }
-        let (word, bit) = (r.0 as usize / 64, r.0 % 64);
-        let bits = *self.starts.get(word)?;
-        if bits >> bit & 1 == 0 {
+        let starts = self.starts.get(r.0 as usize / 64)?;
+        let bit = 1u64 << (r.0 % 64);
+        if starts.here & bit == 0 {
             return None;
         }
-        let index = self.before[word] + (bits & ((1u64 << bit) - 1)).count_ones();
+        let index = starts.before + (starts.here & (bit - 1)).count_ones();
         self.places.get(index as usize).copied()
     }
 
@@ -205,7 +211,7 @@ impl UnitTypes {
 
     /// Reserves the place of a type whose DIE starts at `offset`.
     fn reserve(&mut self, offset: u32) -> usize {
-        self.starts[offset as usize / 64] |= 1 << (offset % 64);
+        self.starts[offset as usize / 64].here |= 1 << (offset % 64);
         self.places.push(Place::Alias(RawRef::VOID));
         self.places.len() - 1
     }
@@ -228,46 +234,60 @@ fn head(kind: Kind) -> Head {
     Head { kind, kflag: false }
 }
 
+/// Per role the parents under which its DIEs are wanted, as bits.
+static WANTED: [u32; Role::ALL.len()] = {
+    let mut wanted = [0; Role::ALL.len()];
+    let mut i = 0;
+    while i < Role::ALL.len() {
+        wanted[i] = parents(Role::ALL[i]);
+        i += 1;
+    }
+    wanted
+};
+
+const fn parents(role: Role) -> u32 {
+    match role {
+        Role::Other | Role::Unit => 0,
+        Role::Member => Role::Struct.bit() | Role::Union.bit(),
+        Role::Enumerator => Role::Enumeration.bit(),
+        Role::Subrange => Role::Array.bit(),
+        Role::Parameter | Role::VarArgs => Role::Subroutine.bit() | Role::Subprogram.bit(),
+        Role::Variable => Role::Unit.bit(),
+        Role::Annotation => {
+            Role::Pointer.bit()
+                | Role::Struct.bit()
+                | Role::Union.bit()
+                | Role::Typedef.bit()
+                | Role::Member.bit()
+                | Role::Subprogram.bit()
+                | Role::Parameter.bit()
+                | Role::Variable.bit()
+        }
+        Role::BaseType
+        | Role::Pointer
+        | Role::Reference
+        | Role::PointerToMember
+        | Role::Const
+        | Role::Volatile
+        | Role::Restrict
+        | Role::Qualifier
+        | Role::Typedef
+        | Role::Struct
+        | Role::Union
+        | Role::Enumeration
+        | Role::Array
+        | Role::Subroutine
+        | Role::Unspecified
+        | Role::ForeignType
+        | Role::Subprogram
+        | Role::ImportedUnit => u32::MAX,
+    }
+}
+
 impl<E: Endianity> Visit for Converter<'_, '_, '_, E> {
     #[inline(always)]
     fn wants(&self, role: Role, parent: Role) -> bool {
-        match role {
-            Role::Other | Role::Unit => false,
-            Role::Member => matches!(parent, Role::Struct | Role::Union),
-            Role::Enumerator => parent == Role::Enumeration,
-            Role::Subrange => parent == Role::Array,
-            Role::Parameter | Role::VarArgs => matches!(parent, Role::Subroutine | Role::Subprogram),
-            Role::Variable => self.variables && parent == Role::Unit,
-            Role::Annotation => matches!(
-                parent,
-                Role::Pointer
-                    | Role::Struct
-                    | Role::Union
-                    | Role::Typedef
-                    | Role::Member
-                    | Role::Subprogram
-                    | Role::Parameter
-                    | Role::Variable
-            ),
-            Role::BaseType
-            | Role::Pointer
-            | Role::Reference
-            | Role::PointerToMember
-            | Role::Const
-            | Role::Volatile
-            | Role::Restrict
-            | Role::Qualifier
-            | Role::Typedef
-            | Role::Struct
-            | Role::Union
-            | Role::Enumeration
-            | Role::Array
-            | Role::Subroutine
-            | Role::Unspecified
-            | Role::ForeignType
-            | Role::Subprogram
-            | Role::ImportedUnit => true,
-        }
+        WANTED[role as usize] & parent.bit() != 0 && (role != Role::Variable || self.variables)
     }
 
     #[inline]
