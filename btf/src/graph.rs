@@ -179,8 +179,7 @@ impl Tag {
     }
 
     /// The kinds that may have a tag.
-    const KINDS: u32 =
-        Kind::Struct.bit() | Kind::Union.bit() | Kind::Fwd.bit() | Kind::Enum.bit() | Kind::Enum64.bit();
+    const KINDS: u32 = Kind::Struct.bit() | Kind::Union.bit() | Kind::Fwd.bit() | Kind::Enum.bit() | Kind::Enum64.bit();
 
     fn of_tagged(record: &[u32]) -> Option<Tag> {
         let head = Head::of(record);

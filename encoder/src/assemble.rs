@@ -49,22 +49,25 @@ pub fn assemble(
     parts: &Parts<'_, '_>,
     clock: &mut Clock,
 ) -> Result<(Vec<u8>, Summary)> {
-    let unit_index = |folded: &Folded<'_>, number: u32| {
-        folded.fold.units().binary_search_by_key(&number, |u| u.number).expect("an instance's unit was folded")
-    };
+    // By number of the unit in the file, its index among those that were folded.
+    let mut unit_index: Vec<usize> = Vec::new();
+    for (index, unit) in folded.fold.units().iter().enumerate() {
+        unit_index.resize(unit.number as usize + 1, 0);
+        unit_index[unit.number as usize] = index;
+    }
 
     // The prototypes of functions are types like all others.
     let kept: Vec<&Decision> = decisions.iter().filter(|d| d.outcome.is_ok()).collect();
     let mut uses: Vec<Use> = Vec::new();
-    let mut prototypes = Vec::with_capacity(kept.len());
+    let (mut prototypes, mut units) = (Records::default(), Vec::with_capacity(kept.len()));
     for decision in &kept {
         let Ok(number) = decision.outcome else { continue };
         let instance = &folded.instances.list[number];
         let taken = instance.taken.as_deref().filter(|_| decision.note == Some(Note::ConstantsPropagated));
-        let record = prototype(instance, taken, &folded.instances.parameters, &mut uses);
-        prototypes.push((unit_index(folded, instance.unit), record));
+        prototypes.push_record(&prototype(instance, taken, &folded.instances.parameters, &mut uses));
+        units.push(unit_index[instance.unit as usize]);
     }
-    let prototypes_used = folded.fold.add(&prototypes, &uses);
+    let prototypes_used = folded.fold.add(&units, &prototypes, &uses);
     let resolution = Resolution::new(&folded.fold, parts.base);
     clock.lap("types resolved", || {
         format!("{} own types, {} ambiguous names", resolution.records.len(), resolution.ambiguous_tags)
@@ -80,7 +83,7 @@ pub fn assemble(
 
     // Variables and their section.
     let var_types: Vec<Target> =
-        folded.variables.iter().map(|v| resolution.target(unit_index(folded, v.unit), v.used)).collect();
+        folded.variables.iter().map(|v| resolution.target(unit_index[v.unit as usize], v.used)).collect();
     let size = |number: usize| byte_size(var_types[number], &out.records, parts);
     let (entries, left_out) = variables::layout(&folded.variables, size, &folded.fold.strings);
     for name in left_out {
@@ -100,10 +103,10 @@ pub fn assemble(
     // Functions, in the order of their names, each with its tags.
     let kfunc_tag = folded.fold.strings.intern(b"bpf_kfunc");
     let fastcall_tag = folded.fold.strings.intern(b"bpf_fastcall");
-    for ((decision, (unit, _)), used) in kept.iter().zip(&prototypes).zip(prototypes_used) {
+    for ((decision, &unit), used) in kept.iter().zip(&units).zip(prototypes_used) {
         let Ok(number) = decision.outcome else { continue };
         let name = parts.symbols.get(decision.group).name;
-        let prototype = resolution.target(*unit, used);
+        let prototype = resolution.target(unit, used);
         let id = folded.fold.strings.intern(name);
         let func = out.push(head(Kind::Func), id, prototype, &[0]);
         if parts.options.features.decl_tag {
@@ -118,19 +121,9 @@ pub fn assemble(
         }
     }
     summary.functions = kept.len();
-    summary.function_reports = decisions
-        .iter()
-        .map(|d| FunctionReport {
-            name: String::from_utf8_lossy(parts.symbols.get(d.group).name).into_owned(),
-            dropped: d.outcome.err(),
-            note: d.note,
-        })
-        .chain(parts.symbols.fragments().iter().map(|name| FunctionReport {
-            name: String::from_utf8_lossy(name).into_owned(),
-            dropped: Some(Reason::Fragment),
-            note: None,
-        }))
-        .collect();
+    if parts.options.report_functions {
+        summary.function_reports = function_reports(decisions, parts.symbols);
+    }
 
     if let Some(last) = entries.last() {
         let name = folded.fold.strings.intern(PER_CPU_SECTION);
@@ -150,6 +143,20 @@ pub fn assemble(
     Ok((btf, summary))
 }
 
+/// What became of each function, by name.
+fn function_reports(decisions: &[Decision], symbols: &FunctionSymbols<'_>) -> Vec<FunctionReport> {
+    let report = |name: &[u8], dropped, note| {
+        let name = String::from_utf8_lossy(name).into_owned();
+        FunctionReport { name, dropped, note }
+    };
+    let decided = decisions.iter().map(|d| report(symbols.get(d.group).name, d.outcome.err(), d.note));
+    let fragments = symbols.fragments().iter().map(|name| report(name, Some(Reason::Fragment), None));
+    let mut reports: Vec<FunctionReport> = decided.chain(fragments).collect();
+    let key = |report: &FunctionReport| (report.dropped == Some(Reason::Fragment), report.name.clone());
+    reports.sort_by_cached_key(key);
+    reports
+}
+
 /// The record of a function's prototype; its references are numbers in `uses`. `taken` are the parameters that are left, if
 /// not all are.
 fn prototype(
@@ -162,11 +169,13 @@ fn prototype(
         uses.push(used);
         uses.len() as u32 - 1
     };
-    let mut record = vec![head(Kind::FuncProto).word(), 0, number(instance.result)];
     let parameters = &parameters[instance.parameters.clone()];
-    let all: Vec<usize> = (0..parameters.len()).collect();
-    for &(name, used) in taken.unwrap_or(&all).iter().filter_map(|&i| parameters.get(i)) {
-        record.extend([name.0, number(used)]);
+    let mut record = Vec::with_capacity(5 + 2 * parameters.len());
+    record.extend([head(Kind::FuncProto).word(), 0, number(instance.result)]);
+    let mut add = |&(name, used): &(StrId, Use)| record.extend([name.0, number(used)]);
+    match taken {
+        None => parameters.iter().for_each(add),
+        Some(taken) => taken.iter().filter_map(|&i| parameters.get(i)).for_each(&mut add),
     }
     if instance.variadic {
         let void = Use { reference: btf::graph::Ref::Void, local: None };

@@ -23,7 +23,7 @@ pub(super) fn collect(fold: &Fold<'_>, base: Option<&Base<'_>>, ambiguous: &Fixe
     let given = Given::collect(fold, base, &carriers, &tags);
     for (unit, sought) in sought.iter().enumerate().filter(|(_, sought)| !sought.is_empty()) {
         let mut agreed: FixedMap<Tag, Option<ClassId>> = FixedMap::default();
-        for &carrier in fold.classes_of(&fold.units()[unit]) {
+        for carrier in fold.classes_of(&fold.units()[unit]) {
             for tag in carriers.tags(carrier).iter().filter(|tag| sought.contains(*tag)) {
                 if let Some(&definition) = given.definition.get(&(carrier, *tag)) {
                     agree(&mut agreed, *tag, definition);
@@ -46,7 +46,7 @@ fn agree<K: Eq + std::hash::Hash>(map: &mut FixedMap<K, Option<ClassId>>, key: K
 /// The ambiguous tags that a unit declares and does not define.
 fn undefined(fold: &Fold<'_>, unit: usize, ambiguous: &FixedSet<Tag>) -> FixedSet<Tag> {
     let (mut declared, mut defined) = (FixedSet::default(), FixedSet::default());
-    for &class in fold.classes_of(&fold.units()[unit]) {
+    for class in fold.classes_of(&fold.units()[unit]) {
         let record = fold.classes.get(class);
         if let Some(tag) = Tag::of(record).filter(|tag| ambiguous.contains(tag)) {
             if is_forward(record) {
@@ -75,7 +75,7 @@ impl Carriers {
         let units = fold.units().iter().zip(sought).filter(|(_, sought)| !sought.is_empty());
         let mut roots: Vec<usize> = units
             .flat_map(|(unit, _)| fold.classes_of(unit))
-            .filter(|&&class| is_named_composite(fold.classes.get(class)))
+            .filter(|&class| is_named_composite(fold.classes.get(class)))
             .map(|class| class.index())
             .collect();
         roots.sort_unstable();
@@ -120,7 +120,7 @@ impl Given {
                 continue;
             }
             let mut own: FixedMap<Tag, ClassId> = FixedMap::default();
-            for &class in fold.classes_of(unit) {
+            for class in fold.classes_of(unit) {
                 let record = fold.classes.get(class);
                 if let Some(tag) = Tag::of(record).filter(|tag| !is_forward(record) && tags.contains(tag)) {
                     own.insert(tag, class);
@@ -129,7 +129,7 @@ impl Given {
             if own.is_empty() {
                 continue;
             }
-            for &carrier in fold.classes_of(unit) {
+            for carrier in fold.classes_of(unit) {
                 for tag in carriers.tags(carrier) {
                     if let Some(&definition) = own.get(tag) {
                         agree(&mut given.definition, (carrier, *tag), Some(definition));

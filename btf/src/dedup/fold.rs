@@ -40,6 +40,8 @@ pub struct Unit {
     /// Number of the unit in the file.
     pub number: u32,
     classes: std::ops::Range<usize>,
+    /// Those that were added to it.
+    added: std::ops::Range<usize>,
     /// The unit's own graph, kept if it defines one tag in two ways, so that a tag alone does not tell which is meant.
     pub(super) exact: Option<Box<ExactUnit>>,
 }
@@ -176,6 +178,8 @@ pub struct Fold<'b> {
     units: Vec<Unit>,
     /// The distinct classes of all units, one unit after the other.
     unit_classes: Vec<ClassId>,
+    /// The classes of types that were added to units, one unit after the other.
+    added_classes: Vec<ClassId>,
     scratch: Scratch,
     /// Whether units that define one tag in two ways keep their graphs.
     keep_exact: bool,
@@ -217,6 +221,7 @@ impl<'b> Fold<'b> {
             tags: FixedMap::default(),
             units: Vec::new(),
             unit_classes: Vec::new(),
+            added_classes: Vec::new(),
             scratch: Scratch::default(),
             keep_exact: true,
         }
@@ -232,9 +237,10 @@ impl<'b> Fold<'b> {
         &self.units
     }
 
-    /// The distinct classes of a unit.
-    pub fn classes_of(&self, unit: &Unit) -> &[ClassId] {
-        &self.unit_classes[unit.classes.clone()]
+    /// The classes of a unit; those of added types may be among them twice.
+    pub fn classes_of(&self, unit: &Unit) -> impl Iterator<Item = ClassId> {
+        let own = &self.unit_classes[unit.classes.clone()];
+        own.iter().chain(&self.added_classes[unit.added.clone()]).copied()
     }
 
     /// The smallest position of a class in the file.
@@ -266,7 +272,7 @@ impl<'b> Fold<'b> {
         }
         let keep = self.scratch.ambiguous && self.keep_exact;
         let exact = keep.then(|| Box::new(self.exact_unit(records, &local)));
-        self.units.push(Unit { number, classes: start..self.unit_classes.len(), exact });
+        self.units.push(Unit { number, classes: start..self.unit_classes.len(), added: 0..0, exact });
     }
 
     /// The graph of the unit just folded.
@@ -310,41 +316,38 @@ impl<'b> Fold<'b> {
 
     /// Adds types that are not in the units' own records (the prototypes of functions): per type the index of its unit
     /// in [`Fold::units`], and its record, whose references index `uses`. Returns what to call each of them.
-    pub fn add(&mut self, types: &[(usize, Vec<u32>)], uses: &[Use]) -> Vec<Use> {
+    pub fn add(&mut self, units: &[usize], records: &Records, uses: &[Use]) -> Vec<Use> {
         let mut of_unit: Vec<Vec<ClassId>> = vec![Vec::new(); self.units.len()];
-        let mut added = Vec::with_capacity(types.len());
-        for (index, (unit, record)) in types.iter().enumerate() {
-            let mut nominal = record.clone();
-            map_refs(&mut nominal, |u| uses[u as usize].reference.word());
-            let class = self.classes.intern(&nominal);
-            self.note(class, Position { unit: self.units[*unit].number, local: Position::ADDED + index as u32 });
-            of_unit[*unit].push(class);
-            let local = match &mut self.units[*unit].exact {
+        let mut added = Vec::with_capacity(records.len());
+        let mut copy = Vec::new();
+        for (index, (&unit, record)) in units.iter().zip(records.iter()).enumerate() {
+            copy.clear();
+            copy.extend_from_slice(record);
+            map_refs(&mut copy, |u| uses[u as usize].reference.word());
+            let class = self.classes.intern(&copy);
+            self.note(class, Position { unit: self.units[unit].number, local: Position::ADDED + index as u32 });
+            of_unit[unit].push(class);
+            let local = match &mut self.units[unit].exact {
                 Some(exact) => {
-                    let mut own = record.clone();
-                    map_refs(&mut own, |u| uses[u as usize].local.map_or(0, |t| t + 1));
+                    copy.clear();
+                    copy.extend_from_slice(record);
+                    map_refs(&mut copy, |u| uses[u as usize].local.map_or(0, |t| t + 1));
                     exact.class.push(class);
                     exact.stands_for.push(exact.records.len() as u32);
-                    Some(exact.records.push_record(&own) as u32)
+                    Some(exact.records.push_record(&copy) as u32)
                 }
                 None => None,
             };
             added.push(Use { reference: Ref::Class(class), local });
         }
-        self.list_added(of_unit);
-        added
-    }
-
-    fn list_added(&mut self, of_unit: Vec<Vec<ClassId>>) {
-        let added: usize = of_unit.iter().map(Vec::len).sum();
-        let mut all = Vec::with_capacity(self.unit_classes.len() + added);
-        for (unit, more) in self.units.iter_mut().zip(of_unit) {
-            let start = all.len();
-            all.extend_from_slice(&self.unit_classes[unit.classes.clone()]);
-            all.extend(more);
-            unit.classes = start..all.len();
+        for (unit, mut classes) in self.units.iter_mut().zip(of_unit) {
+            classes.sort_unstable();
+            classes.dedup();
+            let start = self.added_classes.len();
+            self.added_classes.extend(classes);
+            unit.added = start..self.added_classes.len();
         }
-        self.unit_classes = all;
+        added
     }
 
     fn note(&mut self, class: ClassId, position: Position) {
@@ -528,8 +531,11 @@ impl<'b> Fold<'b> {
         map.misled |= other.is_misled_by(&map);
         let offset = self.unit_classes.len();
         self.unit_classes.extend(other.unit_classes.iter().map(|&c| map.class(c)));
+        let added_offset = self.added_classes.len();
+        self.added_classes.extend(other.added_classes.iter().map(|&c| map.class(c)));
         for mut unit in other.units {
             unit.classes = unit.classes.start + offset..unit.classes.end + offset;
+            unit.added = unit.added.start + added_offset..unit.added.end + added_offset;
             if let Some(exact) = &mut unit.exact {
                 exact.class.iter_mut().for_each(|c| *c = map.class(*c));
                 for i in 0..exact.records.len() {
@@ -562,7 +568,7 @@ impl<'b> Fold<'b> {
             .collect();
         self.units.iter().any(|unit| {
             let mut here: FixedMap<Tag, Tag> = FixedMap::default();
-            self.classes_of(unit).iter().filter_map(|class| doubtful[class.index()]).any(|tag| {
+            self.classes_of(unit).filter_map(|class| doubtful[class.index()]).any(|tag| {
                 let name = map.known_name(tag.name).unwrap_or_default();
                 *here.entry(Tag { name, ..tag }).or_insert(tag) != tag
             })

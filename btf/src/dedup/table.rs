@@ -88,7 +88,10 @@ fn equal(a: &[u32], b: &[u32]) -> bool {
     }
     let (mut a4, mut b4) = (a.chunks_exact(4), b.chunks_exact(4));
     let rest = a4.remainder().iter().zip(b4.remainder()).all(|(x, y)| x == y);
-    rest && a4.by_ref().zip(b4.by_ref()).all(|(x, y)| (x[0] ^ y[0]) | (x[1] ^ y[1]) | (x[2] ^ y[2]) | (x[3] ^ y[3]) == 0)
+    rest && a4
+        .by_ref()
+        .zip(b4.by_ref())
+        .all(|(x, y)| (x[0] ^ y[0]) | (x[1] ^ y[1]) | (x[2] ^ y[2]) | (x[3] ^ y[3]) == 0)
 }
 
 fn spread(hash: u32) -> u64 {

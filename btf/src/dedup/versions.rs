@@ -81,7 +81,7 @@ impl Tags {
         let mut seen = vec![false; first as usize];
         if base.is_some() {
             for unit in fold.units() {
-                for class in fold.classes_of(unit).iter().filter(|c| c.0 < first) {
+                for class in fold.classes_of(unit).filter(|c| c.0 < first) {
                     seen[class.index()] = true;
                 }
             }
@@ -296,8 +296,7 @@ impl Versions {
             }
             let own = fold
                 .classes_of(unit)
-                .iter()
-                .filter_map(|&class| number[class.index()].map(|tag| Binding { tag, class, by_evidence: false }));
+                .filter_map(|class| number[class.index()].map(|tag| Binding { tag, class, by_evidence: false }));
             bindings.extend(own);
             bindings.sort_unstable();
             bindings.dedup();
@@ -334,8 +333,8 @@ impl Versions {
                 }
                 None => {
                     let context = self.context[index];
-                    let classes = fold.classes_of(unit).iter().filter(|c| mention.any(**c));
-                    classes.for_each(|&class| add(Node::Class(class, context), class));
+                    let classes = fold.classes_of(unit).filter(|c| mention.any(*c));
+                    classes.for_each(|class| add(Node::Class(class, context), class));
                 }
             }
         }

@@ -232,7 +232,8 @@ fn run_on(base: Option<&Base<'_>>, input: &Input, plan: &Plan, endian: Endian) -
 
     // Prototypes that were held back.
     if plan.late {
-        let (mut types, mut added_uses, mut whose) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut units, mut types) = (Vec::new(), Records::default());
+        let (mut added_uses, mut whose) = (Vec::new(), Vec::new());
         for &unit in &order {
             for i in late_prototypes(&input.units[unit]) {
                 let mut record = input.units[unit].get(i).to_vec();
@@ -242,11 +243,12 @@ fn run_on(base: Option<&Base<'_>>, input: &Input, plan: &Plan, endian: Endian) -
                     added_uses.push(if word == 0 { void } else { uses[&unit][word as usize - 1] });
                     added_uses.len() as u32 - 1
                 });
-                types.push((index_of[&plan.numbers[unit]], record));
+                types.push_record(&record);
+                units.push(index_of[&plan.numbers[unit]]);
                 whose.push((unit, i));
             }
         }
-        for ((unit, i), used) in whose.into_iter().zip(fold.add(&types, &added_uses)) {
+        for ((unit, i), used) in whose.into_iter().zip(fold.add(&units, &types, &added_uses)) {
             uses.get_mut(&unit).unwrap()[i] = used;
             for record in input.units[unit].iter().filter(|r| Head::of(r).kind == Kind::DeclTag && r[2] == i as u32 + 1)
             {
