@@ -269,42 +269,50 @@ impl Ref {
 }
 
 /// Records one after the other in one array: the types of a unit, in the order of its DIEs.
-#[derive(Debug, Clone)]
+#[derive(Debug, Default, Clone)]
 pub struct Records {
     words: Vec<u32>,
-    /// Where each record ends in `words`, after a 0: it starts at the end of the one before.
-    ends: Vec<u32>,
-}
-
-impl Default for Records {
-    fn default() -> Records {
-        Records { words: Vec::new(), ends: vec![0] }
-    }
+    /// First word of each record, and one past its last.
+    spans: Vec<(u32, u32)>,
 }
 
 impl Records {
     /// Forgets all records, keeps the memory.
     pub fn clear(&mut self) {
         self.words.clear();
-        self.ends.truncate(1);
+        self.spans.clear();
     }
 
     /// Number of records.
     pub fn len(&self) -> usize {
-        self.ends.len() - 1
+        self.spans.len()
     }
 
     /// True if there is no record.
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.spans.is_empty()
+    }
+
+    /// Adds a number without a record: for now it has that of another number, which must not be changed.
+    pub fn reserve(&mut self, like: usize) -> usize {
+        let span = self.spans[like];
+        self.spans.push(span);
+        self.spans.len() - 1
+    }
+
+    /// Gives a reserved number the record that was added last, which loses its own.
+    pub fn move_last(&mut self, number: usize) {
+        if let Some(span) = self.spans.pop() {
+            self.spans[number] = span;
+        }
     }
 
     /// Adds a record from its head, name, third word and trailer; returns its number.
     pub fn push(&mut self, head: Head, name: StrId, word2: u32, trailer: &[u32]) -> usize {
+        let start = self.words.len();
         self.words.extend_from_slice(&[head.word(), name.0, word2]);
         self.words.extend_from_slice(trailer);
-        self.ends.push(self.words.len() as u32);
-        self.len() - 1
+        self.end(start)
     }
 
     /// Adds a record whose trailer is made of elements of `N` words.
@@ -315,22 +323,28 @@ impl Records {
         word2: u32,
         elements: impl ExactSizeIterator<Item = [u32; N]>,
     ) -> usize {
+        let start = self.words.len();
         self.words.reserve(FIXED_WORDS + N * elements.len());
         self.words.extend_from_slice(&[head.word(), name.0, word2]);
         elements.for_each(|element| self.words.extend_from_slice(&element));
-        self.ends.push(self.words.len() as u32);
-        self.len() - 1
+        self.end(start)
+    }
+
+    fn end(&mut self, start: usize) -> usize {
+        self.spans.push((start as u32, self.words.len() as u32));
+        self.spans.len() - 1
     }
 
     /// Adds a copy of a whole record.
     pub fn push_record(&mut self, record: &[u32]) -> usize {
+        let start = self.words.len();
         self.words.extend_from_slice(record);
-        self.ends.push(self.words.len() as u32);
-        self.len() - 1
+        self.end(start)
     }
 
     fn range(&self, index: usize) -> std::ops::Range<usize> {
-        self.ends[index] as usize..self.ends[index + 1] as usize
+        let (start, end) = self.spans[index];
+        start as usize..end as usize
     }
 
     /// The words of a record.

@@ -239,7 +239,7 @@ impl<'a> Worker<'a> {
         let Some(unit) = self.read(job, number)? else { return Ok(()) };
         let folded = &mut self.folded;
         folded.fold.fold(number as u32, &self.types.records, |word| self.types.local(word));
-        folded.types_read += self.types.records.len() as u64;
+        folded.types_read += self.types.records.len() as u64 - 1; // the first stands for none
         folded.degraded += std::mem::take(&mut self.types.degraded);
         let collector = Collector {
             unit: &unit,

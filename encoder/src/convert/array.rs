@@ -52,17 +52,19 @@ impl<E: Endianity> Converter<'_, '_, '_, E> {
             let all = dimensions.drain(open.first..).fold(1u64, u64::saturating_mul);
             dimensions.push(all);
         }
-        let mut record = 0;
         for i in (open.first..self.out.scratch.dimensions.len()).rev() {
             let count = self.out.scratch.dimensions[i];
             let count = u32::try_from(count).unwrap_or_else(|_| {
                 self.out.degraded.sizes += 1;
                 0
             });
-            record = self.out.records.push(head(Kind::Array), StrId::EMPTY, 0, &[target.0, index.0, count]);
-            target = RawRef::record(record);
+            let trailer = [target.0, index.0, count];
+            if i == open.first {
+                self.out.define(open.place, head(Kind::Array), StrId::EMPTY, 0, &trailer);
+            } else {
+                target = self.out.synthetic(head(Kind::Array), StrId::EMPTY, 0, &trailer);
+            }
         }
         self.out.scratch.dimensions.truncate(open.first);
-        self.out.set(open.place, record);
     }
 }

@@ -33,8 +33,7 @@ impl<E: Endianity> Converter<'_, '_, '_, E> {
         if die.attributes.flag(Attr::Declaration) {
             if name != StrId::EMPTY {
                 let kflag = die.role == Role::Union;
-                let record = self.out.records.push(Head { kind: Kind::Fwd, kflag }, name, 0, &[]);
-                self.out.set(place, record);
+                self.out.define(place, Head { kind: Kind::Fwd, kflag }, name, 0, &[]);
             }
             return Role::Other;
         }
@@ -134,9 +133,9 @@ impl<E: Endianity> Converter<'_, '_, '_, E> {
             let offset = m.bit_offset as u32 | if kflag { (m.bit_size as u32) << 24 } else { 0 };
             [m.name.0, m.target.0, offset]
         });
-        let record = out.records.push_elements(Head { kflag, ..head(kind) }, open.name, size, words);
+        out.records.push_elements(Head { kflag, ..head(kind) }, open.name, size, words);
         out.scratch.members.truncate(open.first);
-        out.set(open.place, record);
+        out.records.move_last(open.place);
     }
 }
 

@@ -83,11 +83,10 @@ impl<E: Endianity> Converter<'_, '_, '_, E> {
         }
         let kind = if wide { Kind::Enum64 } else { Kind::Enum };
         let kflag = negative && (wide || self.dialect.enum_sign && self.features.enum64);
-        let record = out.records.push(Head { kflag, ..head(kind) }, open.name, open.size as u32, &trailer);
+        out.define(open.place, Head { kflag, ..head(kind) }, open.name, open.size as u32, &trailer);
         if wide && !negative {
-            out.scratch.wide_enums.push((record, open.target));
+            out.scratch.wide_enums.push((open.place, open.target));
         }
-        out.set(open.place, record);
         out.scratch.enumerators.truncate(open.first);
         out.scratch.trailer = trailer;
     }

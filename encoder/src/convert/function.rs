@@ -81,9 +81,9 @@ impl<E: Endianity> Converter<'_, '_, '_, E> {
         let Some(open) = self.out.scratch.open.pop() else { return };
         let out = &mut *self.out;
         let words = out.scratch.parameters[open.first..].iter().map(|target| [StrId::EMPTY.0, target.0]);
-        let record = out.records.push_elements(head(Kind::FuncProto), StrId::EMPTY, open.target.0, words);
+        out.records.push_elements(head(Kind::FuncProto), StrId::EMPTY, open.target.0, words);
         out.scratch.parameters.truncate(open.first);
-        out.set(open.place, record);
+        out.records.move_last(open.place);
     }
 
     #[inline]

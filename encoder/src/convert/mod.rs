@@ -1,8 +1,8 @@
 //! From the DIEs of a unit to records: one visitor, one file per family of DIEs.
 //!
-//! A type becomes a record when its DIE ends, that is after its children. References stay what DWARF has, offsets in the
-//! unit, until the whole unit is read; [`UnitTypes::local`] then finds the record: DIEs come in ascending order, so a
-//! bit per byte of the unit and a count per word of bits make a table that costs a sixteenth of the unit.
+//! A type is numbered when its DIE begins and becomes a record when that ends, after its children. References stay what
+//! DWARF has, offsets in the unit, until the whole unit is read; [`UnitTypes::local`] then finds the number: DIEs come in
+//! ascending order, so a bit per byte of the unit and a count per word of bits make a table of a quarter of the unit's size.
 
 mod array;
 mod composite;
@@ -16,6 +16,7 @@ use btf::dedup::fold::Local;
 use btf::dialect::Dialect;
 use btf::graph::{Head, Records};
 use btf::kind::Kind;
+use btf::map::FixedMap;
 use btf::strings::StrId;
 use dwarf::die::{Attr, Attributes, Role, Value};
 use dwarf::unit::Unit;
@@ -31,7 +32,7 @@ pub use function::{RawFunction, RawLocation, RawParameter};
 pub use tag::{RawTag, Tagged};
 pub use variable::RawVariable;
 
-/// A reference as DWARF has it: 0 for none, an offset in the unit, or with the top bit a record's number.
+/// A reference as DWARF has it: 0 for none, an offset in the unit, or with the top bit the number of a synthetic type.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct RawRef(pub u32);
 
@@ -43,14 +44,6 @@ impl RawRef {
     fn record(number: usize) -> RawRef {
         RawRef(RawRef::RECORD | number as u32)
     }
-}
-
-/// Where a type DIE's record is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Place {
-    Record(u32),
-    /// It has none of its own and stands for another type.
-    Alias(RawRef),
 }
 
 /// The type DIEs that start in 64 bytes of a unit.
@@ -65,7 +58,8 @@ struct Starts {
 /// The types of a unit, its functions and variables. The memory is used again for the next unit.
 #[derive(Debug, Default)]
 pub struct UnitTypes {
-    /// The types; references are [`RawRef`] words.
+    /// The types: one that stands for none, then one per type DIE in the order of the DIEs, then those that no DIE stands for.
+    /// References are [`RawRef`] words.
     pub records: Records,
     /// Functions in the order of their DIEs.
     pub functions: Vec<RawFunction>,
@@ -81,8 +75,12 @@ pub struct UnitTypes {
     pub foreign: Option<Foreign>,
     /// Where type DIEs start, in stretches of 64 bytes of the unit.
     starts: Vec<Starts>,
-    /// Per type DIE its place, in the order of the DIEs.
-    places: Vec<Place>,
+    /// Type DIEs that stand for another type, by number.
+    aliases: FixedMap<u32, RawRef>,
+    /// Types that no DIE stands for, until the unit is read.
+    synthetic: Records,
+    /// Number of the first of them afterwards.
+    first_synthetic: u32,
     /// The index type of arrays, once there is an array.
     int: Option<RawRef>,
     scratch: Scratch,
@@ -116,7 +114,7 @@ struct Scratch {
 /// A DIE whose children are being read.
 #[derive(Clone, Copy, Debug)]
 struct Open {
-    /// Number of its place; for functions and variables their number.
+    /// Number of the type; for functions, variables and members theirs, for typedefs the offset of the DIE.
     place: usize,
     name: StrId,
     size: u64,
@@ -145,7 +143,9 @@ impl UnitTypes {
         self.parameters.clear();
         self.variables.clear();
         self.tags.clear();
-        self.places.clear();
+        self.records.push(head(Kind::Func), StrId::EMPTY, 0, &[]); // of a kind that is left alone
+        self.synthetic.clear();
+        self.aliases.clear();
         self.starts.clear();
         self.starts.resize(bytes / 64 + 1, Starts::default());
         self.int = None;
@@ -162,71 +162,71 @@ impl UnitTypes {
 
     /// The unit was read: completes what needed to see all of it.
     pub fn finish(&mut self) {
-        let mut count = 0;
+        let mut count = 1;
         for starts in &mut self.starts {
             starts.before = count;
             count += starts.here.count_ones();
+        }
+        self.first_synthetic = count;
+        for record in self.synthetic.iter() {
+            self.records.push_record(record);
         }
         self.set_signs_of_wide_enums();
     }
 
     /// The local type behind a reference word of [`UnitTypes::records`].
-    #[inline]
+    #[inline(always)]
     pub fn local(&self, word: u32) -> Local {
-        if word == 0 {
-            return Local::Void;
-        }
-        match self.place(RawRef(word)) {
-            Some(Place::Record(number)) => Local::Type(number),
-            Some(Place::Alias(target)) => self.behind_aliases(target),
+        match self.number(RawRef(word)) {
+            Some(number) if self.aliases.is_empty() => Local::Type(number),
+            Some(number) => self.behind_aliases(number),
             None => Local::Void,
         }
     }
 
-    #[inline]
-    fn place(&self, r: RawRef) -> Option<Place> {
+    #[inline(always)]
+    fn number(&self, r: RawRef) -> Option<u32> {
         if r.0 & RawRef::RECORD != 0 {
-            return Some(Place::Record(r.0 & !RawRef::RECORD));
+            return Some(self.first_synthetic + (r.0 & !RawRef::RECORD));
         }
         let starts = self.starts.get(r.0 as usize / 64)?;
         let bit = 1u64 << (r.0 % 64);
-        if starts.here & bit == 0 {
-            return None;
-        }
-        let index = starts.before + (starts.here & (bit - 1)).count_ones();
-        self.places.get(index as usize).copied()
+        // No DIE starts at 0, which is void.
+        (starts.here & bit != 0).then(|| starts.before + (starts.here & (bit - 1)).count_ones())
     }
 
     /// Follows aliases; a circle of them is void.
-    fn behind_aliases(&self, mut r: RawRef) -> Local {
-        for _ in 0..self.places.len() {
-            match self.place(r) {
-                Some(Place::Record(number)) => return Local::Type(number),
-                Some(Place::Alias(target)) if target != RawRef::VOID => r = target,
-                Some(Place::Alias(_)) | None => return Local::Void,
+    fn behind_aliases(&self, mut number: u32) -> Local {
+        for _ in 0..=self.aliases.len() {
+            match self.aliases.get(&number).map(|&target| self.number(target)) {
+                None => return Local::Type(number),
+                Some(None) => return Local::Void,
+                Some(Some(next)) => number = next,
             }
         }
         Local::Void
     }
 
-    /// Reserves the place of a type whose DIE starts at `offset`.
+    /// Numbers a type whose DIE starts at `offset`.
     fn reserve(&mut self, offset: u32) -> usize {
         self.starts[offset as usize / 64].here |= 1 << (offset % 64);
-        self.places.push(Place::Alias(RawRef::VOID));
-        self.places.len() - 1
+        self.records.reserve(0)
     }
 
-    fn set(&mut self, place: usize, record: usize) {
-        self.places[place] = Place::Record(record as u32);
+    /// Gives a numbered type its record.
+    fn define(&mut self, number: usize, head: Head, name: StrId, word2: u32, trailer: &[u32]) {
+        self.records.push(head, name, word2, trailer);
+        self.records.move_last(number);
     }
 
-    fn alias(&mut self, place: usize, target: RawRef) {
-        self.places[place] = Place::Alias(target);
+    /// Lets a numbered type stand for another.
+    fn alias(&mut self, number: usize, target: RawRef) {
+        self.aliases.insert(number as u32, target);
     }
 
     /// Adds a record that no DIE stands for.
     fn synthetic(&mut self, head: Head, name: StrId, word2: u32, trailer: &[u32]) -> RawRef {
-        RawRef::record(self.records.push(head, name, word2, trailer))
+        RawRef::record(self.synthetic.push(head, name, word2, trailer))
     }
 }
 
