@@ -130,7 +130,7 @@ impl<'a> Base<'a> {
             // Void, what is not there, or what is not needed and nothing that is needed refers to.
             Some(None) | None => Local::Void,
         };
-        fold.fold(0, &records, local);
+        fold.fold_with(0, &records, local);
         let mut base = Base {
             view,
             numbers,

@@ -233,6 +233,8 @@ pub struct Collector<'c, 'a, E> {
     pub types: &'c UnitTypes,
     /// The symbols.
     pub symbols: &'c FunctionSymbols<'a>,
+    /// Its compiler is clang.
+    pub clang: bool,
     /// Where parameters are expected.
     pub machine: Machine,
     /// Which instances matter.
@@ -297,7 +299,7 @@ impl Instances {
     ) {
         let function = &c.types.functions[number];
         let abstracts = c.function_at(function.origin);
-        let clang = c.unit.producer.windows(5).any(|w| w == b"clang");
+        let clang = c.clang;
         let nocall = function.nocall || abstracts.is_some_and(|a| a.nocall);
         let first = self.parameters.len();
         let mut unnamed_parameter = false;

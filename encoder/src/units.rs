@@ -238,7 +238,7 @@ impl<'a> Worker<'a> {
     fn unit<E: Endianity>(&mut self, job: &Job<'a, E>, number: usize) -> Result<()> {
         let Some(unit) = self.read(job, number)? else { return Ok(()) };
         let folded = &mut self.folded;
-        folded.fold.fold(number as u32, &self.types.records, |word| self.types.local(word));
+        folded.fold.fold(number as u32, &self.types.records);
         folded.types_read += self.types.records.len() as u64 - 1; // the first stands for none
         folded.degraded += std::mem::take(&mut self.types.degraded);
         let collector = Collector {
@@ -246,6 +246,7 @@ impl<'a> Worker<'a> {
             number: number as u32,
             types: &self.types,
             symbols: job.symbols,
+            clang: unit.producer.windows(5).any(|w| w == b"clang"),
             machine: job.machine,
             selection: job.options.selection,
         };

@@ -188,7 +188,7 @@ pub struct Fold<'b> {
 /// Memory that is used again for each unit.
 #[derive(Debug, Default)]
 struct Scratch {
-    /// Per local type the word of a reference to it, or UNKNOWN.
+    /// Per reference to a local type (0, or its number + 1) the word for it, or UNKNOWN.
     reference: Vec<u32>,
     /// Per local type its class; 0 until known.
     class: Vec<u32>,
@@ -248,12 +248,24 @@ impl<'b> Fold<'b> {
         self.first.get(class.index()).copied().unwrap_or(Position::NEVER)
     }
 
-    /// Folds the types of a unit. `local` says what the reference words in `records` mean.
+    /// Folds the types of a unit whose references are not local numbers: `local` says what they mean.
+    pub fn fold_with(&mut self, number: u32, records: &Records, local: impl Fn(u32) -> Local) {
+        let mut copy = records.clone();
+        for i in 0..copy.len() {
+            map_refs(copy.get_mut(i), |word| match local(word) {
+                Local::Void => 0,
+                Local::Type(t) => t + 1,
+            });
+        }
+        self.fold(number, &copy);
+    }
+
+    /// Folds the types of a unit; references are 0 for void (as are those that lead nowhere) or the local number + 1.
     ///
     /// FUNC, VAR, DATASEC and DECL_TAG records are left alone: they never merge.
     ///
     /// Afterwards [`Fold::reference`] and [`Fold::class`] tell about the unit's types, until the next unit is folded.
-    pub fn fold(&mut self, number: u32, records: &Records, local: impl Fn(u32) -> Local) {
+    pub fn fold(&mut self, number: u32, records: &Records) {
         let n = records.len();
         let s = &mut self.scratch;
         s.count += 1;
@@ -263,29 +275,27 @@ impl<'b> Fold<'b> {
         s.open.clear();
         s.open.resize(n, false);
         s.reference.clear();
-        s.reference.extend(records.iter().map(|r| Tag::of(r).map_or(UNKNOWN, |tag| Ref::Tag(tag).word())));
+        s.reference.push(0);
+        s.reference.extend(records.iter().map(|record| match Tag::of(record) {
+            Some(tag) => Ref::Tag(tag).word(),
+            None if foldable(record) => UNKNOWN,
+            None => 0,
+        }));
         let start = self.unit_classes.len();
         for i in 0..n {
             if self.scratch.class[i] == 0 && foldable(records.get(i)) {
-                self.fold_from(i, number, records, &local);
+                self.fold_from(i, number, records);
             }
         }
         let keep = self.scratch.ambiguous && self.keep_exact;
-        let exact = keep.then(|| Box::new(self.exact_unit(records, &local)));
+        let exact = keep.then(|| Box::new(self.exact_unit(records)));
         self.units.push(Unit { number, classes: start..self.unit_classes.len(), added: 0..0, exact });
     }
 
     /// The graph of the unit just folded.
-    fn exact_unit(&self, records: &Records, local: &impl Fn(u32) -> Local) -> ExactUnit {
+    fn exact_unit(&self, records: &Records) -> ExactUnit {
         let class: Vec<ClassId> = self.scratch.class.iter().map(|&c| ClassId(c)).collect();
-        let mut own = records.clone();
-        for i in 0..own.len() {
-            map_refs(own.get_mut(i), |word| match local(word) {
-                Local::Type(t) if (t as usize) < class.len() => t + 1,
-                _ => 0,
-            });
-        }
-        let mut exact = ExactUnit { stands_for: (0..class.len() as u32).collect(), class, records: own };
+        let mut exact = ExactUnit { stands_for: (0..class.len() as u32).collect(), class, records: records.clone() };
         exact.find_definitions();
         exact
     }
@@ -294,7 +304,7 @@ impl<'b> Fold<'b> {
     pub fn reference(&self, local: Local) -> Ref {
         match local {
             Local::Void => Ref::Void,
-            Local::Type(t) => match self.scratch.reference.get(t as usize) {
+            Local::Type(t) => match self.scratch.reference.get(t as usize + 1) {
                 Some(&word) if word != UNKNOWN => Ref::of(word),
                 _ => Ref::Void,
             },
@@ -358,49 +368,39 @@ impl<'b> Fold<'b> {
     }
 
     /// Interns a type after everything it refers to, with a work list instead of recursion.
-    fn fold_from(&mut self, start: usize, number: u32, records: &Records, local: &impl Fn(u32) -> Local) {
-        if self.try_intern(start, number, records, local) {
+    fn fold_from(&mut self, start: usize, number: u32, records: &Records) {
+        if self.try_intern(start, number, records) {
             return;
         }
         self.scratch.stack.push(start as u32);
         while let Some(&top) = self.scratch.stack.last() {
             let at = top as usize;
-            if self.scratch.class[at] != 0 || self.try_intern(at, number, records, local) {
+            if self.scratch.class[at] != 0 || self.try_intern(at, number, records) {
                 self.scratch.stack.pop();
             } else if std::mem::replace(&mut self.scratch.open[at], true) {
                 // It was looked at before, and what it refers to was put above it: that must lead back here.
                 self.scratch.stack.clear();
-                self.fold_cyclic(number, records, local);
+                self.fold_cyclic(number, records);
                 return;
             } else {
                 let s = &mut self.scratch;
-                for word in refs(records.get(at)) {
-                    if let Local::Type(t) = local(word) {
-                        if s.reference.get(t as usize) == Some(&UNKNOWN) && foldable(records.get(t as usize)) {
-                            s.stack.push(t);
-                        }
-                    }
-                }
+                let unknown = |word: &u32| s.reference.get(*word as usize) == Some(&UNKNOWN);
+                s.stack.extend(refs(records.get(at)).filter(unknown).map(|word| word - 1));
             }
         }
     }
 
     /// Interns a type if everything it refers to has its reference word already.
-    fn try_intern(&mut self, at: usize, number: u32, records: &Records, local: &impl Fn(u32) -> Local) -> bool {
+    fn try_intern(&mut self, at: usize, number: u32, records: &Records) -> bool {
         let s = &mut self.scratch;
         s.record.clear();
         s.record.extend_from_slice(records.get(at));
         let mut known = true;
-        map_refs(&mut s.record, |word| match local(word) {
-            Local::Void => 0,
-            Local::Type(t) => match s.reference.get(t as usize).copied() {
-                Some(UNKNOWN) if foldable(records.get(t as usize)) => {
-                    known = false;
-                    0
-                }
-                Some(UNKNOWN) | None => 0,
-                Some(word) => word,
-            },
+        let reference = s.reference.as_slice();
+        map_refs(&mut s.record, |word| {
+            let word = reference.get(word as usize).copied().unwrap_or(0);
+            known &= word != UNKNOWN;
+            word
         });
         if known {
             let class = self.classes.intern_after(s.previous, &s.record);
@@ -414,8 +414,8 @@ impl<'b> Fold<'b> {
     fn set_class(&mut self, at: usize, class: ClassId, number: u32) {
         let s = &mut self.scratch;
         s.class[at] = class.0;
-        if s.reference[at] == UNKNOWN {
-            s.reference[at] = Ref::Class(class).word();
+        if s.reference[at + 1] == UNKNOWN {
+            s.reference[at + 1] = Ref::Class(class).word();
         }
         if self.info.len() <= class.index() {
             self.learn_new_classes();
@@ -449,12 +449,10 @@ impl<'b> Fold<'b> {
     }
 
     /// Interns all that is left of a unit when there is a cycle without a tag in it.
-    fn fold_cyclic(&mut self, number: u32, records: &Records, local: &impl Fn(u32) -> Local) {
-        let unknown = |s: &Scratch, word: u32| match local(word) {
-            Local::Type(t) if s.reference.get(t as usize) == Some(&UNKNOWN) && foldable(records.get(t as usize)) => {
-                Some(t as usize)
-            }
-            _ => None,
+    fn fold_cyclic(&mut self, number: u32, records: &Records) {
+        let unknown = |s: &Scratch, word: u32| {
+            let is_unknown = s.reference.get(word as usize) == Some(&UNKNOWN);
+            is_unknown.then(|| word as usize - 1)
         };
         let s = &self.scratch;
         let below = |at: usize| refs(records.get(at)).filter_map(|w| unknown(s, w)).collect::<Vec<_>>();
@@ -462,7 +460,7 @@ impl<'b> Fold<'b> {
         let left: Vec<usize> = (0..records.len()).filter(left).collect();
         for component in components(&left, records.len(), below) {
             let single = component[0];
-            if component.len() == 1 && self.try_intern(single, number, records, local) {
+            if component.len() == 1 && self.try_intern(single, number, records) {
                 continue;
             }
             let index = |t: usize| component.binary_search(&t).ok();
@@ -470,12 +468,9 @@ impl<'b> Fold<'b> {
                 .iter()
                 .map(|&at| {
                     let mut record = records.get(at).to_vec();
-                    map_refs(&mut record, |word| match local(word) {
-                        Local::Void => 0,
-                        Local::Type(t) => match index(t as usize).filter(|_| unknown(&self.scratch, word).is_some()) {
-                            Some(i) => cycles::member(i),
-                            None => self.reference(Local::Type(t)).word(),
-                        },
+                    map_refs(&mut record, |word| match unknown(&self.scratch, word).and_then(index) {
+                        Some(i) => cycles::member(i),
+                        None => self.scratch.reference.get(word as usize).copied().unwrap_or(0),
                     });
                     record
                 })

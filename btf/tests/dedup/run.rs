@@ -167,7 +167,7 @@ fn work<'b>(input: &Input, plan: &Plan, worker: usize, base: Option<&'b Base<'_>
         let late = if plan.late { late_prototypes(&input.units[unit]) } else { BTreeSet::new() };
         let (records, number) = unit_records(input, plan, unit, &mut fold, &late);
         let local = |word: u32| if word == 0 { Local::Void } else { Local::Type(number[word as usize - 1]) };
-        fold.fold(plan.numbers[unit], &records, local);
+        fold.fold_with(plan.numbers[unit], &records, local);
         let used: Vec<Use> = (0..number.len()).map(|i| fold.used(local(i as u32 + 1))).collect();
         for record in input.units[unit].iter().filter(|r| Head::of(r).kind == Kind::DeclTag) {
             let target = input.units[unit].get(record[2] as usize - 1);

@@ -14,7 +14,7 @@ mod variable;
 
 use btf::dedup::fold::Local;
 use btf::dialect::Dialect;
-use btf::graph::{Head, Records};
+use btf::graph::{Head, Records, map_refs};
 use btf::kind::Kind;
 use btf::map::FixedMap;
 use btf::strings::StrId;
@@ -59,7 +59,7 @@ struct Starts {
 #[derive(Debug, Default)]
 pub struct UnitTypes {
     /// The types: one that stands for none, then one per type DIE in the order of the DIEs, then those that no DIE stands for.
-    /// References are [`RawRef`] words.
+    /// References are [`RawRef`] words until the unit is read, then 0 for void or the number + 1.
     pub records: Records,
     /// Functions in the order of their DIEs.
     pub functions: Vec<RawFunction>,
@@ -171,16 +171,38 @@ impl UnitTypes {
         for record in self.synthetic.iter() {
             self.records.push_record(record);
         }
+        // Most references are those of types, so they are looked up once and in order.
+        let mut records = std::mem::take(&mut self.records);
+        for i in 1..records.len() {
+            map_refs(records.get_mut(i), |word| match self.local(word) {
+                Local::Void => 0,
+                Local::Type(number) => number + 1,
+            });
+        }
+        self.records = records;
         self.set_signs_of_wide_enums();
     }
 
-    /// The local type behind a reference word of [`UnitTypes::records`].
+    /// The local type behind a [`RawRef`] word.
     #[inline(always)]
     pub fn local(&self, word: u32) -> Local {
         match self.number(RawRef(word)) {
             Some(number) if self.aliases.is_empty() => Local::Type(number),
             Some(number) => self.behind_aliases(number),
             None => Local::Void,
+        }
+    }
+
+    /// The type that a reference of a record means, once the unit is read.
+    pub fn referred(word: u32) -> Local {
+        word.checked_sub(1).map_or(Local::Void, Local::Type)
+    }
+
+    /// The record of a type; None for void.
+    pub fn record(&self, local: Local) -> Option<&[u32]> {
+        match local {
+            Local::Void => None,
+            Local::Type(number) => Some(self.records.get(number as usize)),
         }
     }
 
