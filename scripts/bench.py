@@ -98,16 +98,16 @@ class Bench:
             turn = max(number, 0) % len(configs)
             for config, count in list(zip(configs, counts))[turn:] + list(zip(configs, counts))[:turn]:
                 # What runs less often than the others takes so long that a first run makes no difference.
-                if number >= count or (number < 0 and config.rounds):
+                if number >= count or (number < 0 and (config.rounds or self.rounds == 1)):
                     continue
                 sample = run_all(self, config.commands, config.at_once)
                 if number >= 0:
                     config.samples.append(sample)
         for config in configs:
             wall, cpu, kib = (statistics.median(column) for column in zip(*config.samples))
-            spread = f"{min(s[0] for s in config.samples):.3f}-{max(s[0] for s in config.samples):.3f}"
-            print(f"  {str(config):42} {wall:9.3f} s ({spread}), CPU {cpu:9.3f} s, {kib / 1024:6.0f} MiB, {len(config.samples)} runs",
-                  flush=True)
+            walls = [sample[0] for sample in config.samples]
+            print(f"  {str(config):42} {wall:9.3f} s ({min(walls):.3f} to {max(walls):.3f}), CPU {cpu:9.3f} s, {kib / 1024:6.0f} MiB, "
+                  f"{len(config.samples)} runs", flush=True)
 
 
 def run_all(bench, commands, at_once):
@@ -128,8 +128,8 @@ def run_all(bench, commands, at_once):
         command, outputs = commands[int(number)]
         wrong = [output for output in outputs if not os.path.exists(output) or not os.path.getsize(output)]
         if int(status) or wrong:
-            raise Failure(f"{failed(int(status))}, {len(wrong)} of {len(outputs)} outputs are missing or empty: {' '.join(command)[:1000]}\n"
-                          f"{tail(bench.log)}")
+            raise Failure(f"{failed(int(status))}, {len(wrong)} of {len(outputs)} outputs are missing or empty: "
+                          f"{' '.join(command)[:1000]}\n{tail(bench.log)}")
         cpu += float(user) + float(system)
         peak = max(peak, int(kib))
     return float(total.split()[1]), cpu, peak
@@ -258,7 +258,8 @@ def row_amd64(bench):
     into_memory(kernel.modules)
     configs = [Config("btfgen", [bench.encode_together(jobs, kernel.modules, bench.base("btfgen", kernel))], jobs) for jobs in JOBS]
     configs += [one_each(bench, kernel, tool, 1, rounds=1) for tool in PEERS]
-    yield {"title": f"all {len(kernel.modules):,} modules of the full flavour (amd64) in one process", "files": kernel.modules, "configs": configs}
+    title = f"all {len(kernel.modules):,} modules of the full flavour (amd64) in one process"
+    yield {"title": title, "files": kernel.modules, "configs": configs}
 
 
 def row_walk(bench):
@@ -327,7 +328,7 @@ def main():
     if unknown:
         parser.error(f"no row {', '.join(unknown)}: there are {', '.join(ROWS)}")
 
-    with tempfile.TemporaryDirectory(prefix="bench-", dir=setup["work"]) as work:
+    with tempfile.TemporaryDirectory(prefix="run-", dir=setup["work"]) as work:
         try:
             bench = Bench(setup, work, args.quick, args.rounds)
             result = {

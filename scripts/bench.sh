@@ -4,7 +4,7 @@
 # Environment:
 #   ROWS="vmlinux xfs"       only these rows (all of them: scripts/bench.py --help)
 #   QUICK=1                  without what takes long: all modules by the peers, the full flavour
-#   ROUNDS=N                 instead of 5
+#   ROUNDS=N                 instead of 5; with 1 not even a first one that does not count
 #   DOCS=1                   write the documentation after an incomplete run as well; it will say so
 #   BTFGEN                   the program (default: target/release/btfgen of this tree)
 # All samples go to work/bench-KERNEL/bench.json in the cache. A complete run copies them to docs/bench.json and writes from them
@@ -22,6 +22,7 @@ walk=${BTFGEN_WALK:-$(dirname "$btfgen")/examples/bare_walk}
 [ -x "$walk" ] || die "$walk is not there: cargo build --release -p btfgen-dwarf --example bare_walk"
 work=$cache/work/bench-$series
 lock "$work.lock"
+rm -rf "$work"/run-* # of a run that was killed
 mkdir -p "$work"
 cc -O2 -o "$work/measure" "$scripts/measure.c"
 

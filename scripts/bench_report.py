@@ -35,7 +35,7 @@ def median(config, what):
 
 def ratio(theirs, ours, what):
     """(theirs / ours, least and largest of the rounds or None)"""
-    if len(theirs["samples"]) == len(ours["samples"]):
+    if len(theirs["samples"]) == len(ours["samples"]) > 1:
         all_ratios = [a[what] / b[what] for a, b in zip(theirs["samples"], ours["samples"])]
         return statistics.median(all_ratios), min(all_ratios), max(all_ratios)
     return median(theirs, what) / median(ours, what), None, None
