@@ -28,7 +28,7 @@ JOBS = [1, 2]
 # For the plot of time against -j. Two is what the rows are about; more than there are cores shows that nothing breaks down.
 PLOT_JOBS = [4]
 # Modules over the whole range of sizes, for the plot of time against size, beside those that are rows.
-SIZES = ["kvm", "nf_conntrack", "target_core_mod", "autofs4", "dm-snapshot", "cordic"]
+SIZES = ["kvm", "drbd", "libnvdimm", "autofs4", "dm-snapshot", "cordic"]
 
 
 class Failure(Exception):
