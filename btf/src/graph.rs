@@ -105,6 +105,26 @@ pub fn map_refs(record: &mut [u32], mut f: impl FnMut(u32) -> u32) {
     }
 }
 
+/// True if a record becomes `other` when its references are replaced.
+#[inline]
+pub fn equals_mapped(record: &[u32], other: &[u32], f: impl Fn(u32) -> u32) -> bool {
+    if record.len() != other.len() || record[0] != other[0] || record[1] != other[1] {
+        return false;
+    }
+    let p = ref_places(Head::of(record).kind, record.len());
+    if (if p.word2 { f(record[2]) } else { record[2] }) != other[2] {
+        return false;
+    }
+    let (own, other) = (&record[FIXED_WORDS..], &other[FIXED_WORDS..]);
+    if p.first == FIXED_WORDS + 1 && p.step == MEMBER_WORDS {
+        let mut members = own.chunks_exact(MEMBER_WORDS).zip(other.chunks_exact(MEMBER_WORDS));
+        return members.all(|(m, o)| m[0] == o[0] && m[2] == o[2] && f(m[1]) == o[1]);
+    }
+    let is_ref =
+        |i: usize| i + FIXED_WORDS >= p.first && i + FIXED_WORDS < p.last && (i + FIXED_WORDS - p.first) % p.step == 0;
+    own.iter().zip(other).enumerate().all(|(i, (&own, &other))| if is_ref(i) { f(own) == other } else { own == other })
+}
+
 /// First word and distance of the names in a record's trailer, if its kind has any.
 fn name_places(kind: Kind) -> Option<usize> {
     match kind {
@@ -229,7 +249,7 @@ pub enum Ref {
 }
 
 /// Number of a class: types with equal records. 0 is not used, so that a class and void share a word.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct ClassId(pub u32);
 
 impl ClassId {

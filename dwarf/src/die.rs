@@ -178,6 +178,11 @@ pub const ATTRS: usize = Attr::DwoName as usize + 1;
 const GNU_ANNOTATION: DwAt = DwAt(0x2139);
 
 impl Attr {
+    /// The attribute as one bit, for sets of attributes.
+    pub const fn bit(self) -> u64 {
+        1 << self as u32
+    }
+
     /// The attribute with this DWARF number, if a DIE of the role needs it.
     pub fn wanted(at: DwAt, role: Role) -> Option<Attr> {
         let attr = match at {
@@ -372,6 +377,29 @@ impl Attributes {
     pub fn get(&self, attr: Attr) -> Option<Value> {
         let at = attr as usize;
         self.has(attr).then(|| self.classes[at].value(self.words[at], self.lengths[at]))
+    }
+
+    /// The offset of a string in `.debug_str`, if the attribute is one.
+    #[inline(always)]
+    pub fn debug_str(&self, attr: Attr) -> Option<u64> {
+        self.of_class(attr, Class::Str)
+    }
+
+    /// The offset of a DIE in the same unit, if the attribute is one.
+    #[inline(always)]
+    pub fn unit_offset(&self, attr: Attr) -> Option<u64> {
+        self.of_class(attr, Class::UnitOffset)
+    }
+
+    #[inline(always)]
+    fn of_class(&self, attr: Attr, class: Class) -> Option<u64> {
+        (self.has(attr) && self.classes[attr as usize] == class).then(|| self.words[attr as usize])
+    }
+
+    /// True if the DIE has one of some attributes, given as bits ([`Attr::bit`]).
+    #[inline(always)]
+    pub fn has_any(&self, attrs: u64) -> bool {
+        self.present & attrs != 0
     }
 
     /// True if the DIE has the attribute.

@@ -199,8 +199,30 @@ impl<'p, 'a, E: Endianity> Walker<'p, 'a, E> {
     #[inline(always)]
     fn decode(&mut self, plan: &Plan, attributes: &mut Attributes) -> std::result::Result<(), End> {
         attributes.clear();
+        for &(attr, value) in self.plans.constants(plan) {
+            attributes.set(attr, Class::Signed, value as u64);
+        }
+        if let (true, Some(size)) = (plan.is_simple, plan.fixed_size) {
+            if let Some(window) = self.cursor.window(size) {
+                for step in self.plans.steps(plan) {
+                    if let (Layout::Fixed(size), Some(attr)) = (step.layout, step.attr) {
+                        attributes.set(attr, step.class, window.number(step.skip, size)?);
+                    }
+                }
+                self.cursor.advance(size);
+                return Ok(());
+            }
+        }
+        let mut after = 0;
         for step in self.plans.steps(plan) {
-            self.cursor.advance(step.skip);
+            if plan.is_simple {
+                // Its steps tell where values are from the start.
+                let Layout::Fixed(size) = step.layout else { return Err(End) };
+                self.cursor.advance(step.skip - after);
+                after = step.skip + u32::from(size);
+            } else {
+                self.cursor.advance(step.skip);
+            }
             match (step.layout, step.attr) {
                 (Layout::Fixed(size), Some(attr)) => {
                     let word = self.cursor.fixed(size)?;
@@ -209,9 +231,6 @@ impl<'p, 'a, E: Endianity> Walker<'p, 'a, E> {
                 (layout, Some(attr)) => self.decode_other(attr, step.class, layout, attributes)?,
                 (layout, None) => self.skip_value(layout)?,
             }
-        }
-        for &(attr, value) in self.plans.constants(plan) {
-            attributes.set(attr, Class::Signed, value as u64);
         }
         self.cursor.skip(u64::from(plan.rest))
     }

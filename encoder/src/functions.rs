@@ -143,19 +143,20 @@ impl<'a> FunctionSymbols<'a> {
 }
 
 /// Entries of the memo in [`FunctionNames`], as a power of two: it stays in a core's own cache.
-const RECENT_BITS: u32 = 13;
+const RECENT_BITS: u32 = 15;
 
 /// The symbols of a file, with a memo of the names that a worker asked for last: units have the same inline functions.
 #[derive(Debug)]
 pub struct FunctionNames<'a> {
     symbols: &'a FunctionSymbols<'a>,
-    recent: Vec<(StrId, Option<Group>)>,
+    /// Names, and their groups + 1, or 0.
+    recent: Vec<(StrId, u32)>,
 }
 
 impl<'a> FunctionNames<'a> {
     /// An empty memo.
     pub fn new(symbols: &'a FunctionSymbols<'a>) -> FunctionNames<'a> {
-        FunctionNames { symbols, recent: vec![(StrId::EMPTY, None); 1 << RECENT_BITS] }
+        FunctionNames { symbols, recent: vec![(StrId::EMPTY, 0); 1 << RECENT_BITS] }
     }
 
     /// See [`FunctionSymbols::of_other_name`].
@@ -171,9 +172,9 @@ impl<'a> FunctionNames<'a> {
         let recent = &mut self.recent[(name.0.wrapping_mul(0x9e37_79b9) >> (32 - RECENT_BITS)) as usize];
         if recent.0 != name {
             let text = names.text(name);
-            *recent = (name, self.symbols.groups.get_index_of(&*accepted(&text)).map(|group| Group(group as u32)));
+            *recent = (name, self.symbols.groups.get_index_of(&*accepted(&text)).map_or(0, |group| group as u32 + 1));
         }
-        recent.1
+        recent.1.checked_sub(1).map(Group)
     }
 }
 

@@ -63,11 +63,15 @@ impl<'a> Names<'a> {
         Names { debug_str, spellings, offsets, interned: Strings::new(), missing: false }
     }
 
-    /// The spelling of a name that a DIE has.
+    /// The spelling of the name at an offset in `.debug_str`, if offsets are spellings.
     #[inline(always)]
+    pub fn spelling_at(&self, offset: u64) -> Option<StrId> {
+        (offset < self.offsets).then(|| StrId(offset as u32 + 1))
+    }
+
+    /// The spelling of a name that a DIE has.
     pub fn spelling<E: Endianity>(&mut self, unit: &Unit<'_, E>, text: Text) -> StrId {
         match text {
-            Text::Str(offset) if offset < self.offsets => StrId(offset as u32 + 1),
             Text::Inline(_) if self.spellings != Spellings::Unique => self.inline_spelling(unit, text),
             _ => self.other_spelling(unit, text),
         }
@@ -85,9 +89,8 @@ impl<'a> Names<'a> {
     }
 
     fn other_spelling<E: Endianity>(&mut self, unit: &Unit<'_, E>, text: Text) -> StrId {
-        match unit.str_offset(text) {
-            Some(offset) if offset < self.offsets => return StrId(offset as u32 + 1),
-            _ => {}
+        if let Some(spelling) = unit.str_offset(text).and_then(|offset| self.spelling_at(offset)) {
+            return spelling;
         }
         let found = unit.text_and_rest(text).and_then(|text| self.interned.intern_at(text));
         self.missing |= found.is_none();

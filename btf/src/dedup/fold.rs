@@ -13,7 +13,7 @@ use super::cycles;
 use super::lists::{Lists, components};
 use super::renumber::{Renumbering, Spelling};
 use super::table::ClassTable;
-use crate::graph::{ClassId, Records, Ref, Tag, is_forward, map_refs, refs};
+use crate::graph::{ClassId, Records, Ref, Tag, equals_mapped, is_forward, map_refs, refs};
 use crate::kind::Kind;
 use crate::map::{FixedMap, FixedSet};
 use crate::strings::Strings;
@@ -202,7 +202,7 @@ struct Scratch {
     /// Units so far.
     count: u32,
     /// The class that was interned last.
-    previous: Option<ClassId>,
+    previous: ClassId,
     ambiguous: bool,
 }
 
@@ -277,9 +277,9 @@ impl<'b> Fold<'b> {
         s.reference.clear();
         s.reference.push(0);
         s.reference.extend(records.iter().map(|record| match Tag::of(record) {
-            Some(tag) => Ref::Tag(tag).word(),
             None if foldable(record) => UNKNOWN,
             None => 0,
+            Some(tag) => Ref::Tag(tag).word(),
         }));
         let start = self.unit_classes.len();
         for i in 0..n {
@@ -393,10 +393,19 @@ impl<'b> Fold<'b> {
     /// Interns a type if everything it refers to has its reference word already.
     fn try_intern(&mut self, at: usize, number: u32, records: &Records) -> bool {
         let s = &mut self.scratch;
+        let reference = s.reference.as_slice();
+        if let Some((class, expected)) = self.classes.expected_after(s.previous) {
+            // No reference of a class is UNKNOWN.
+            let referred = |word: u32| reference.get(word as usize).copied().unwrap_or(0);
+            if equals_mapped(records.get(at), expected, referred) {
+                s.previous = class;
+                self.set_class(at, class, number);
+                return true;
+            }
+        }
         s.record.clear();
         s.record.extend_from_slice(records.get(at));
         let mut known = true;
-        let reference = s.reference.as_slice();
         map_refs(&mut s.record, |word| {
             let word = reference.get(word as usize).copied().unwrap_or(0);
             known &= word != UNKNOWN;
@@ -404,7 +413,7 @@ impl<'b> Fold<'b> {
         });
         if known {
             let class = self.classes.intern_after(s.previous, &s.record);
-            s.previous = Some(class);
+            s.previous = class;
             self.set_class(at, class, number);
         }
         known
@@ -414,8 +423,9 @@ impl<'b> Fold<'b> {
     fn set_class(&mut self, at: usize, class: ClassId, number: u32) {
         let s = &mut self.scratch;
         s.class[at] = class.0;
-        if s.reference[at + 1] == UNKNOWN {
-            s.reference[at + 1] = Ref::Class(class).word();
+        let reference = &mut s.reference[at + 1];
+        if *reference == UNKNOWN {
+            *reference = Ref::Class(class).word();
         }
         if self.info.len() <= class.index() {
             self.learn_new_classes();
@@ -428,7 +438,8 @@ impl<'b> Fold<'b> {
             s.ambiguous |= std::mem::replace(&mut s.defined[info.defines as usize], s.count) == s.count;
         }
         self.unit_classes.push(class);
-        self.note(class, Position { unit: number, local: at as u32 });
+        let first = &mut self.first[class.index()];
+        *first = (*first).min(Position { unit: number, local: at as u32 });
     }
 
     /// Finds out what there is to know of the classes that were added to the table.
@@ -446,6 +457,7 @@ impl<'b> Fold<'b> {
             self.info.push(info);
         }
         self.scratch.defined.resize(self.tags.len() + 1, 0);
+        self.first.resize(self.info.len().max(self.first.len()), Position::NEVER);
     }
 
     /// Interns all that is left of a unit when there is a cycle without a tag in it.

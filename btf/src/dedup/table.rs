@@ -80,20 +80,6 @@ fn hash(words: &[u32]) -> u32 {
     (h ^ (h >> 32)) as u32
 }
 
-/// Equality of records, which are too short for a call to pay off.
-#[inline(always)]
-fn equal(a: &[u32], b: &[u32]) -> bool {
-    if a.len() != b.len() {
-        return false;
-    }
-    let (mut a4, mut b4) = (a.chunks_exact(4), b.chunks_exact(4));
-    let rest = a4.remainder().iter().zip(b4.remainder()).all(|(x, y)| x == y);
-    rest && a4
-        .by_ref()
-        .zip(b4.by_ref())
-        .all(|(x, y)| (x[0] ^ y[0]) | (x[1] ^ y[1]) | (x[2] ^ y[2]) | (x[3] ^ y[3]) == 0)
-}
-
 fn spread(hash: u32) -> u64 {
     u64::from(hash).wrapping_mul(K)
 }
@@ -155,20 +141,21 @@ impl<'b> ClassTable<'b> {
         }
     }
 
-    /// The same, when `previous` is what was interned before: units have the same headers, so what came after it the last
-    /// time is most often what comes now, and stands in memory where the processor looks next.
+    /// What came after `previous` the last time. Units have the same headers, so that is most often what comes now, and
+    /// stands in memory where the processor looks next.
     #[inline]
-    pub(super) fn intern_after(&mut self, previous: Option<ClassId>, record: &[u32]) -> ClassId {
-        let at = previous.map_or(0, ClassId::index);
-        match self.next.get(at) {
-            Some(&next) if next != 0 && equal(self.get(ClassId(next)), record) => return ClassId(next),
-            _ => {}
-        }
+    pub(super) fn expected_after(&self, previous: ClassId) -> Option<(ClassId, &[u32])> {
+        let next = self.next.get(previous.index()).map(|&next| ClassId(next)).filter(|next| next.0 != 0)?;
+        Some((next, self.get(next)))
+    }
+
+    /// The class of a record, which came after `previous`; it is added if it is new.
+    pub(super) fn intern_after(&mut self, previous: ClassId, record: &[u32]) -> ClassId {
         let class = self.intern(record);
-        if self.next.len() <= at {
+        if self.next.len() <= previous.index() {
             self.next.resize(self.end() as usize, 0);
         }
-        self.next[at] = class.0;
+        self.next[previous.index()] = class.0;
         class
     }
 

@@ -19,6 +19,13 @@ pub struct Member {
     bit_size: u64,
 }
 
+/// What members have that are bit-fields, or static.
+const UNUSUAL: u64 = Attr::External.bit()
+    | Attr::Declaration.bit()
+    | Attr::BitSize.bit()
+    | Attr::BitOffset.bit()
+    | Attr::DataBitOffset.bit();
+
 /// First bit offset that a struct with kflag cannot say (btf.rst 2.2.4).
 const KFLAG_BITS: u64 = 1 << 24;
 
@@ -48,8 +55,24 @@ impl<E: Endianity> Converter<'_, '_, '_, E> {
         die.role
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn member(&mut self, die: Die<'_>) -> Role {
+        let a = die.attributes;
+        let bytes = if a.has(Attr::MemberLocation) { a.unsigned(Attr::MemberLocation) } else { Some(0) };
+        let bits = bytes.and_then(|bytes| bytes.checked_mul(8));
+        let (Some(bit_offset), false, false) = (bits, a.has_any(UNUSUAL), die.has_children) else {
+            return self.unusual_member(die);
+        };
+        let (name, target) = (self.name(a), self.type_of(a));
+        if target == RawRef::VOID {
+            self.out.degraded.members += 1;
+        } else {
+            self.out.scratch.members.push(Member { name, target, bit_offset, bit_size: 0 });
+        }
+        Role::Other
+    }
+
+    fn unusual_member(&mut self, die: Die<'_>) -> Role {
         let a = die.attributes;
         if a.flag(Attr::External) || a.flag(Attr::Declaration) {
             return Role::Other; // a static member of C++
@@ -75,7 +98,6 @@ impl<E: Endianity> Converter<'_, '_, '_, E> {
     }
 
     /// Bits from the start of the composite (DWARF5 5.7.6). None if DWARF computes it at run time.
-    #[inline]
     fn bit_offset(&mut self, a: &Attributes) -> Option<u64> {
         if let Some(bits) = a.unsigned(Attr::DataBitOffset) {
             return Some(bits);

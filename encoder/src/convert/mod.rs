@@ -174,10 +174,15 @@ impl UnitTypes {
         // Most references are those of types, so they are looked up once and in order.
         let mut records = std::mem::take(&mut self.records);
         for i in 1..records.len() {
-            map_refs(records.get_mut(i), |word| match self.local(word) {
-                Local::Void => 0,
-                Local::Type(number) => number + 1,
-            });
+            let record = records.get_mut(i);
+            if self.aliases.is_empty() {
+                map_refs(record, |word| self.number(RawRef(word)).map_or(0, |number| number + 1));
+            } else {
+                map_refs(record, |word| match self.local(word) {
+                    Local::Void => 0,
+                    Local::Type(number) => number + 1,
+                });
+            }
         }
         self.records = records;
         self.set_signs_of_wide_enums();
@@ -312,36 +317,10 @@ impl<E: Endianity> Visit for Converter<'_, '_, '_, E> {
         WANTED[role as usize] & parent.bit() != 0 && (role != Role::Variable || self.variables)
     }
 
-    #[inline]
+    #[inline(always)]
     fn enter(&mut self, die: Die<'_>) -> Role {
-        match die.role {
-            Role::Member => self.member(die),
-            Role::Pointer => self.pointer(die),
-            Role::Parameter | Role::VarArgs => self.parameter(die),
-            Role::Const => self.modifier(die, Kind::Const),
-            Role::Volatile => self.modifier(die, Kind::Volatile),
-            Role::Restrict => self.modifier(die, Kind::Restrict),
-            Role::Qualifier => self.qualifier(die),
-            Role::Typedef => self.typedef(die),
-            Role::Struct | Role::Union => self.composite(die),
-            Role::Enumeration => self.enumeration(die),
-            Role::Enumerator => self.enumerator(die),
-            Role::Array => self.array(die),
-            Role::Subrange => self.subrange(die),
-            Role::Subroutine => self.subroutine(die),
-            Role::Subprogram => self.subprogram(die),
-            Role::BaseType => self.base_type(die),
-            Role::Reference | Role::PointerToMember => self.reference(die),
-            Role::Unspecified => self.unspecified(die),
-            Role::ForeignType => self.foreign_type(die),
-            Role::Variable => self.variable(die),
-            Role::Annotation => self.annotation(die),
-            Role::ImportedUnit => {
-                self.out.foreign.get_or_insert(Foreign::Import);
-                Role::Other
-            }
-            Role::Other | Role::Unit => Role::Other,
-        }
+        // Nearly half of all DIEs.
+        if die.role == Role::Member { self.member(die) } else { self.enter_other(die) }
     }
 
     #[inline]
@@ -376,9 +355,47 @@ impl<E: Endianity> Visit for Converter<'_, '_, '_, E> {
 }
 
 impl<E: Endianity> Converter<'_, '_, '_, E> {
+    fn enter_other(&mut self, die: Die<'_>) -> Role {
+        match die.role {
+            Role::Member => self.member(die),
+            Role::Pointer => self.pointer(die),
+            Role::Parameter | Role::VarArgs => self.parameter(die),
+            Role::Const => self.modifier(die, Kind::Const),
+            Role::Volatile => self.modifier(die, Kind::Volatile),
+            Role::Restrict => self.modifier(die, Kind::Restrict),
+            Role::Qualifier => self.qualifier(die),
+            Role::Typedef => self.typedef(die),
+            Role::Struct | Role::Union => self.composite(die),
+            Role::Enumeration => self.enumeration(die),
+            Role::Enumerator => self.enumerator(die),
+            Role::Array => self.array(die),
+            Role::Subrange => self.subrange(die),
+            Role::Subroutine => self.subroutine(die),
+            Role::Subprogram => self.subprogram(die),
+            Role::BaseType => self.base_type(die),
+            Role::Reference | Role::PointerToMember => self.reference(die),
+            Role::Unspecified => self.unspecified(die),
+            Role::ForeignType => self.foreign_type(die),
+            Role::Variable => self.variable(die),
+            Role::Annotation => self.annotation(die),
+            Role::ImportedUnit => {
+                self.out.foreign.get_or_insert(Foreign::Import);
+                Role::Other
+            }
+            Role::Other | Role::Unit => Role::Other,
+        }
+    }
+
     /// The spelling of the DIE's name; empty if it has none.
     #[inline(always)]
     fn name(&mut self, attributes: &Attributes) -> StrId {
+        match attributes.debug_str(Attr::Name).and_then(|offset| self.names.spelling_at(offset)) {
+            Some(spelling) => spelling,
+            None => self.other_name(attributes),
+        }
+    }
+
+    fn other_name(&mut self, attributes: &Attributes) -> StrId {
         match attributes.get(Attr::Name) {
             Some(Value::Text(text)) => self.names.spelling(self.unit, text),
             _ => StrId::EMPTY,
@@ -392,12 +409,11 @@ impl<E: Endianity> Converter<'_, '_, '_, E> {
     }
 
     /// The DIE that an attribute refers to.
-    #[inline]
+    #[inline(always)]
     fn reference_of(&mut self, attributes: &Attributes, attr: Attr) -> RawRef {
-        match attributes.get(attr) {
-            None => RawRef::VOID,
-            Some(Value::UnitOffset(offset)) if offset < u64::from(RawRef::RECORD) => RawRef(offset as u32),
-            Some(value) => self.distant_reference(value),
+        match attributes.unit_offset(attr) {
+            Some(offset) if offset < u64::from(RawRef::RECORD) => RawRef(offset as u32),
+            _ => attributes.get(attr).map_or(RawRef::VOID, |value| self.distant_reference(value)),
         }
     }
 
