@@ -254,7 +254,7 @@ impl<'b> Fold<'b> {
         for i in 0..copy.len() {
             map_refs(copy.get_mut(i), |word| match local(word) {
                 Local::Void => 0,
-                Local::Type(t) => t + 1,
+                Local::Type(t) => t.checked_add(1).unwrap_or(0),
             });
         }
         self.fold(number, &copy);
