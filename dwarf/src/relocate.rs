@@ -1,7 +1,11 @@
-//! Relocations of a relocatable file's debug sections, applied once to a copy (the psABI of each machine).
+//! Relocations of a relocatable file's debug sections (gABI, relocation; the psABI of each machine), applied to copies of
+//! the parts that are read: the tables of a module are larger than its DWARF, so each worker does those of its own units.
 //!
 //! Only what compilers put into debug sections is known: absolute values, and the differences that linker relaxation
 //! needs (RISC-V, LoongArch). Values of symbols in allocated sections are the sections' made-up addresses.
+
+use std::ops::Range;
+use std::sync::{Arc, OnceLock};
 
 use object::elf;
 use object::{Endian, Endianness};
@@ -78,68 +82,213 @@ fn action(machine: u16, kind: u32) -> Option<Action> {
     })
 }
 
-/// Applies a relocation table to a copy of the section that it belongs to.
-///
-/// # Errors
-/// A relocation outside of the section, for a symbol that does not exist, or of an unknown type.
-pub(crate) fn apply(file: &ElfFile<'_>, table: &Section<'_>, target: &mut [u8], name: &'static str) -> Result<()> {
-    let bytes = file.bytes(table)?;
-    let values = symbol_values(file);
-    let with_addend = table.kind == elf::SHT_RELA;
-    let size = match (file.is_64, with_addend) {
-        (true, true) => 24,
-        (true, false) => 16,
-        (false, true) => 12,
-        (false, false) => 8,
-    };
-    let mips64 = file.machine == elf::EM_MIPS && file.is_64;
-    for entry in bytes.chunks_exact(size) {
-        let (offset, symbol, kind, addend) = match file.is_64 {
-            true => {
-                let info = word64(entry, 8, file.endian);
-                let (symbol, kind) = match mips64 {
-                    // r_info is a 32-bit symbol and four bytes, of which the last is the type (MIPS64 ABI 2.9.1).
-                    true => (word32(entry, 8, file.endian), u32::from(entry[15])),
-                    false => ((info >> 32) as u32, info as u32),
-                };
-                let addend = if with_addend { word64(entry, 16, file.endian) } else { 0 };
-                (word64(entry, 0, file.endian), symbol, kind, addend)
-            }
-            false => {
-                let info = word32(entry, 4, file.endian);
-                let addend = if with_addend { word32(entry, 8, file.endian) as i32 as u64 } else { 0 };
-                (u64::from(word32(entry, 0, file.endian)), info >> 8, info & 0xff, addend)
-            }
+/// A relocation table of a debug section.
+#[derive(Debug)]
+pub(crate) struct Table<'a> {
+    /// The section that is relocated.
+    name: &'static str,
+    /// The entries as they stand in the file.
+    bytes: &'a [u8],
+    /// Where they stand there.
+    file_offset: usize,
+    /// A copy in the order of r_offset, if the file has another; not set before that was looked at.
+    sorted: OnceLock<Option<Vec<u8>>>,
+    /// Bytes of an entry.
+    size: usize,
+    with_addend: bool,
+    machine: u16,
+    endian: Endianness,
+    values: Arc<[u64]>,
+}
+
+/// A relocation, in the same form for all ELF classes.
+#[derive(Clone, Copy)]
+struct Entry {
+    offset: u64,
+    symbol: u32,
+    kind: u32,
+    addend: u64,
+}
+
+const RELA64: usize = 24;
+const REL64: usize = 16;
+const RELA32: usize = 12;
+const REL32: usize = 8;
+
+impl<'a> Table<'a> {
+    /// The table in a section of type SHT_REL or SHT_RELA. `values`: see [`symbol_values`].
+    pub fn new(
+        file: &ElfFile<'a>,
+        section: &Section<'_>,
+        name: &'static str,
+        values: &Arc<[u64]>,
+    ) -> Result<Table<'a>> {
+        let bytes = file.bytes(section)?;
+        let with_addend = section.kind == elf::SHT_RELA;
+        let size = match (file.is_64, with_addend) {
+            (true, true) => RELA64,
+            (true, false) => REL64,
+            (false, true) => RELA32,
+            (false, false) => REL32,
         };
-        let error = |kind, text: String| Error::at(kind, name, offset, text);
-        let Some(action) = action(file.machine, kind) else {
-            let text = format!("relocation type {kind} of machine {} is unknown", file.machine);
-            return Err(error(ErrorKind::Unsupported, text));
-        };
-        let value = *values.get(symbol as usize).ok_or_else(|| {
-            error(ErrorKind::Elf, format!("a relocation names symbol {symbol}, of which there is none"))
-        })?;
-        let place = usize::try_from(offset).ok().and_then(|o| target.get_mut(o..)).unwrap_or(&mut []);
-        patch(place, action, value.wrapping_add(addend), !with_addend, file.endian)
-            .ok_or_else(|| error(ErrorKind::Elf, "a relocation lies outside of the section".into()))?;
+        Ok(Table {
+            name,
+            bytes: &bytes[..bytes.len() / size * size],
+            file_offset: section.offset as usize,
+            sorted: OnceLock::new(),
+            size,
+            with_addend,
+            machine: file.machine,
+            endian: file.endian,
+            values: values.clone(),
+        })
     }
-    Ok(())
+
+    /// Sorts the entries if they are not. True if that was necessary, and was not done before: what was read until now may
+    /// lack relocations.
+    pub fn put_in_order(&self) -> bool {
+        let mut changed = false;
+        self.sorted.get_or_init(|| {
+            let offsets = (0..self.bytes.len() / self.size).map(|i| self.offset(self.bytes, i));
+            changed = !offsets.is_sorted();
+            changed.then(|| {
+                let mut entries: Vec<&[u8]> = self.bytes.chunks_exact(self.size).collect();
+                // Stable: several entries may be for one place, and count in the order in which they stand.
+                entries.sort_by_key(|entry| self.offset(entry, 0));
+                entries.concat()
+            })
+        });
+        changed
+    }
+
+    fn entries(&self) -> &[u8] {
+        self.sorted.get().and_then(Option::as_deref).unwrap_or(self.bytes)
+    }
+
+    #[inline]
+    fn offset(&self, entries: &[u8], index: usize) -> u64 {
+        let at = index * self.size;
+        if self.size >= REL64 { word64(entries, at, self.endian) } else { word32(entries, at, self.endian).into() }
+    }
+
+    /// Number of the first entry at an offset in the section, or behind it, if the entries are in order.
+    fn find(&self, entries: &[u8], offset: usize) -> usize {
+        let (mut low, mut high) = (0, entries.len() / self.size);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if self.offset(entries, middle) < offset as u64 { low = middle + 1 } else { high = middle }
+        }
+        low
+    }
+
+    /// Bytes of the file that hold the entries for a range of the section.
+    pub fn in_file(&self, range: &Range<usize>) -> Range<usize> {
+        let at = |offset| self.file_offset + self.find(self.bytes, offset) * self.size;
+        at(range.start)..at(range.end)
+    }
+
+    /// Applies the entries for a range of a section of `len` bytes to a copy of what stands from the range's start on.
+    ///
+    /// Whether the entries are in order is not known beforehand. But if this succeeds for ranges that lie end to end and
+    /// are the whole section, then each entry was applied, and to its own range.
+    ///
+    /// # Errors
+    /// A relocation outside of the range, for a symbol that does not exist, or of an unknown type.
+    pub fn apply(&self, range: &Range<usize>, len: usize, target: &mut [u8]) -> Result<()> {
+        let entries = self.entries();
+        let (first, mut end) = (self.find(entries, range.start), self.find(entries, range.end));
+        if range.end == len {
+            end = entries.len() / self.size;
+        }
+        let Some(entries) = entries.get(first * self.size..end * self.size) else {
+            return Err(self.error(ErrorKind::Elf, range.start as u64, "relocations are out of order".into()));
+        };
+        match self.size {
+            RELA64 => self.apply_all::<RELA64>(entries, range, len, target),
+            REL64 => self.apply_all::<REL64>(entries, range, len, target),
+            RELA32 => self.apply_all::<RELA32>(entries, range, len, target),
+            _ => self.apply_all::<REL32>(entries, range, len, target),
+        }
+    }
+
+    fn apply_all<const SIZE: usize>(
+        &self,
+        entries: &[u8],
+        range: &Range<usize>,
+        len: usize,
+        target: &mut [u8],
+    ) -> Result<()> {
+        // Most entries of a section are of one or two types.
+        let mut last = (0, Action::Nothing);
+        for entry in entries.chunks_exact(SIZE) {
+            let Entry { offset, symbol, kind, addend } = self.entry::<SIZE>(entry);
+            if kind != last.0 {
+                let action = action(self.machine, kind).ok_or_else(|| {
+                    let text = format!("relocation type {kind} of machine {} is unknown", self.machine);
+                    self.error(ErrorKind::Unsupported, offset, text)
+                })?;
+                last = (kind, action);
+            }
+            let Some(value) = self.values.get(symbol as usize) else {
+                let text = format!("a relocation names symbol {symbol}, of which there is none");
+                return Err(self.error(ErrorKind::Elf, offset, text));
+            };
+            let place = offset.checked_sub(range.start as u64).and_then(|o| target.get_mut(usize::try_from(o).ok()?..));
+            let value = value.wrapping_add(addend);
+            if place.and_then(|place| patch(place, last.1, value, !self.with_addend, self.endian)).is_none() {
+                let text = match range.contains(&usize::try_from(offset).unwrap_or(usize::MAX)) {
+                    true if range.end < len => "a relocation crosses the end of a unit",
+                    _ => "a relocation lies outside of the section",
+                };
+                return Err(self.error(ErrorKind::Elf, offset, text.into()));
+            }
+        }
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn entry<const SIZE: usize>(&self, entry: &[u8]) -> Entry {
+        let endian = self.endian;
+        if SIZE >= REL64 {
+            let (symbol, kind) = match self.machine {
+                // r_info is a 32-bit symbol and four bytes, of which the last is the type (MIPS64 ABI 2.9.1).
+                elf::EM_MIPS => (word32(entry, 8, endian), u32::from(entry[15])),
+                _ => {
+                    let info = word64(entry, 8, endian);
+                    ((info >> 32) as u32, info as u32)
+                }
+            };
+            let addend = if SIZE == RELA64 { word64(entry, 16, endian) } else { 0 };
+            Entry { offset: word64(entry, 0, endian), symbol, kind, addend }
+        } else {
+            let info = word32(entry, 4, endian);
+            let addend = if SIZE == RELA32 { word32(entry, 8, endian) as i32 as u64 } else { 0 };
+            Entry { offset: word32(entry, 0, endian).into(), symbol: info >> 8, kind: info & 0xff, addend }
+        }
+    }
+
+    fn error(&self, kind: ErrorKind, offset: u64, text: String) -> Error {
+        Error::at(kind, self.name, offset, text)
+    }
 }
 
 /// Per symbol the value that relocations use: its address.
-fn symbol_values(file: &ElfFile<'_>) -> Vec<u64> {
-    file.symbols().iter().map(|s| file.address(s).unwrap_or(s.value)).collect()
+pub(crate) fn symbol_values(file: &ElfFile<'_>) -> Result<Arc<[u64]>> {
+    file.symbols().map(|s| s.map(|s| file.address(&s).unwrap_or(s.value))).collect()
 }
 
+#[inline(always)]
 fn word32(bytes: &[u8], at: usize, endian: Endianness) -> u32 {
     bytes.get(at..).and_then(|b| b.first_chunk()).map_or(0, |b| endian.read_u32_bytes(*b))
 }
 
+#[inline(always)]
 fn word64(bytes: &[u8], at: usize, endian: Endianness) -> u64 {
     bytes.get(at..).and_then(|b| b.first_chunk()).map_or(0, |b| endian.read_u64_bytes(*b))
 }
 
 /// Changes the bytes at a place; None if there are too few.
+#[inline]
 fn patch(place: &mut [u8], action: Action, value: u64, in_place: bool, endian: Endianness) -> Option<()> {
     match action {
         Action::Nothing => {}

@@ -13,6 +13,7 @@ use indexmap::IndexMap;
 use object::elf;
 
 use crate::convert::{RawFunction, RawParameter, RawRef, UnitTypes};
+use crate::error::Result;
 use crate::locations::{self, Facts, Machine};
 use crate::options::Selection;
 
@@ -76,11 +77,16 @@ pub struct FunctionSymbols<'a> {
 
 impl<'a> FunctionSymbols<'a> {
     /// Groups the symbols of a file. Fragments that the compiler split off (`.cold`, `.part`) are no functions.
-    pub fn of(file: &ElfFile<'a>, selection: Selection) -> FunctionSymbols<'a> {
+    pub fn of(file: &ElfFile<'a>, selection: Selection) -> Result<FunctionSymbols<'a>> {
         let mut s = FunctionSymbols::default();
-        for symbol in file.symbols().iter().filter(|s| s.kind == elf::STT_FUNC) {
-            let dot = symbol.name.iter().position(|&b| b == b'.').unwrap_or(symbol.name.len());
-            let (base, suffix) = symbol.name.split_at(dot);
+        for symbol in file.symbols() {
+            let symbol = symbol?;
+            if symbol.kind != elf::STT_FUNC {
+                continue;
+            }
+            let name = file.symbol_name(&symbol)?;
+            let dot = name.iter().position(|&b| b == b'.').unwrap_or(name.len());
+            let (base, suffix) = name.split_at(dot);
             let has = |part: &[u8]| suffix.windows(part.len()).any(|w| w == part);
             // `__pfx_foo` names the padding before a function (x86, CONFIG_PREFIX_SYMBOLS), half of a kernel's symbols.
             if base.is_empty() || base.starts_with(b"__pfx_") {
@@ -91,8 +97,8 @@ impl<'a> FunctionSymbols<'a> {
                 continue;
             }
             let group = s.groups.entry(base).or_insert(SymbolGroup { name: base, symbols: Vec::new() });
-            let address = if symbol.section == 0 { None } else { file.address(symbol) };
-            let symbol = FunctionSymbol { name: symbol.name, address, value: symbol.value };
+            let address = if symbol.section == 0 { None } else { file.address(&symbol) };
+            let symbol = FunctionSymbol { name, address, value: symbol.value };
             group.symbols.push(symbol);
         }
         for group in s.groups.values_mut() {
@@ -103,7 +109,7 @@ impl<'a> FunctionSymbols<'a> {
         s.fragments.retain(|name| !s.groups.contains_key(name));
         s.match_addresses = !(file.relocatable && selection == Selection::Pahole);
         s.match_other_names = selection == Selection::Truthful;
-        s
+        Ok(s)
     }
 
     /// A group.
@@ -149,9 +155,14 @@ pub struct FunctionNames<'a> {
 }
 
 impl<'a> FunctionNames<'a> {
-    /// An empty memo.
-    pub fn new(symbols: &'a FunctionSymbols<'a>) -> FunctionNames<'a> {
-        FunctionNames { symbols, memo: Vec::new() }
+    /// With the memo of the same worker's last unit, or an empty one.
+    pub fn new(symbols: &'a FunctionSymbols<'a>, memo: Vec<u32>) -> FunctionNames<'a> {
+        FunctionNames { symbols, memo }
+    }
+
+    /// The memo, for the next unit.
+    pub fn into_memo(self) -> Vec<u32> {
+        self.memo
     }
 
     /// See [`FunctionSymbols::of_other_name`].

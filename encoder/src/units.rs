@@ -135,7 +135,8 @@ impl<'a> Folded<'a> {
 struct Worker<'a> {
     folded: Folded<'a>,
     names: Names,
-    functions: FunctionNames<'a>,
+    /// See [`FunctionNames`].
+    function_memo: Vec<u32>,
     types: UnitTypes,
     plans: PlansBuffer,
 }
@@ -145,7 +146,7 @@ impl<'a> Worker<'a> {
         Worker {
             folded: Folded::new(Fold::new(None)),
             names: Names::new(job.linked),
-            functions: FunctionNames::new(job.symbols),
+            function_memo: Vec::new(),
             types: UnitTypes::default(),
             plans: PlansBuffer::default(),
         }
@@ -160,12 +161,14 @@ impl<'a> Worker<'a> {
     ) -> (Worker<'a>, Option<(usize, Error)>) {
         let mut worker = Worker::new(job);
         let mut error: Option<(usize, Error)> = None;
+        let mut buffer = Vec::new();
         while let Some(&number) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
-            if let Err(e) = worker.unit(job, number) {
+            if let Err(e) = worker.unit(job, number, &mut buffer) {
                 if error.as_ref().is_none_or(|(first, _)| number < *first) {
                     error = Some((number, e));
                 }
             }
+            job.sections.data.info.release(&job.headers[number].range());
             (job.progress)(job.headers[number].size as u64);
         }
         worker.folded.names_changed = worker.names.changed;
@@ -173,12 +176,18 @@ impl<'a> Worker<'a> {
     }
 
     /// Reads a unit into `self.types`; None if it is left out.
-    fn read<E: Endianity>(&mut self, job: &Job<'a, E>, number: usize) -> Result<Option<Unit<'a, E>>> {
+    fn read<'u, E: Endianity>(
+        &mut self,
+        job: &Job<'u, E>,
+        number: usize,
+        buffer: &'u mut Vec<u8>,
+    ) -> Result<Option<Unit<'u, E>>> {
         let header = job.headers[number];
+        let bytes = job.sections.data.info.part(header.range(), buffer)?;
         if matches!(header.kind, UnitKind::Type | UnitKind::Partial) {
             return Ok(None); // of interest only to units that refer to them
         }
-        let unit = Unit::open(header, job.sections, &mut self.plans, job.endian)?;
+        let unit = Unit::open(header, bytes, job.sections, &mut self.plans, job.endian)?;
         if header.kind == UnitKind::Skeleton || !unit.dwo_name.is_empty() {
             let file = String::from_utf8_lossy(unit.dwo_name);
             return Err(unsupported(
@@ -192,17 +201,19 @@ impl<'a> Worker<'a> {
         }
         let folded = &mut self.folded;
         self.types.start(header.size);
+        let mut functions = FunctionNames::new(job.symbols, std::mem::take(&mut self.function_memo));
         let mut converter = Converter {
             unit: &unit,
             out: &mut self.types,
             names: &mut self.names,
             strings: &mut folded.fold.strings,
-            functions: &mut self.functions,
+            functions: &mut functions,
             features: job.options.features,
             dialect: job.dialect,
             variables: job.data.is_some(),
         };
         walk::walk(&unit, &self.plans, &mut converter)?;
+        self.function_memo = functions.into_memo();
         if std::mem::take(&mut self.names.missing) {
             let text = "a name lies outside of the section of strings, which is cut short or damaged".into();
             return Err(at_unit(ErrorKind::Input, &unit, text));
@@ -214,8 +225,8 @@ impl<'a> Worker<'a> {
         Ok(Some(unit))
     }
 
-    fn unit<E: Endianity>(&mut self, job: &Job<'a, E>, number: usize) -> Result<()> {
-        let Some(unit) = self.read(job, number)? else { return Ok(()) };
+    fn unit<E: Endianity>(&mut self, job: &Job<'_, E>, number: usize, buffer: &mut Vec<u8>) -> Result<()> {
+        let Some(unit) = self.read(job, number, buffer)? else { return Ok(()) };
         let folded = &mut self.folded;
         folded.fold.fold(number as u32, &self.types.records, |word| self.types.local(word));
         folded.types_read += self.types.records.len() as u64;
