@@ -33,12 +33,12 @@ pub struct FunctionSymbol<'a> {
 }
 
 /// All symbols of one base name: what stands before the first dot.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct SymbolGroup<'a> {
     /// The base name.
     pub name: &'a [u8],
     /// The symbols, sorted by name.
-    pub symbols: Vec<FunctionSymbol<'a>>,
+    pub symbols: &'a [FunctionSymbol<'a>],
 }
 
 impl SymbolGroup<'_> {
@@ -63,8 +63,10 @@ impl SymbolGroup<'_> {
 /// The function symbols of a file, grouped by base name.
 #[derive(Debug, Default)]
 pub struct FunctionSymbols<'a> {
-    /// By base name, in the order of the symbol table; a [`Group`] is a place in it.
-    groups: IndexMap<&'a [u8], SymbolGroup<'a>, FixedState>,
+    /// By base name, in the order of the symbol table; a [`Group`] is a place in it. The number of its first symbol.
+    groups: IndexMap<&'a [u8], usize, FixedState>,
+    /// The symbols of the first group, of the second, ...
+    symbols: Vec<FunctionSymbol<'a>>,
     /// Names of which the compiler left nothing but fragments.
     fragments: Vec<&'a [u8]>,
     /// Whether DIEs are matched with symbols by address. pahole does not succeed in that for relocatable files.
@@ -79,6 +81,7 @@ impl<'a> FunctionSymbols<'a> {
     /// Groups the symbols of a file. Fragments that the compiler split off (`.cold`, `.part`) are no functions.
     pub fn of(file: &ElfFile<'a>, selection: Selection) -> Result<FunctionSymbols<'a>> {
         let mut s = FunctionSymbols::default();
+        let mut found: Vec<(usize, FunctionSymbol<'a>)> = Vec::new();
         for symbol in file.symbols() {
             let symbol = symbol?;
             if symbol.kind != elf::STT_FUNC {
@@ -96,14 +99,21 @@ impl<'a> FunctionSymbols<'a> {
                 s.fragments.push(base);
                 continue;
             }
-            let group = s.groups.entry(base).or_insert(SymbolGroup { name: base, symbols: Vec::new() });
+            let group = s.groups.entry(base);
+            let number = group.index();
+            group.or_default();
             let address = if symbol.section == 0 { None } else { file.address(&symbol) };
-            let symbol = FunctionSymbol { name, address, value: symbol.value };
-            group.symbols.push(symbol);
+            found.push((number, FunctionSymbol { name, address, value: symbol.value }));
         }
-        for group in s.groups.values_mut() {
-            group.symbols.sort_by_key(|s| s.name);
+        // Nearly in order: most groups have one symbol.
+        found.sort_by_key(|(group, _)| *group);
+        for group in found.chunk_by_mut(|a, b| a.0 == b.0).filter(|group| group.len() > 1) {
+            group.sort_by_key(|(_, symbol)| symbol.name);
         }
+        for (number, (group, _)) in found.iter().enumerate().rev() {
+            s.groups[*group] = number;
+        }
+        s.symbols = found.into_iter().map(|(_, symbol)| symbol).collect();
         s.fragments.sort_unstable();
         s.fragments.dedup();
         s.fragments.retain(|name| !s.groups.contains_key(name));
@@ -113,8 +123,21 @@ impl<'a> FunctionSymbols<'a> {
     }
 
     /// A group.
-    pub fn get(&self, group: Group) -> &SymbolGroup<'a> {
-        &self.groups[group.0 as usize]
+    pub fn get(&self, group: Group) -> SymbolGroup<'_> {
+        let number = group.0 as usize;
+        let (name, &first) = self.groups.get_index(number).expect("groups are numbered by this table");
+        let end = self.groups.get_index(number + 1).map_or(self.symbols.len(), |(_, &next)| next);
+        SymbolGroup { name, symbols: &self.symbols[first..end] }
+    }
+
+    /// Number of groups.
+    pub fn len(&self) -> usize {
+        self.groups.len()
+    }
+
+    /// True if there are none.
+    pub fn is_empty(&self) -> bool {
+        self.groups.is_empty()
     }
 
     /// The symbol at an address that describes a DIE of another name: of a function with an asm label, or a static one whose
@@ -141,8 +164,8 @@ impl<'a> FunctionSymbols<'a> {
     }
 
     /// All groups, in the order of the symbol table.
-    pub fn iter(&self) -> impl Iterator<Item = (Group, &SymbolGroup<'a>)> {
-        self.groups.values().enumerate().map(|(i, g)| (Group(i as u32), g))
+    pub fn iter(&self) -> impl Iterator<Item = (Group, SymbolGroup<'_>)> {
+        (0..self.groups.len() as u32).map(|number| (Group(number), self.get(Group(number))))
     }
 }
 

@@ -15,6 +15,7 @@ pub mod names;
 pub mod options;
 pub mod replace;
 pub mod report;
+pub mod schedule;
 pub mod selection;
 pub mod signature;
 pub mod units;
@@ -138,18 +139,18 @@ fn encode_sections<E: Endianity + Send + Sync>(
     let base_view = base_btf.map(BaseBtf::view);
     let word_size = if file.is_64 { 8 } else { 4 };
     let sections = data.sections();
-    let headers = dwarf::unit::headers(&data.info, endian)?;
+    let (headers, (symbols, kfuncs, data_section)) =
+        rayon::join(|| dwarf::unit::headers(&data.info, endian), || read_symbols(file, options));
+    let headers = headers?;
     // What only variables refer to would be missing without a word (-fdebug-types-section; in DWARF 4 a section of its own).
     if headers.iter().any(|h| h.kind == UnitKind::Type) || file.section(b".debug_types").is_some() {
         let text = "the DWARF has type units, which are not supported: build without -fdebug-types-section";
         return Err(Error::new(ErrorKind::Unsupported, text));
     }
-    clock.lap("debug sections", || format!("{} bytes, {} units", data.info.len(), headers.len()));
-
-    let symbols = FunctionSymbols::of(file, options.selection)?;
-    let kfuncs = if options.features.decl_tag_kfuncs { Kfuncs::of(file)? } else { Kfuncs::default() };
-    let data_section = if options.features.var { DataSection::of(file)? } else { None };
-    clock.lap("symbols", || format!("{} names of functions", symbols.iter().count()));
+    let (symbols, kfuncs, data_section) = (symbols?, kfuncs?, data_section?);
+    clock.lap("units found, symbols", || {
+        format!("{} bytes, {} units, {} names of functions", data.info.len(), headers.len(), symbols.len())
+    });
 
     let dialect = options.dialect.unwrap_or_else(|| match base_view {
         Some(base) => Dialect::of(base, Dialect::PAHOLE_1_32),
@@ -222,6 +223,17 @@ fn encode_sections<E: Endianity + Send + Sync>(
     }
     summary.phases = std::mem::take(&mut clock.phases);
     Ok(Encoded { btf, summary })
+}
+
+/// What the symbols tell, each or why not.
+type FromSymbols<'a> = (Result<FunctionSymbols<'a>>, Result<Kfuncs<'a>>, Result<Option<DataSection<'a>>>);
+
+fn read_symbols<'a>(file: &ElfFile<'a>, options: &Options) -> FromSymbols<'a> {
+    let features = options.features;
+    let functions = FunctionSymbols::of(file, options.selection);
+    let kfuncs = if features.decl_tag_kfuncs { Kfuncs::of(file) } else { Ok(Kfuncs::default()) };
+    let data_section = if features.var { DataSection::of(file) } else { Ok(None) };
+    (functions, kfuncs, data_section)
 }
 
 /// Checks the result as a kernel does when it loads it. A finding is a fault of ours, and nothing is written.

@@ -100,11 +100,11 @@ pub fn select(
     classes: &ClassTable<'_>,
 ) -> Vec<Decision> {
     let mut of_group: Vec<Vec<usize>> = Vec::new();
-    of_group.resize_with(symbols.iter().count(), Vec::new);
+    of_group.resize_with(symbols.len(), Vec::new);
     for (number, instance) in instances.list.iter().enumerate() {
         of_group[instance.group.0 as usize].push(number);
     }
-    let mut order: Vec<(Group, &SymbolGroup<'_>)> = symbols.iter().collect();
+    let mut order: Vec<(Group, SymbolGroup<'_>)> = symbols.iter().collect();
     order.sort_unstable_by_key(|(_, g)| g.name);
     let mut described = FixedMap::default();
     let with_code = || instances.list.iter().enumerate().filter(|(_, i)| i.has_code);
@@ -122,10 +122,10 @@ pub fn select(
     for (position, (group, names)) in order.into_iter().enumerate() {
         let candidates = &of_group[group.0 as usize];
         let outcome = match selection {
-            Selection::Truthful => selector.truthful(names, candidates),
+            Selection::Truthful => selector.truthful(&names, candidates),
             // pahole has nothing to say about names without a DIE.
             Selection::Pahole if candidates.is_empty() => Err(Reason::NoDebugInformation),
-            Selection::Pahole => selector.pahole(names, candidates, position == last),
+            Selection::Pahole => selector.pahole(&names, candidates, position == last),
         };
         let note = outcome.ok().and_then(|number| note(&instances.list[number], group));
         decisions.push(Decision { group, outcome, note });

@@ -1,6 +1,7 @@
 //! Reads the units in parallel and folds them: each worker takes the next unit into tables of its own, without locks, and
 //! the workers' tables are joined at the end. What comes out does not depend on who took what.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use btf::base::Base;
@@ -20,6 +21,7 @@ use crate::locations::Machine;
 use crate::names::Names;
 use crate::options::Options;
 use crate::report::Degraded;
+use crate::schedule;
 use crate::variables::{self, DataSection, Variable};
 
 /// Units of fewer bytes than this together are not worth a second worker.
@@ -74,13 +76,11 @@ pub struct Folded<'a> {
 /// # Errors
 /// That of the first unit in the file that has one.
 pub fn fold<'a, E: Endianity + Send + Sync>(job: &Job<'a, E>) -> Result<Folded<'a>> {
-    // Large units first, so that no worker starts one when the others are done.
-    let mut order: Vec<usize> = (0..job.headers.len()).collect();
-    order.sort_by_key(|&i| std::cmp::Reverse(job.headers[i].size));
     let total: usize = job.headers.iter().map(|h| h.size).sum();
     let workers = rayon::current_num_threads().min(total / BYTES_PER_WORKER).max(1);
+    let runs = schedule::runs(job.headers, workers);
     let next = AtomicUsize::new(0);
-    let run = |_| Worker::run(job, &order, &next);
+    let run = |_| Worker::run(job, &runs, &next);
     let mut done: Vec<(Worker<'a>, Option<(usize, Error)>)> =
         if workers == 1 { vec![run(0)] } else { (0..workers).into_par_iter().map(run).collect() };
     let first_error = done.iter_mut().filter_map(|(_, e)| e.take()).min_by_key(|(unit, _)| *unit);
@@ -152,24 +152,27 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// Takes units until there are none left. An error is kept with its unit's number, and the rest is still read, so
+    /// Takes runs of units until there are none left. An error is kept with its unit's number, and the rest is still read, so
     /// that the error that is reported does not depend on the threads.
     fn run<E: Endianity>(
         job: &Job<'a, E>,
-        order: &[usize],
+        runs: &[Range<usize>],
         next: &AtomicUsize,
     ) -> (Worker<'a>, Option<(usize, Error)>) {
         let mut worker = Worker::new(job);
         let mut error: Option<(usize, Error)> = None;
         let mut buffer = Vec::new();
-        while let Some(&number) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
-            if let Err(e) = worker.unit(job, number, &mut buffer) {
-                if error.as_ref().is_none_or(|(first, _)| number < *first) {
-                    error = Some((number, e));
+        while let Some(run) = runs.get(next.fetch_add(1, Ordering::Relaxed)) {
+            for number in run.clone() {
+                if let Err(e) = worker.unit(job, number, &mut buffer) {
+                    if error.as_ref().is_none_or(|(first, _)| number < *first) {
+                        error = Some((number, e));
+                    }
                 }
+                (job.progress)(job.headers[number].size as u64);
             }
-            job.sections.data.info.release(&job.headers[number].range());
-            (job.progress)(job.headers[number].size as u64);
+            let bytes = job.headers[run.start].offset..job.headers[run.end - 1].range().end;
+            job.sections.data.info.release(&bytes);
         }
         worker.folded.names_changed = worker.names.changed;
         (worker, error)
