@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use object::elf;
-use object::{Endian, Endianness};
+use object::{BigEndian, Endian, Endianness, LittleEndian};
 
 use crate::elf::{ElfFile, Section};
 use crate::error::{Error, ErrorKind, Result};
@@ -203,16 +203,32 @@ impl<'a> Table<'a> {
         let Some(entries) = entries.get(first * self.size..end * self.size) else {
             return Err(self.error(ErrorKind::Elf, range.start as u64, "relocations are out of order".into()));
         };
-        match self.size {
-            RELA64 => self.apply_all::<RELA64>(entries, range, len, target),
-            REL64 => self.apply_all::<REL64>(entries, range, len, target),
-            RELA32 => self.apply_all::<RELA32>(entries, range, len, target),
-            _ => self.apply_all::<REL32>(entries, range, len, target),
+        match self.endian {
+            Endianness::Little => self.apply_as(LittleEndian, entries, range, len, target),
+            Endianness::Big => self.apply_as(BigEndian, entries, range, len, target),
         }
     }
 
-    fn apply_all<const SIZE: usize>(
+    fn apply_as<E: Endian>(
         &self,
+        endian: E,
+        entries: &[u8],
+        range: &Range<usize>,
+        len: usize,
+        target: &mut [u8],
+    ) -> Result<()> {
+        match self.size {
+            RELA64 => self.apply_all::<RELA64, E>(endian, entries, range, len, target),
+            REL64 => self.apply_all::<REL64, E>(endian, entries, range, len, target),
+            RELA32 => self.apply_all::<RELA32, E>(endian, entries, range, len, target),
+            _ => self.apply_all::<REL32, E>(endian, entries, range, len, target),
+        }
+    }
+
+    /// A copy of this is made per size of entries and byte order, since a module has a million of them.
+    fn apply_all<const SIZE: usize, E: Endian>(
+        &self,
+        endian: E,
         entries: &[u8],
         range: &Range<usize>,
         len: usize,
@@ -220,8 +236,8 @@ impl<'a> Table<'a> {
     ) -> Result<()> {
         // Most entries of a section are of one or two types.
         let mut last = (0, Action::Nothing);
-        for entry in entries.chunks_exact(SIZE) {
-            let Entry { offset, symbol, kind, addend } = self.entry::<SIZE>(entry);
+        for entry in entries.chunks_exact(SIZE).filter_map(|entry| entry.first_chunk::<SIZE>()) {
+            let Entry { offset, symbol, kind, addend } = self.entry(endian, entry);
             if kind != last.0 {
                 let action = action(self.machine, kind).ok_or_else(|| {
                     let text = format!("relocation type {kind} of machine {} is unknown", self.machine);
@@ -233,9 +249,13 @@ impl<'a> Table<'a> {
                 let text = format!("a relocation names symbol {symbol}, of which there is none");
                 return Err(self.error(ErrorKind::Elf, offset, text));
             };
-            let place = offset.checked_sub(range.start as u64).and_then(|o| target.get_mut(usize::try_from(o).ok()?..));
             let value = value.wrapping_add(addend);
-            if place.and_then(|place| patch(place, last.1, value, !self.with_addend, self.endian)).is_none() {
+            let place = offset.checked_sub(range.start as u64).and_then(|o| target.get_mut(usize::try_from(o).ok()?..));
+            let done = place.and_then(|place| match last.1 {
+                Action::Store(size) if SIZE == RELA64 || SIZE == RELA32 => store(place, size, value, endian),
+                action => patch(place, action, value, !self.with_addend, endian),
+            });
+            if done.is_none() {
                 let text = match range.contains(&usize::try_from(offset).unwrap_or(usize::MAX)) {
                     true if range.end < len => "a relocation crosses the end of a unit",
                     _ => "a relocation lies outside of the section",
@@ -247,8 +267,7 @@ impl<'a> Table<'a> {
     }
 
     #[inline(always)]
-    fn entry<const SIZE: usize>(&self, entry: &[u8]) -> Entry {
-        let endian = self.endian;
+    fn entry<const SIZE: usize, E: Endian>(&self, endian: E, entry: &[u8; SIZE]) -> Entry {
         if SIZE >= REL64 {
             let (symbol, kind) = match self.machine {
                 // r_info is a 32-bit symbol and four bytes, of which the last is the type (MIPS64 ABI 2.9.1).
@@ -278,18 +297,17 @@ pub(crate) fn symbol_values(file: &ElfFile<'_>) -> Result<Arc<[u64]>> {
 }
 
 #[inline(always)]
-fn word32(bytes: &[u8], at: usize, endian: Endianness) -> u32 {
+fn word32(bytes: &[u8], at: usize, endian: impl Endian) -> u32 {
     bytes.get(at..).and_then(|b| b.first_chunk()).map_or(0, |b| endian.read_u32_bytes(*b))
 }
 
 #[inline(always)]
-fn word64(bytes: &[u8], at: usize, endian: Endianness) -> u64 {
+fn word64(bytes: &[u8], at: usize, endian: impl Endian) -> u64 {
     bytes.get(at..).and_then(|b| b.first_chunk()).map_or(0, |b| endian.read_u64_bytes(*b))
 }
 
 /// Changes the bytes at a place; None if there are too few.
-#[inline]
-fn patch(place: &mut [u8], action: Action, value: u64, in_place: bool, endian: Endianness) -> Option<()> {
+fn patch(place: &mut [u8], action: Action, value: u64, in_place: bool, endian: impl Endian) -> Option<()> {
     match action {
         Action::Nothing => {}
         Action::Store(size) => {
@@ -319,7 +337,7 @@ fn patch(place: &mut [u8], action: Action, value: u64, in_place: bool, endian: E
     Some(())
 }
 
-fn load(place: &[u8], size: u8, endian: Endianness) -> Option<u64> {
+fn load(place: &[u8], size: u8, endian: impl Endian) -> Option<u64> {
     Some(match size {
         1 => u64::from(*place.first()?),
         2 => u64::from(endian.read_u16_bytes(*place.first_chunk()?)),
@@ -328,7 +346,8 @@ fn load(place: &[u8], size: u8, endian: Endianness) -> Option<u64> {
     })
 }
 
-fn store(place: &mut [u8], size: u8, value: u64, endian: Endianness) -> Option<()> {
+#[inline(always)]
+fn store(place: &mut [u8], size: u8, value: u64, endian: impl Endian) -> Option<()> {
     match size {
         1 => *place.first_mut()? = value as u8,
         2 => *place.first_chunk_mut()? = endian.write_u16_bytes(value as u16),
@@ -353,8 +372,105 @@ fn change_leb(place: &mut [u8], change: impl FnOnce(u64) -> u64) -> Option<()> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+
+    /// A table as it stands in a file at offset 1000; symbol n has the value 1000 * n.
+    pub(crate) fn table(bytes: &'static [u8], size: usize, endian: Endianness, machine: u16) -> Table<'static> {
+        let values = (0..4).map(|n| 1000 * n).collect();
+        let (with_addend, sorted) = (matches!(size, RELA32 | RELA64), OnceLock::new());
+        let name = ".debug_info";
+        Table { name, bytes, file_offset: 1000, sorted, size, with_addend, machine, endian, values }
+    }
+
+    /// Entries of a table: (r_offset, symbol, type, r_addend).
+    pub(crate) fn rela64(entries: &[(u64, u32, u32, u64)]) -> &'static [u8] {
+        let words = |&(offset, symbol, kind, addend): &(u64, u32, u32, u64)| {
+            [offset, u64::from(symbol) << 32 | u64::from(kind), addend]
+        };
+        let bytes: Vec<u8> = entries.iter().flat_map(words).flat_map(u64::to_le_bytes).collect();
+        bytes.leak()
+    }
+
+    fn applied(table: &Table<'_>, range: Range<usize>, section: &[u8]) -> std::result::Result<Vec<u8>, String> {
+        let mut copy = section[range.clone()].to_vec();
+        table.apply(&range, section.len(), &mut copy).map_err(|e| e.to_string())?;
+        Ok(copy)
+    }
+
+    #[test]
+    fn parts_together_are_the_whole() {
+        let entries = rela64(&[(0, 1, 10, 5), (6, 2, 1, 0), (14, 0, 10, 7), (14, 0, 0, 0)]);
+        let table = table(entries, RELA64, LE, elf::EM_X86_64);
+        let whole = applied(&table, 0..20, &[9; 20]).unwrap();
+        assert_eq!(whole[..6], [0xed, 3, 0, 0, 9, 9]);
+        assert_eq!(whole[6..], [0xd0, 7, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 9, 9]);
+        for middle in [4, 5, 6, 14, 18] {
+            let (a, b) =
+                (applied(&table, 0..middle, &[9; 20]).unwrap(), applied(&table, middle..20, &[9; 20]).unwrap());
+            assert_eq!([a, b].concat(), whole);
+        }
+        assert_eq!(table.in_file(&(0..20)), 1000..1096);
+        assert_eq!(table.in_file(&(6..14)), 1024..1048);
+        assert!(!table.put_in_order());
+    }
+
+    #[test]
+    fn out_of_order_is_found_out_and_put_right() {
+        let table = table(rela64(&[(12, 0, 10, 2), (0, 0, 10, 1)]), RELA64, LE, elf::EM_X86_64);
+        let halves = || [applied(&table, 0..10, &[0; 20]), applied(&table, 10..20, &[0; 20])];
+        assert!(halves().iter().any(|half| half.is_err()));
+        assert!(table.put_in_order());
+        assert!(!table.put_in_order(), "once is enough");
+        let [first, second] = halves();
+        assert_eq!((first.unwrap()[0], second.unwrap()[2]), (1, 2));
+    }
+
+    #[test]
+    fn entries_for_one_place_keep_their_order() {
+        // R_RISCV_SET32 and R_RISCV_SUB32: the other way round the result would be 3000.
+        let entries = rela64(&[(8, 0, 0, 0), (4, 3, 56, 0), (4, 1, 39, 0)]);
+        let table = table(entries, RELA64, LE, elf::EM_RISCV);
+        assert!(table.put_in_order());
+        assert_eq!(applied(&table, 4..12, &[1; 12]).unwrap()[..4], 2000u32.to_le_bytes());
+    }
+
+    #[test]
+    fn rel_adds_to_what_stands_there() {
+        // r_offset 2, r_info: symbol 3, R_386_32
+        let table = table(&[2, 0, 0, 0, 1, 3, 0, 0], REL32, LE, elf::EM_386);
+        assert_eq!(applied(&table, 2..6, &[0, 0, 7, 0, 0, 0]).unwrap(), 3007u32.to_le_bytes());
+    }
+
+    #[test]
+    fn big_endian() {
+        // r_offset 1, r_info: symbol 2, R_PPC_ADDR32, r_addend -1
+        let bytes = &[0, 0, 0, 1, 0, 0, 2, 1, 0xff, 0xff, 0xff, 0xff];
+        let table = table(bytes, RELA32, Endianness::Big, elf::EM_PPC);
+        assert_eq!(applied(&table, 0..6, &[5; 6]).unwrap(), [5, 0, 0, 0x07, 0xcf, 5]);
+    }
+
+    #[test]
+    fn mips64_has_an_r_info_of_its_own() {
+        // r_offset 0, symbol 1, r_ssym, r_type3, r_type2, r_type: R_MIPS_32
+        let bytes = &[0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 2];
+        let table = table(bytes, REL64, LE, elf::EM_MIPS);
+        assert_eq!(applied(&table, 0..4, &[1, 0, 0, 0]).unwrap(), 1001u32.to_le_bytes());
+    }
+
+    #[test]
+    fn what_is_not_valid_has_a_place() {
+        let error =
+            |entry, range| applied(&table(rela64(&[entry]), RELA64, LE, elf::EM_X86_64), range, &[0; 20]).unwrap_err();
+        assert_eq!(error((8, 0, 1, 0), 0..12), ".debug_info+0x8: a relocation crosses the end of a unit");
+        assert_eq!(error((18, 0, 10, 0), 10..20), ".debug_info+0x12: a relocation lies outside of the section");
+        assert_eq!(
+            error((1 << 40, 0, 10, 0), 10..20),
+            ".debug_info+0x10000000000: a relocation lies outside of the section"
+        );
+        assert_eq!(error((1, 9, 10, 0), 0..20), ".debug_info+0x1: a relocation names symbol 9, of which there is none");
+        assert_eq!(error((1, 0, 77, 0), 0..20), ".debug_info+0x1: relocation type 77 of machine 62 is unknown");
+    }
 
     const LE: Endianness = Endianness::Little;
 

@@ -231,3 +231,54 @@ impl<'a> Sections<'a> {
         gimli::DebugAddr::from(gimli::EndianSlice::new(self.data.addr.whole(), endian))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::relocate::tests::{rela64, table};
+    use object::{Endianness, elf};
+
+    fn section(bytes: &'static [u8], entries: &[(u64, u32, u32, u64)]) -> DebugSection<'static> {
+        let table = table(rela64(entries), 24, Endianness::Little, elf::EM_X86_64);
+        DebugSection::new(".debug_info", Cow::Borrowed(bytes), vec![table], Some(100), None)
+    }
+
+    #[test]
+    fn a_list_is_read_to_its_end() {
+        // Out of order, and one value begins in what is read first and ends behind it.
+        let s = section(&[1; 2000], &[(1990, 0, 1, 0), (LIST as u64 - 1, 0, 10, 0x0403_0201)]);
+        let mut reads = Vec::new();
+        let found = s.list(3, |bytes| {
+            reads.push(bytes.len());
+            (bytes.iter().filter(|&&b| b == 0).count(), bytes.contains(&0))
+        });
+        assert_eq!((found, reads), (7 + 1, vec![256, 512, 1024, 1997]));
+        assert_eq!(s.list(0, |bytes| (bytes[LIST - 1], true)), 1);
+        assert_eq!(s.list(0, |bytes| (bytes.get(LIST + 2).copied(), bytes.len() > LIST)), Some(4));
+        assert_eq!(s.list(2001, |_| (1, true)), 0);
+        assert!(s.take_error().is_ok());
+    }
+
+    #[test]
+    fn the_first_error_of_the_section_is_kept() {
+        let s = section(&[1; 2000], &[(10, 0, 77, 0), (500, 0, 78, 0)]);
+        for offset in [400, 0, 450] {
+            assert_eq!(s.list(offset, |_| (1, true)), 0);
+        }
+        assert!(s.whole().is_empty());
+        let error = s.take_error().unwrap_err().to_string();
+        assert_eq!(error, ".debug_info+0xa: relocation type 77 of machine 62 is unknown");
+    }
+
+    #[test]
+    fn what_was_read_is_released() {
+        let seen = Mutex::new(Vec::new());
+        let release = |range: Range<usize>| seen.lock().unwrap().push(range);
+        let table = table(rela64(&[(0, 0, 10, 0), (4, 0, 10, 0)]), 24, Endianness::Little, elf::EM_X86_64);
+        let s =
+            DebugSection::new(".debug_info", Cow::Borrowed(&[0; 8]), vec![table], Some(100), Some(Release(&release)));
+        s.release(&(4..8));
+        drop(s);
+        assert_eq!(seen.into_inner().unwrap(), [104..108, 1024..1048]);
+    }
+}

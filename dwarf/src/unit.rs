@@ -157,7 +157,7 @@ pub struct Unit<'a, E> {
 
 impl<'a, E: Endianity> Unit<'a, E> {
     /// Reads the abbreviation table of a unit into `plans`, and the unit's own DIE. `bytes` are those of the unit, header
-    /// included.
+    /// included: it is read again, since only now all its relocations are known to be applied.
     pub fn open(
         header: UnitHeader,
         bytes: &'a [u8],
@@ -165,6 +165,12 @@ impl<'a, E: Endianity> Unit<'a, E> {
         plans: &mut PlansBuffer,
         endian: E,
     ) -> Result<Unit<'a, E>> {
+        let expected = (header.size, header.kind);
+        let header = self::header(bytes, header.offset, bytes.len(), endian)?;
+        if (header.size, header.kind) != expected {
+            let text = "the unit header is relocated, and the relocations are out of order";
+            return Err(Error::at(ErrorKind::Dwarf, ".debug_info", header.offset as u64, text));
+        }
         plans.0.read(sections.abbrev, header.abbrev_offset, header.encoding, endian)?;
         let mut root = Attributes::default();
         let mut unit = Unit {

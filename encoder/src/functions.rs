@@ -269,6 +269,8 @@ pub struct Collector<'c, 'a, E> {
     pub machine: Machine,
     /// Which instances matter.
     pub selection: Selection,
+    /// The unit's compiler is clang.
+    pub is_clang: bool,
 }
 
 impl Instances {
@@ -329,7 +331,7 @@ impl Instances {
     ) {
         let function = &c.types.functions[number];
         let abstracts = c.function_at(function.origin);
-        let clang = c.unit.producer.windows(5).any(|w| w == b"clang");
+        let clang = c.is_clang;
         let nocall = function.nocall || abstracts.is_some_and(|a| a.nocall);
         let first = self.parameters.len();
         let mut unnamed_parameter = false;

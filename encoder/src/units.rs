@@ -241,6 +241,7 @@ impl<'a> Worker<'a> {
             symbols: job.symbols,
             machine: job.machine,
             selection: job.options.selection,
+            is_clang: unit.producer.windows(5).any(|w| w == b"clang"),
         };
         folded.instances.collect(&collector, &folded.fold);
         if let Some(data) = job.data {
