@@ -314,6 +314,44 @@ fn damaged_dwarf() {
 }
 
 /// A file that was cut short anywhere: an error, or (when nothing that is read was cut off) the same as the whole file.
+/// Changes a section's bytes where they stand in the file: objcopy makes relocations anew.
+fn patch_section(folder: &Folder, file: &str, name: &str, change: impl FnOnce(&mut [u8])) {
+    let mut bytes = fs::read(folder.file(file)).expect("it is there");
+    let elf = dwarf::elf::ElfFile::parse(&bytes).expect("file is ELF");
+    let section = elf.section(name.as_bytes()).expect("it is there");
+    let range = section.offset as usize..(section.offset + section.size) as usize;
+    change(&mut bytes[range]);
+    folder.write(file, &bytes);
+}
+
+#[test]
+fn relocations() {
+    /// Bytes of an entry in 64-bit files.
+    const ENTRY: usize = 24;
+    let folder = Folder::new();
+    let source = "struct s { int a; struct s *b; }; int f(struct s *s) { return s->a; } int g(int a) { return a; }";
+    compile(folder.path(), "x", source, &[]);
+    if support::section(&folder.file("x.o"), ".rela.debug_info").is_none_or(|s| s.len() % ENTRY != 0) {
+        return support::skipped("no 64-bit relocations on this machine");
+    }
+    encode(folder.path(), ["--btf_encode_detached", "expected.btf", "x.o"]);
+
+    // Linkers and assemblers sort them, but nothing says that they must.
+    patch_section(&folder, "x.o", ".rela.debug_info", |table| {
+        let reversed: Vec<u8> = table.chunks_exact(ENTRY).rev().flatten().copied().collect();
+        table.copy_from_slice(&reversed);
+    });
+    encode(folder.path(), ["--btf_encode_detached", "x.btf", "x.o"]);
+    assert!(folder.read("x.btf") == folder.read("expected.btf"));
+
+    let end = section(&folder, "x.o", ".debug_info").len() as u64;
+    patch_section(&folder, "x.o", ".rela.debug_info", |table| {
+        table[..8].copy_from_slice(&if cfg!(target_endian = "big") { end.to_be_bytes() } else { end.to_le_bytes() });
+    });
+    let error = format!(".debug_info+{end:#x}: a relocation lies outside of the section");
+    refuses_everywhere(&folder, "x.o", 3, &error);
+}
+
 #[test]
 fn cut_anywhere() {
     for (name, base) in [("sample.o", None), ("vmlinux", None), ("driver.ko", Some("base"))] {

@@ -1,14 +1,17 @@
-//! What an encoder needs of an ELF file: sections by name, symbols, debug sections decompressed and relocated.
+//! What an encoder needs of an ELF file: sections by name, symbols, debug sections.
 
 use std::borrow::Cow;
+use std::fmt::Display;
+use std::ops::Range;
+use std::sync::Arc;
 
 use object::elf;
 use object::read::elf::{FileHeader, SectionHeader, Sym, SymbolTable};
 use object::{Endianness, Object, ObjectSection, SectionIndex};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::relocate;
-use crate::sections::Sections;
+use crate::relocate::{self, Table};
+use crate::sections::{DebugData, DebugSection, Release};
 
 /// A section header, in the same form for all ELF classes (gABI, section header).
 #[derive(Clone, Copy, Debug)]
@@ -33,11 +36,11 @@ pub struct Section<'a> {
     pub info: u32,
 }
 
-/// A symbol, in the same form for all ELF classes (gABI, symbol table).
+/// A symbol, in the same form for all ELF classes (gABI, symbol table). Its name: [`ElfFile::symbol_name`].
 #[derive(Clone, Copy, Debug)]
-pub struct Symbol<'a> {
-    /// Name.
-    pub name: &'a [u8],
+pub struct Symbol {
+    /// st_name
+    name: u32,
     /// st_value as it stands in the file: an address, or in a relocatable file an offset in the section.
     pub value: u64,
     /// Size, in bytes.
@@ -64,41 +67,15 @@ pub struct ElfFile<'a> {
     pub relocatable: bool,
     /// All sections.
     pub sections: Vec<Section<'a>>,
-    symbols: Vec<Symbol<'a>>,
-    has_symbols: bool,
+    symbols: Symbols<'a>,
+    release: Option<Release<'a>>,
 }
 
-/// Debug sections, each borrowed from the file or patched in a copy.
-#[derive(Debug, Default)]
-pub struct DebugData<'a> {
-    info: Cow<'a, [u8]>,
-    abbrev: Cow<'a, [u8]>,
-    str: Cow<'a, [u8]>,
-    line_str: Cow<'a, [u8]>,
-    str_offsets: Cow<'a, [u8]>,
-    addr: Cow<'a, [u8]>,
-    loclists: Cow<'a, [u8]>,
-    rnglists: Cow<'a, [u8]>,
-    loc: Cow<'a, [u8]>,
-    ranges: Cow<'a, [u8]>,
-}
-
-impl DebugData<'_> {
-    /// The sections for readers.
-    pub fn sections(&self) -> Sections<'_> {
-        Sections {
-            info: &self.info,
-            abbrev: &self.abbrev,
-            str: &self.str,
-            line_str: &self.line_str,
-            str_offsets: &self.str_offsets,
-            addr: &self.addr,
-            loclists: &self.loclists,
-            rnglists: &self.rnglists,
-            loc: &self.loc,
-            ranges: &self.ranges,
-        }
-    }
+/// The symbol table, `.symtab`.
+#[derive(Debug)]
+enum Symbols<'a> {
+    Class32(SymbolTable<'a, elf::FileHeader32<Endianness>>),
+    Class64(SymbolTable<'a, elf::FileHeader64<Endianness>>),
 }
 
 /// Where made-up addresses begin; not 0, so that no address is mistaken for "none".
@@ -114,10 +91,16 @@ impl<'a> ElfFile<'a> {
             return Err(Error::elf("this is not an ELF file"));
         }
         match data.get(4) {
-            Some(&elf::ELFCLASS64) => parse::<elf::FileHeader64<Endianness>>(data),
-            Some(&elf::ELFCLASS32) => parse::<elf::FileHeader32<Endianness>>(data),
+            Some(&elf::ELFCLASS64) => parse::<elf::FileHeader64<Endianness>>(data, Symbols::Class64),
+            Some(&elf::ELFCLASS32) => parse::<elf::FileHeader32<Endianness>>(data, Symbols::Class32),
             _ => Err(Error::elf("the ELF header names no known class (32 or 64 bit)")),
         }
+    }
+
+    /// The same file, with somebody who is told which of its bytes will not be read again.
+    pub fn releasing(mut self, release: &'a (dyn Fn(Range<usize>) + Sync)) -> ElfFile<'a> {
+        self.release = Some(Release(release));
+        self
     }
 
     /// The file's bytes.
@@ -143,18 +126,35 @@ impl<'a> ElfFile<'a> {
         })
     }
 
-    /// All symbols of `.symtab`.
-    pub fn symbols(&self) -> &[Symbol<'a>] {
-        &self.symbols
+    /// All symbols of `.symtab`. They are read as they are asked for: a kernel has 200,000.
+    pub fn symbols(&self) -> impl Iterator<Item = Result<Symbol>> {
+        let (mut class32, mut class64) = (None, None);
+        match &self.symbols {
+            Symbols::Class32(table) => class32 = Some(symbols(table, self.endian)),
+            Symbols::Class64(table) => class64 = Some(symbols(table, self.endian)),
+        }
+        class64.into_iter().flatten().chain(class32.into_iter().flatten())
+    }
+
+    /// The name of a symbol.
+    pub fn symbol_name(&self, symbol: &Symbol) -> Result<&'a [u8]> {
+        let name = match &self.symbols {
+            Symbols::Class32(table) => table.strings().get(symbol.name),
+            Symbols::Class64(table) => table.strings().get(symbol.name),
+        };
+        name.map_err(|()| damaged("the name of a symbol lies outside of the string table"))
     }
 
     /// True if the file has a `.symtab`.
     pub fn has_symbols(&self) -> bool {
-        self.has_symbols
+        match &self.symbols {
+            Symbols::Class32(table) => !table.is_empty(),
+            Symbols::Class64(table) => !table.is_empty(),
+        }
     }
 
     /// Address of a symbol, comparable with those in the DWARF.
-    pub fn address(&self, symbol: &Symbol<'_>) -> Option<u64> {
+    pub fn address(&self, symbol: &Symbol) -> Option<u64> {
         if !self.relocatable {
             return Some(symbol.value);
         }
@@ -167,46 +167,41 @@ impl<'a> ElfFile<'a> {
         self.sections.iter().any(|s| named(s) && s.size > 0 && s.kind != elf::SHT_NOBITS)
     }
 
-    /// The debug sections: decompressed, and relocated if the file is relocatable.
+    /// The debug sections: decompressed, and with their relocations if the file is relocatable.
     pub fn debug_data(&self) -> Result<DebugData<'a>> {
-        let mut d = DebugData::default();
-        let parts: [(&mut Cow<'a, [u8]>, &'static str); 10] = [
-            (&mut d.info, ".debug_info"),
-            (&mut d.abbrev, ".debug_abbrev"),
-            (&mut d.str, ".debug_str"),
-            (&mut d.line_str, ".debug_line_str"),
-            (&mut d.str_offsets, ".debug_str_offsets"),
-            (&mut d.addr, ".debug_addr"),
-            (&mut d.loclists, ".debug_loclists"),
-            (&mut d.rnglists, ".debug_rnglists"),
-            (&mut d.loc, ".debug_loc"),
-            (&mut d.ranges, ".debug_ranges"),
-        ];
-        for (part, name) in parts {
-            *part = self.debug_section(name)?;
-        }
-        Ok(d)
+        let values = if self.relocatable { relocate::symbol_values(self)? } else { Arc::default() };
+        let section = |name| self.debug_section(name, &values);
+        Ok(DebugData {
+            info: section(".debug_info")?,
+            abbrev: section(".debug_abbrev")?,
+            str: section(".debug_str")?,
+            line_str: section(".debug_line_str")?,
+            str_offsets: section(".debug_str_offsets")?,
+            addr: section(".debug_addr")?,
+            loclists: section(".debug_loclists")?,
+            rnglists: section(".debug_rnglists")?,
+            loc: section(".debug_loc")?,
+            ranges: section(".debug_ranges")?,
+        })
     }
 
-    fn debug_section(&self, name: &'static str) -> Result<Cow<'a, [u8]>> {
+    fn debug_section(&self, name: &'static str, values: &Arc<[u64]>) -> Result<DebugSection<'a>> {
         let old_name = format!(".z{}", &name[1..]);
         let found = self.sections.iter().find(|s| s.name == name.as_bytes() || s.name == old_name.as_bytes());
         let Some(section) = found else {
-            return Ok(Cow::Borrowed(&[]));
+            return Ok(DebugSection::default());
         };
         let compressed = section.flags & u64::from(elf::SHF_COMPRESSED) != 0 || section.name == old_name.as_bytes();
-        let mut bytes = match compressed {
-            true => self.decompress(section, name)?,
-            false => Cow::Borrowed(self.bytes(section)?),
+        let (bytes, file_offset) = match compressed {
+            true => (self.decompress(section, name)?, None),
+            false => (Cow::Borrowed(self.bytes(section)?), Some(section.offset as usize)),
         };
-        if self.relocatable {
-            for table in self.sections.iter().filter(|s| s.info as usize == section.index) {
-                if matches!(table.kind, elf::SHT_RELA | elf::SHT_REL) && table.size > 0 {
-                    relocate::apply(self, table, bytes.to_mut(), name)?;
-                }
-            }
-        }
-        Ok(bytes)
+        let is_table = |s: &&Section<'_>| {
+            s.info as usize == section.index && matches!(s.kind, elf::SHT_RELA | elf::SHT_REL) && s.size > 0
+        };
+        let tables = self.sections.iter().filter(|_| self.relocatable).filter(is_table);
+        let tables = tables.map(|s| Table::new(self, s, name, values)).collect::<Result<_>>()?;
+        Ok(DebugSection::new(name, bytes, tables, file_offset, self.release))
     }
 
     fn decompress(&self, section: &Section<'_>, name: &'static str) -> Result<Cow<'a, [u8]>> {
@@ -218,8 +213,31 @@ impl<'a> ElfFile<'a> {
     }
 }
 
-fn parse<H: FileHeader<Endian = Endianness>>(data: &[u8]) -> Result<ElfFile<'_>> {
-    let failed = |e: object::Error| Error::elf(format!("the ELF headers are damaged: {e}"));
+fn damaged(what: impl Display) -> Error {
+    Error::elf(format!("the ELF headers are damaged: {what}"))
+}
+
+fn symbols<'a, H: FileHeader<Endian = Endianness>>(
+    table: &SymbolTable<'a, H>,
+    endian: Endianness,
+) -> impl Iterator<Item = Result<Symbol>> {
+    table.enumerate().map(move |(index, s)| {
+        Ok(Symbol {
+            name: s.st_name(endian),
+            value: s.st_value(endian).into(),
+            size: s.st_size(endian).into(),
+            kind: s.st_type(),
+            binding: s.st_bind(),
+            section: table.symbol_section(endian, s, index).map_err(damaged)?.map_or(0, |i| i.0),
+        })
+    })
+}
+
+fn parse<'a, H: FileHeader<Endian = Endianness>>(
+    data: &'a [u8],
+    symbols: fn(SymbolTable<'a, H>) -> Symbols<'a>,
+) -> Result<ElfFile<'a>> {
+    let failed = |e: object::Error| damaged(e);
     let header = H::parse(data).map_err(failed)?;
     let endian = header.endian().map_err(failed)?;
     let table = header.sections(endian, data).map_err(failed)?;
@@ -249,26 +267,14 @@ fn parse<H: FileHeader<Endian = Endianness>>(data: &[u8]) -> Result<ElfFile<'_>>
             info: s.sh_info(endian),
         });
     }
-    let symbols: SymbolTable<'_, H> = table.symbols(endian, data, elf::SHT_SYMTAB).map_err(failed)?;
-    let mut file = ElfFile {
+    Ok(ElfFile {
         data,
         endian,
         is_64: header.is_class_64(),
         machine: header.e_machine(endian),
         relocatable,
         sections,
-        symbols: Vec::with_capacity(symbols.len()),
-        has_symbols: !symbols.is_empty(),
-    };
-    for (index, s) in symbols.enumerate() {
-        file.symbols.push(Symbol {
-            name: symbols.symbol_name(endian, s).map_err(failed)?,
-            value: s.st_value(endian).into(),
-            size: s.st_size(endian).into(),
-            kind: s.st_type(),
-            binding: s.st_bind(),
-            section: symbols.symbol_section(endian, s, index).map_err(failed)?.map_or(0, |i| i.0),
-        });
-    }
-    Ok(file)
+        symbols: symbols(table.symbols(endian, data, elf::SHT_SYMTAB).map_err(failed)?),
+        release: None,
+    })
 }

@@ -44,6 +44,11 @@ impl Error {
         Error { kind, section, offset: None, text: text.into() }
     }
 
+    /// The byte of the section, if it is known.
+    pub(crate) fn offset(&self) -> Option<u64> {
+        self.offset
+    }
+
     /// The class of the error.
     pub fn kind(&self) -> ErrorKind {
         self.kind

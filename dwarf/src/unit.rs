@@ -1,12 +1,14 @@
 //! Unit headers (DWARF5 7.5.1) and what the unit's own DIE says.
 
+use std::ops::Range;
+
 use gimli::{DwLang, Endianity, Format};
 
 use crate::cursor::{Cursor, End, string_at};
 use crate::die::{Attr, Attributes, Text, Value};
 use crate::error::{Error, ErrorKind, Result};
 use crate::plan::{Encoding, Plans};
-use crate::sections::Sections;
+use crate::sections::{DebugSection, Sections};
 use crate::walk;
 
 /// Kind of a unit (DWARF5 7.5.1; before version 5 every unit of `.debug_info` is a compile unit).
@@ -37,25 +39,38 @@ pub struct UnitHeader {
     pub kind: UnitKind,
 }
 
+impl UnitHeader {
+    /// Where the unit stands in `.debug_info`.
+    pub fn range(&self) -> Range<usize> {
+        self.offset..self.offset + self.size
+    }
+}
+
+/// Most bytes of a header: of a type unit in 64-bit DWARF.
+const MAX_HEADER: usize = 12 + 2 + 1 + 1 + 8 + 8 + 8;
+
 /// Reads all unit headers.
 ///
 /// # Errors
 /// A header that is cut short, of an unknown version, or whose unit does not fit the section.
-pub fn headers<E: Endianity>(info: &[u8], endian: E) -> Result<Vec<UnitHeader>> {
+pub fn headers<E: Endianity>(info: &DebugSection<'_>, endian: E) -> Result<Vec<UnitHeader>> {
     let mut headers = Vec::new();
+    let mut buffer = Vec::new();
     let mut at = 0;
     while at < info.len() {
-        let header = header(info, at, endian)?;
+        let bytes = info.glance(at, MAX_HEADER, &mut buffer)?;
+        let header = header(bytes, at, info.len() - at, endian)?;
         at += header.size;
         headers.push(header);
     }
     Ok(headers)
 }
 
-fn header<E: Endianity>(info: &[u8], offset: usize, endian: E) -> Result<UnitHeader> {
+/// Reads the header at the start of `bytes`, that is at an offset of a section of which there are `left` bytes from there on.
+fn header<E: Endianity>(bytes: &[u8], offset: usize, left: usize, endian: E) -> Result<UnitHeader> {
     let error = |kind, text: String| Error::at(kind, ".debug_info", offset as u64, text);
     let cut = |_: End| error(ErrorKind::Dwarf, "the unit header is cut short".into());
-    let mut c = Cursor::new(info, endian).at(offset);
+    let mut c = Cursor::new(bytes, endian);
     let (format, length) = match c.u32().map_err(cut)? {
         0xffff_ffff => (Format::Dwarf64, c.u64().map_err(cut)?),
         reserved @ 0xffff_fff0.. => {
@@ -63,9 +78,9 @@ fn header<E: Endianity>(info: &[u8], offset: usize, endian: E) -> Result<UnitHea
         }
         length => (Format::Dwarf32, u64::from(length)),
     };
-    let left = info.len() - c.position;
+    let left = left - c.position;
     let size = match usize::try_from(length) {
-        Ok(length) if length <= left => c.position - offset + length,
+        Ok(length) if length <= left => c.position + length,
         _ => {
             let text =
                 format!("the unit has {length} bytes, the section only {left} more; the file is cut short or damaged");
@@ -104,7 +119,7 @@ fn header<E: Endianity>(info: &[u8], offset: usize, endian: E) -> Result<UnitHea
     if !matches!(address_size, 1 | 2 | 4 | 8) {
         return Err(error(ErrorKind::Unsupported, format!("addresses of {address_size} bytes")));
     }
-    let header_size = c.position - offset;
+    let header_size = c.position;
     if header_size > size {
         return Err(error(ErrorKind::Dwarf, "the unit is shorter than its header".into()));
     }
@@ -119,6 +134,7 @@ pub struct Unit<'a, E> {
     pub header: UnitHeader,
     /// The debug sections.
     pub sections: Sections<'a>,
+    bytes: &'a [u8],
     /// Byte order.
     pub endian: E,
     /// Language of the unit's DIE (DWARF5 7.12), 0 if it does not tell.
@@ -140,13 +156,27 @@ pub struct Unit<'a, E> {
 }
 
 impl<'a, E: Endianity> Unit<'a, E> {
-    /// Reads the abbreviation table of a unit into `plans`, and the unit's own DIE.
-    pub fn open(header: UnitHeader, sections: Sections<'a>, plans: &mut PlansBuffer, endian: E) -> Result<Unit<'a, E>> {
+    /// Reads the abbreviation table of a unit into `plans`, and the unit's own DIE. `bytes` are those of the unit, header
+    /// included: it is read again, since only now all its relocations are known to be applied.
+    pub fn open(
+        header: UnitHeader,
+        bytes: &'a [u8],
+        sections: Sections<'a>,
+        plans: &mut PlansBuffer,
+        endian: E,
+    ) -> Result<Unit<'a, E>> {
+        let expected = (header.size, header.kind);
+        let header = self::header(bytes, header.offset, bytes.len(), endian)?;
+        if (header.size, header.kind) != expected {
+            let text = "the unit header is relocated, and the relocations are out of order";
+            return Err(Error::at(ErrorKind::Dwarf, ".debug_info", header.offset as u64, text));
+        }
         plans.0.read(sections.abbrev, header.abbrev_offset, header.encoding, endian)?;
         let mut root = Attributes::default();
         let mut unit = Unit {
             header,
             sections,
+            bytes,
             endian,
             language: DwLang(0),
             low_pc: 0,
@@ -186,7 +216,7 @@ impl<'a, E: Endianity> Unit<'a, E> {
 
     /// The unit's bytes, header included.
     pub fn bytes(&self) -> &'a [u8] {
-        &self.sections.info[self.header.offset..self.header.offset + self.header.size]
+        self.bytes
     }
 
     /// A string.
@@ -214,7 +244,7 @@ impl<'a, E: Endianity> Unit<'a, E> {
             Text::Str(offset) => Some(offset),
             Text::Index(index) => {
                 let size = self.header.encoding.offset_size();
-                self.indexed(self.sections.str_offsets, self.str_offsets_base, index, size)
+                self.indexed(&self.sections.data.str_offsets, self.str_offsets_base, index, size)
             }
             Text::LineStr(_) | Text::Inline(_) => None,
         }
@@ -225,15 +255,15 @@ impl<'a, E: Endianity> Unit<'a, E> {
         match value {
             Value::Address(address) => Some(address),
             Value::AddressIndex(index) => {
-                self.indexed(self.sections.addr, self.addr_base, index, self.header.encoding.address_size)
+                self.indexed(&self.sections.data.addr, self.addr_base, index, self.header.encoding.address_size)
             }
             _ => None,
         }
     }
 
-    fn indexed(&self, section: &[u8], base: u64, index: u64, size: u8) -> Option<u64> {
+    fn indexed(&self, section: &DebugSection<'_>, base: u64, index: u64, size: u8) -> Option<u64> {
         let at = base.checked_add(index.checked_mul(u64::from(size))?)?;
-        Cursor::new(section, self.endian).at(usize::try_from(at).ok()?).unsigned(size).ok()
+        Cursor::new(section.whole(), self.endian).at(usize::try_from(at).ok()?).unsigned(size).ok()
     }
 
     /// gimli's description of the unit's encoding.
@@ -265,28 +295,56 @@ impl<'a, E: Endianity> Unit<'a, E> {
 
     /// The ranges in the list at an offset (see [`Unit::range_list`]), up to the first damaged one.
     pub fn ranges_at(&self, offset: u64) -> Vec<(u64, u64)> {
-        let lists = self.sections.range_lists(self.endian);
         let addresses = self.sections.addresses(self.endian);
-        let offset = gimli::RangeListsOffset(offset as usize);
         let (encoding, base) = (self.gimli_encoding(), self.gimli_addr_base());
-        let Ok(mut ranges) = lists.ranges(offset, encoding, self.low_pc, &addresses, base) else {
-            return Vec::new();
-        };
-        let next = || ranges.next().ok().flatten().map(|range| (range.begin, range.end));
-        std::iter::from_fn(next).collect()
+        let section = if encoding.version < 5 { &self.sections.data.ranges } else { &self.sections.data.rnglists };
+        section.list(offset, |list| {
+            let (old, new) = (gimli::DebugRanges::new(list, self.endian), gimli::DebugRngLists::new(list, self.endian));
+            let lists = gimli::RangeLists::new(old, new);
+            let mut found = Vec::new();
+            let Ok(mut ranges) = lists.ranges(gimli::RangeListsOffset(0), encoding, self.low_pc, &addresses, base)
+            else {
+                return (found, true);
+            };
+            loop {
+                match ranges.next() {
+                    Ok(Some(range)) => found.push((range.begin, range.end)),
+                    Ok(None) => return (found, true),
+                    Err(e) => return (found, !matches!(e, gimli::Error::UnexpectedEof(_))),
+                }
+            }
+        })
+    }
+
+    /// Reads the location list at an offset (see [`Unit::location_list`]); as [`DebugSection::list`], with gimli's reader.
+    pub fn location_list_at<T: Default>(
+        &self,
+        offset: u64,
+        mut read: impl FnMut(gimli::RawLocListIter<gimli::EndianSlice<'_, E>>) -> (T, bool),
+    ) -> T {
+        let encoding = self.gimli_encoding();
+        let section = if encoding.version < 5 { &self.sections.data.loc } else { &self.sections.data.loclists };
+        section.list(offset, |list| {
+            let (old, new) = (gimli::DebugLoc::new(list, self.endian), gimli::DebugLocLists::new(list, self.endian));
+            let lists = gimli::LocationLists::new(old, new);
+            match lists.raw_locations(gimli::LocationListsOffset(0), encoding) {
+                Ok(entries) => read(entries),
+                Err(_) => (T::default(), true),
+            }
+        })
     }
 
     /// Offset in `.debug_loclists` (or `.debug_loc`) of a location list.
     pub fn location_list(&self, value: Value) -> Option<u64> {
-        self.list(value, self.sections.loclists, self.loclists_base)
+        self.list(value, &self.sections.data.loclists, self.loclists_base)
     }
 
     /// Offset in `.debug_rnglists` (or `.debug_ranges`) of a range list.
     pub fn range_list(&self, value: Value) -> Option<u64> {
-        self.list(value, self.sections.rnglists, self.rnglists_base)
+        self.list(value, &self.sections.data.rnglists, self.rnglists_base)
     }
 
-    fn list(&self, value: Value, section: &[u8], base: u64) -> Option<u64> {
+    fn list(&self, value: Value, section: &DebugSection<'_>, base: u64) -> Option<u64> {
         match value {
             Value::SectionOffset(offset) => Some(offset),
             // DWARF 2 and 3 have no form of its own for section offsets.

@@ -44,6 +44,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::ops::Range;
 
 use object::elf;
+use rustix::fs::OFlags;
 
 use edit::Edit;
 use headers::ElfFile;
@@ -129,14 +130,35 @@ impl<'a> Plan<'a> {
     /// Ranges go from file to file inside the kernel (`copy_file_range`) where it can do that. The
     /// output may be a pipe. An input that has become shorter gives `UnexpectedEof`.
     pub fn write(&self, input: &File, output: &mut File) -> io::Result<()> {
+        // btrfs and XFS share blocks instead of copying them, but whole ones only. So what keeps its
+        // offset goes first, from the first byte to the last, and what is new on top of it.
+        let unmoved = if is_new_file(output)? { self.unmoved() } else { 0 };
+        copy_range(input, &(0..unmoved), output)?;
+        let mut at = 0;
         for piece in &self.pieces {
+            let start = at;
+            at += piece.len();
+            if unmoved > 0 {
+                output.seek(SeekFrom::Start(start))?;
+            }
             match piece {
+                Piece::Copy(range) if range.start == start && at <= unmoved => {}
                 Piece::Copy(range) => copy_range(input, range, output)?,
                 Piece::Bytes(bytes) => output.write_all(bytes)?,
                 Piece::Zeros(count) => write_zeros(*count, output)?,
             }
         }
         Ok(())
+    }
+
+    /// End of the last old bytes that keep their offset.
+    fn unmoved(&self) -> u64 {
+        let mut at = 0;
+        let ends = self.pieces.iter().map(|piece| {
+            at += piece.len();
+            matches!(piece, Piece::Copy(range) if range.end == at).then_some(at)
+        });
+        ends.flatten().last().unwrap_or(0)
     }
 
     fn push(&mut self, piece: Piece<'a>) {
@@ -157,6 +179,13 @@ impl<'a> Plan<'a> {
     fn pad_to(&mut self, offset: u64) {
         self.push(Piece::Zeros(offset.saturating_sub(self.len)));
     }
+}
+
+/// True if bytes can be written to the file in any order: it is an empty one, and not opened to append.
+fn is_new_file(mut output: &File) -> io::Result<bool> {
+    let metadata = output.metadata()?;
+    let new = metadata.is_file() && metadata.len() == 0 && output.stream_position()? == 0;
+    Ok(new && !rustix::fs::fcntl_getfl(output)?.contains(OFlags::APPEND))
 }
 
 fn copy_range(mut input: &File, range: &Range<u64>, output: &mut File) -> io::Result<()> {

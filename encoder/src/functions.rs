@@ -14,6 +14,7 @@ use indexmap::IndexMap;
 use object::elf;
 
 use crate::convert::{RawFunction, RawParameter, RawRef, UnitTypes};
+use crate::error::Result;
 use crate::locations::{self, Facts, Machine};
 use crate::names::{Names, accepted};
 use crate::options::Selection;
@@ -34,12 +35,12 @@ pub struct FunctionSymbol<'a> {
 }
 
 /// All symbols of one base name: what stands before the first dot.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct SymbolGroup<'a> {
     /// The base name.
     pub name: &'a [u8],
     /// The symbols, sorted by name.
-    pub symbols: Vec<FunctionSymbol<'a>>,
+    pub symbols: &'a [FunctionSymbol<'a>],
 }
 
 impl SymbolGroup<'_> {
@@ -64,8 +65,10 @@ impl SymbolGroup<'_> {
 /// The function symbols of a file, grouped by base name.
 #[derive(Debug, Default)]
 pub struct FunctionSymbols<'a> {
-    /// By base name, in the order of the symbol table; a [`Group`] is a place in it.
-    groups: IndexMap<&'a [u8], SymbolGroup<'a>, FixedState>,
+    /// By base name, in the order of the symbol table; a [`Group`] is a place in it. The number of its first symbol.
+    groups: IndexMap<&'a [u8], usize, FixedState>,
+    /// The symbols of the first group, of the second, ...
+    symbols: Vec<FunctionSymbol<'a>>,
     /// Names of which the compiler left nothing but fragments.
     fragments: Vec<&'a [u8]>,
     /// Whether DIEs are matched with symbols by address. pahole does not succeed in that for relocatable files.
@@ -78,11 +81,17 @@ pub struct FunctionSymbols<'a> {
 
 impl<'a> FunctionSymbols<'a> {
     /// Groups the symbols of a file. Fragments that the compiler split off (`.cold`, `.part`) are no functions.
-    pub fn of(file: &ElfFile<'a>, selection: Selection) -> FunctionSymbols<'a> {
+    pub fn of(file: &ElfFile<'a>, selection: Selection) -> Result<FunctionSymbols<'a>> {
         let mut s = FunctionSymbols::default();
-        for symbol in file.symbols().iter().filter(|s| s.kind == elf::STT_FUNC) {
-            let dot = symbol.name.iter().position(|&b| b == b'.').unwrap_or(symbol.name.len());
-            let (base, suffix) = symbol.name.split_at(dot);
+        let mut found: Vec<(usize, FunctionSymbol<'a>)> = Vec::new();
+        for symbol in file.symbols() {
+            let symbol = symbol?;
+            if symbol.kind != elf::STT_FUNC {
+                continue;
+            }
+            let name = file.symbol_name(&symbol)?;
+            let dot = name.iter().position(|&b| b == b'.').unwrap_or(name.len());
+            let (base, suffix) = name.split_at(dot);
             let has = |part: &[u8]| suffix.windows(part.len()).any(|w| w == part);
             // `__pfx_foo` names the padding before a function (x86, CONFIG_PREFIX_SYMBOLS), half of a kernel's symbols.
             if base.is_empty() || base.starts_with(b"__pfx_") {
@@ -92,25 +101,45 @@ impl<'a> FunctionSymbols<'a> {
                 s.fragments.push(base);
                 continue;
             }
-            let group = s.groups.entry(base).or_insert(SymbolGroup { name: base, symbols: Vec::new() });
-            let address = if symbol.section == 0 { None } else { file.address(symbol) };
-            let symbol = FunctionSymbol { name: symbol.name, address, value: symbol.value };
-            group.symbols.push(symbol);
+            let group = s.groups.entry(base);
+            let number = group.index();
+            group.or_default();
+            let address = if symbol.section == 0 { None } else { file.address(&symbol) };
+            found.push((number, FunctionSymbol { name, address, value: symbol.value }));
         }
-        for group in s.groups.values_mut() {
-            group.symbols.sort_by_key(|s| s.name);
+        // Nearly in order: most groups have one symbol.
+        found.sort_by_key(|(group, _)| *group);
+        for group in found.chunk_by_mut(|a, b| a.0 == b.0).filter(|group| group.len() > 1) {
+            group.sort_by_key(|(_, symbol)| symbol.name);
         }
+        for (number, (group, _)) in found.iter().enumerate().rev() {
+            s.groups[*group] = number;
+        }
+        s.symbols = found.into_iter().map(|(_, symbol)| symbol).collect();
         s.fragments.sort_unstable();
         s.fragments.dedup();
         s.fragments.retain(|name| !s.groups.contains_key(name));
         s.match_addresses = !(file.relocatable && selection == Selection::Pahole);
         s.match_other_names = selection == Selection::Truthful;
-        s
+        Ok(s)
     }
 
     /// A group.
-    pub fn get(&self, group: Group) -> &SymbolGroup<'a> {
-        &self.groups[group.0 as usize]
+    pub fn get(&self, group: Group) -> SymbolGroup<'_> {
+        let number = group.0 as usize;
+        let (name, &first) = self.groups.get_index(number).expect("groups are numbered by this table");
+        let end = self.groups.get_index(number + 1).map_or(self.symbols.len(), |(_, &next)| next);
+        SymbolGroup { name, symbols: &self.symbols[first..end] }
+    }
+
+    /// Number of groups.
+    pub fn len(&self) -> usize {
+        self.groups.len()
+    }
+
+    /// True if there are none.
+    pub fn is_empty(&self) -> bool {
+        self.groups.is_empty()
     }
 
     /// The symbol at an address that describes a DIE of another name: of a function with an asm label, or a static one whose
@@ -137,8 +166,8 @@ impl<'a> FunctionSymbols<'a> {
     }
 
     /// All groups, in the order of the symbol table.
-    pub fn iter(&self) -> impl Iterator<Item = (Group, &SymbolGroup<'a>)> {
-        self.groups.values().enumerate().map(|(i, g)| (Group(i as u32), g))
+    pub fn iter(&self) -> impl Iterator<Item = (Group, SymbolGroup<'_>)> {
+        (0..self.groups.len() as u32).map(|number| (Group(number), self.get(Group(number))))
     }
 }
 
@@ -234,12 +263,12 @@ pub struct Collector<'c, 'a, E> {
     pub types: &'c UnitTypes,
     /// The symbols.
     pub symbols: &'c FunctionSymbols<'a>,
-    /// Its compiler is clang.
-    pub clang: bool,
     /// Where parameters are expected.
     pub machine: Machine,
     /// Which instances matter.
     pub selection: Selection,
+    /// The unit's compiler is clang.
+    pub is_clang: bool,
 }
 
 impl Instances {
@@ -300,7 +329,7 @@ impl Instances {
     ) {
         let function = &c.types.functions[number];
         let abstracts = c.function_at(function.origin);
-        let clang = c.clang;
+        let clang = c.is_clang;
         let nocall = function.nocall || abstracts.is_some_and(|a| a.nocall);
         let first = self.parameters.len();
         let mut unnamed_parameter = false;

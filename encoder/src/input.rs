@@ -2,9 +2,10 @@
 
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::path::Path;
 
-use memmap2::Mmap;
+use memmap2::{Mmap, UncheckedAdvice};
 
 use crate::replace::Snapshot;
 
@@ -43,6 +44,18 @@ impl Input {
     /// The contents.
     pub fn bytes(&self) -> &[u8] {
         self.map.as_deref().unwrap_or(&self.bytes)
+    }
+
+    /// Gives back the memory of a part of the contents that is not needed for now. It stays readable: what is read again
+    /// comes from the file again.
+    pub fn release(&self, range: Range<usize>) {
+        if let Some(map) = &self.map {
+            // SAFETY: MADV_DONTNEED on a read-only map of a file drops pages that the next access reads again. That is what
+            // may happen to any page of such a map when memory is short, so nothing changes but when it does: see above
+            // for files that are changed meanwhile.
+            // A failure leaves the pages where they are.
+            let _ = unsafe { map.unchecked_advise_range(UncheckedAdvice::DontNeed, range.start, range.len()) };
+        }
     }
 
     /// The open file.

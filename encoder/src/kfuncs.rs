@@ -4,6 +4,8 @@ use btf::map::FixedMap;
 use dwarf::elf::ElfFile;
 use object::{Endian, Endianness};
 
+use crate::error::Result;
+
 /// Bit of an entry's flags: the kfunc follows the BPF calling convention for fast calls.
 const FASTCALL: u32 = 1 << 12;
 /// Bit of a set's flags: it holds kfuncs.
@@ -26,21 +28,24 @@ pub struct Kfuncs<'a> {
 
 impl<'a> Kfuncs<'a> {
     /// Reads the sets of a file; none if it has no `.BTF_ids` or no symbols.
-    pub fn of(file: &ElfFile<'a>) -> Kfuncs<'a> {
+    pub fn of(file: &ElfFile<'a>) -> Result<Kfuncs<'a>> {
         let mut kfuncs = Kfuncs::default();
-        let Some(section) = file.section(b".BTF_ids") else { return kfuncs };
-        let Ok(bytes) = file.bytes(section) else { return kfuncs };
+        let Some(section) = file.section(b".BTF_ids") else { return Ok(kfuncs) };
+        let Ok(bytes) = file.bytes(section) else { return Ok(kfuncs) };
         let start = if file.relocatable { 0 } else { section.address };
-        let inside = file.symbols().iter().filter(|s| s.section == section.index);
         let mut sets: Vec<(u64, u64, &[u8])> = Vec::new();
         let mut functions: Vec<(u64, &'a [u8])> = Vec::new();
-        for symbol in inside {
-            let Some(offset) = symbol.value.checked_sub(start) else { continue };
-            if let Some(set) = symbol.name.strip_prefix(b"__BTF_ID__set8__") {
+        for symbol in file.symbols() {
+            let symbol = symbol?;
+            let Some(offset) = symbol.value.checked_sub(start).filter(|_| symbol.section == section.index) else {
+                continue;
+            };
+            let name = file.symbol_name(&symbol)?;
+            if let Some(set) = name.strip_prefix(b"__BTF_ID__set8__") {
                 if word(bytes, offset + 4, file.endian).is_some_and(|flags| flags & KFUNC_SET != 0) {
                     sets.push((offset, offset.saturating_add(symbol.size), set));
                 }
-            } else if let Some(rest) = symbol.name.strip_prefix(b"__BTF_ID__func__") {
+            } else if let Some(rest) = name.strip_prefix(b"__BTF_ID__func__") {
                 // The name ends at the last double underscore; a number that makes the symbol unique follows.
                 if let Some(end) = rest.windows(2).rposition(|w| w == b"__") {
                     functions.push((offset, &rest[..end]));
@@ -62,7 +67,7 @@ impl<'a> Kfuncs<'a> {
             }
         }
         kfuncs.sorted_sets.sort_unstable();
-        kfuncs
+        Ok(kfuncs)
     }
 
     /// The kfunc of a name.

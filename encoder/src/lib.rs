@@ -15,6 +15,7 @@ pub mod names;
 pub mod options;
 pub mod replace;
 pub mod report;
+pub mod schedule;
 pub mod selection;
 pub mod signature;
 pub mod units;
@@ -28,6 +29,7 @@ use btf::header::Endian;
 use btf::verify::{self, Level};
 use btf::view::BtfView;
 use dwarf::elf::ElfFile;
+use dwarf::sections::DebugData;
 use dwarf::unit::UnitKind;
 use gimli::{BigEndian, Endianity, LittleEndian};
 
@@ -115,21 +117,40 @@ fn encode_as<E: Endianity + Send + Sync>(
         return Err(Error::new(ErrorKind::Base, text));
     }
     let mut clock = Clock::default();
-
     let data = file.debug_data()?;
+    let result = encode_sections(file, &data, base_btf, options, progress, endian, &mut clock);
+    if result.is_err() && data.info.put_in_order() {
+        // What was read without relocations that stand elsewhere in the table says nothing.
+        return encode_sections(file, &data, base_btf, options, progress, endian, &mut clock);
+    }
+    result
+}
+
+fn encode_sections<E: Endianity + Send + Sync>(
+    file: &ElfFile<'_>,
+    data: &DebugData<'_>,
+    base_btf: Option<BaseBtf<'_>>,
+    options: &Options,
+    progress: &(dyn Fn(u64) + Sync),
+    endian: E,
+    clock: &mut Clock,
+) -> Result<Encoded> {
+    let target_endian = if endian.is_big_endian() { Endian::Big } else { Endian::Little };
+    let base_view = base_btf.map(BaseBtf::view);
+    let word_size = if file.is_64 { 8 } else { 4 };
     let sections = data.sections();
-    let headers = dwarf::unit::headers(sections.info, endian)?;
+    let (headers, (symbols, kfuncs, data_section)) =
+        rayon::join(|| dwarf::unit::headers(&data.info, endian), || read_symbols(file, options));
+    let headers = headers?;
     // What only variables refer to would be missing without a word (-fdebug-types-section; in DWARF 4 a section of its own).
     if headers.iter().any(|h| h.kind == UnitKind::Type) || file.section(b".debug_types").is_some() {
         let text = "the DWARF has type units, which are not supported: build without -fdebug-types-section";
         return Err(Error::new(ErrorKind::Unsupported, text));
     }
-    clock.lap("debug sections", || format!("{} bytes, {} units", sections.info.len(), headers.len()));
-
-    let symbols = FunctionSymbols::of(file, options.selection);
-    let kfuncs = if options.features.decl_tag_kfuncs { Kfuncs::of(file) } else { Kfuncs::default() };
-    let data_section = if options.features.var { DataSection::of(file) } else { None };
-    clock.lap("symbols", || format!("{} names of functions", symbols.iter().count()));
+    let (symbols, kfuncs, data_section) = (symbols?, kfuncs?, data_section?);
+    clock.lap("units found, symbols", || {
+        format!("{} bytes, {} units, {} names of functions", data.info.len(), headers.len(), symbols.len())
+    });
 
     let dialect = options.dialect.unwrap_or_else(|| match base_view {
         Some(base) => Dialect::of(base, Dialect::PAHOLE_1_32),
@@ -148,6 +169,7 @@ fn encode_as<E: Endianity + Send + Sync>(
         progress,
     };
     let folded = units::fold(&job)?;
+    data.check()?;
     clock.lap("units", || {
         let classes = &folded.fold.classes;
         format!("{} types, {} classes", folded.types_read, classes.end() - classes.first())
@@ -177,7 +199,7 @@ fn encode_as<E: Endianity + Send + Sync>(
     clock.lap("functions", || format!("{} candidates", folded.instances.list.len()));
 
     let parts = assemble::Parts { base, endian: target_endian, word_size, symbols: &symbols, kfuncs: &kfuncs, options };
-    let (btf, mut summary) = assemble::assemble(&mut folded, &decisions, &parts, &mut clock)?;
+    let (btf, mut summary) = assemble::assemble(&mut folded, &decisions, &parts, clock)?;
 
     verify(&btf, base, word_size)?;
     clock.lap("verified", String::new);
@@ -199,8 +221,19 @@ fn encode_as<E: Endianity + Send + Sync>(
         );
         summary.warnings.push(text);
     }
-    summary.phases = clock.phases;
+    summary.phases = std::mem::take(&mut clock.phases);
     Ok(Encoded { btf, summary })
+}
+
+/// What the symbols tell, each or why not.
+type FromSymbols<'a> = (Result<FunctionSymbols<'a>>, Result<Kfuncs<'a>>, Result<Option<DataSection<'a>>>);
+
+fn read_symbols<'a>(file: &ElfFile<'a>, options: &Options) -> FromSymbols<'a> {
+    let features = options.features;
+    let functions = FunctionSymbols::of(file, options.selection);
+    let kfuncs = if features.decl_tag_kfuncs { Kfuncs::of(file) } else { Ok(Kfuncs::default()) };
+    let data_section = if features.var { DataSection::of(file) } else { Ok(None) };
+    (functions, kfuncs, data_section)
 }
 
 /// Checks the result as a kernel does when it loads it. A finding is a fault of ours, and nothing is written.

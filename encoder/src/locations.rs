@@ -48,12 +48,13 @@ pub struct Facts {
 }
 
 /// Where a parameter is when its function is entered.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 enum Place {
     Nowhere,
     Constant,
     Register(u16),
     /// Somewhere else, or not known.
+    #[default]
     Other,
 }
 
@@ -179,23 +180,27 @@ fn place<E: Endianity>(c: &Collector<'_, '_, E>, location: RawLocation, wide: bo
             of_expression(c, gimli::Expression(EndianSlice::new(bytes, c.unit.endian)), wide)
         }
         RawLocation::List(offset) => {
-            let lists = c.unit.sections.location_lists(c.unit.endian);
-            let offset = gimli::LocationListsOffset(offset as usize);
             // The raw entries, since the first one may be of an empty range: it holds on entry.
-            let Ok(mut entries) = lists.raw_locations(offset, c.unit.gimli_encoding()) else { return Place::Other };
-            let mut first = None;
-            while let Ok(Some(entry)) = entries.next() {
-                let Some(expression) = expression_of(entry) else { continue };
-                let found = first.get_or_insert_with(|| of_expression(c, expression, wide));
-                if *found == Place::Other {
-                    if let Some(register) = entry_value(c, expression) {
-                        return Place::Register(register);
+            c.unit.location_list_at(offset, |mut entries| {
+                let mut first = None;
+                loop {
+                    let expression = match entries.next() {
+                        Ok(Some(entry)) => expression_of(entry),
+                        Ok(None) => return (first.unwrap_or(Place::Nowhere), true),
+                        Err(e) => {
+                            return (first.unwrap_or(Place::Nowhere), !matches!(e, gimli::Error::UnexpectedEof(_)));
+                        }
+                    };
+                    let Some(expression) = expression else { continue };
+                    let found = *first.get_or_insert_with(|| of_expression(c, expression, wide));
+                    if found != Place::Other {
+                        return (found, true);
                     }
-                } else {
-                    break;
+                    if let Some(register) = entry_value(c, expression) {
+                        return (Place::Register(register), true);
+                    }
                 }
-            }
-            first.unwrap_or(Place::Nowhere)
+            })
         }
     }
 }

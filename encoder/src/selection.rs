@@ -139,10 +139,10 @@ pub fn select(
     for (group, names) in symbols.iter() {
         let candidates = of_group.get(group);
         let outcome = match selection {
-            Selection::Truthful => selector.truthful(names, candidates),
+            Selection::Truthful => selector.truthful(&names, candidates),
             // pahole has nothing to say about names without a DIE.
             Selection::Pahole if candidates.is_empty() => Err(Reason::NoDebugInformation),
-            Selection::Pahole => selector.pahole(names, candidates, Some(group) == last),
+            Selection::Pahole => selector.pahole(&names, candidates, Some(group) == last),
         };
         let outcome = outcome.map(|number| number as usize);
         let note = outcome.ok().and_then(|number| note(&instances.list[number], group));

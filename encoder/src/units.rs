@@ -1,6 +1,7 @@
 //! Reads the units in parallel and folds them: each worker takes the next unit into tables of its own, without locks, and
 //! the workers' tables are joined at the end. What comes out does not depend on who took what.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use btf::base::Base;
@@ -23,6 +24,7 @@ use crate::locations::Machine;
 use crate::names::{Names, Spellings};
 use crate::options::Options;
 use crate::report::Degraded;
+use crate::schedule;
 use crate::variables::{self, DataSection, Variable};
 
 /// Units of fewer bytes than this together are not worth a second worker.
@@ -79,15 +81,13 @@ pub struct Folded<'a> {
 /// # Errors
 /// That of the first unit in the file that has one.
 pub fn fold<'a, E: Endianity + Send + Sync>(job: &Job<'a, E>) -> Result<Folded<'a>> {
-    // Large units first, so that no worker starts one when the others are done.
-    let mut order: Vec<usize> = (0..job.headers.len()).collect();
-    order.sort_by_key(|&i| std::cmp::Reverse(job.headers[i].size));
     let total: usize = job.headers.iter().map(|h| h.size).sum();
     let workers = rayon::current_num_threads().min(total / BYTES_PER_WORKER).max(1);
+    let runs = schedule::runs(job.headers, workers);
     let spellings = if job.linked { Spellings::ByOffset } else { Spellings::ByContent };
-    let mut all = read_all(job, &order, workers, spellings)?;
+    let mut all = read_all(job, &runs, workers, spellings)?;
     if all.misled {
-        all = read_all(job, &order, workers, Spellings::Unique)?;
+        all = read_all(job, &runs, workers, Spellings::Unique)?;
     }
     all.fold.sort_units();
     all.instances.list.sort_by_key(|i| (i.unit, i.offset));
@@ -97,12 +97,12 @@ pub fn fold<'a, E: Endianity + Send + Sync>(job: &Job<'a, E>) -> Result<Folded<'
 
 fn read_all<'a, E: Endianity + Send + Sync>(
     job: &Job<'a, E>,
-    order: &[usize],
+    runs: &[Range<usize>],
     workers: usize,
     spellings: Spellings,
 ) -> Result<Folded<'a>> {
     let next = AtomicUsize::new(0);
-    let run = |_| Worker::run(job, order, &next, spellings);
+    let run = |_| Worker::run(job, runs, &next, spellings);
     let mut done: Vec<(Worker<'a>, Option<(usize, Error)>)> =
         if workers == 1 { vec![run(0)] } else { (0..workers).into_par_iter().map(run).collect() };
     let first_error = done.iter_mut().filter_map(|(_, e)| e.take()).min_by_key(|(unit, _)| *unit);
@@ -174,34 +174,45 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// Takes units until there are none left. An error is kept with its unit's number, and the rest is still read, so
+    /// Takes runs of units until there are none left. An error is kept with its unit's number, and the rest is still read, so
     /// that the error that is reported does not depend on the threads.
     fn run<E: Endianity>(
         job: &Job<'a, E>,
-        order: &[usize],
+        runs: &[Range<usize>],
         next: &AtomicUsize,
         spellings: Spellings,
     ) -> (Worker<'a>, Option<(usize, Error)>) {
         let mut worker = Worker::new(job, spellings);
         let mut error: Option<(usize, Error)> = None;
-        while let Some(&number) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
-            if let Err(e) = worker.unit(job, number) {
-                if error.as_ref().is_none_or(|(first, _)| number < *first) {
-                    error = Some((number, e));
+        let mut buffer = Vec::new();
+        while let Some(run) = runs.get(next.fetch_add(1, Ordering::Relaxed)) {
+            for number in run.clone() {
+                if let Err(e) = worker.unit(job, number, &mut buffer) {
+                    if error.as_ref().is_none_or(|(first, _)| number < *first) {
+                        error = Some((number, e));
+                    }
                 }
+                (job.progress)(job.headers[number].size as u64);
             }
-            (job.progress)(job.headers[number].size as u64);
+            let bytes = job.headers[run.start].offset..job.headers[run.end - 1].range().end;
+            job.sections.data.info.release(&bytes);
         }
         (worker, error)
     }
 
     /// Reads a unit into `self.types`; None if it is left out.
-    fn read<E: Endianity>(&mut self, job: &Job<'a, E>, number: usize) -> Result<Option<Unit<'a, E>>> {
+    fn read<'u, E: Endianity>(
+        &mut self,
+        job: &Job<'u, E>,
+        number: usize,
+        buffer: &'u mut Vec<u8>,
+    ) -> Result<Option<Unit<'u, E>>> {
         let header = job.headers[number];
+        let bytes = job.sections.data.info.part(header.range(), buffer)?;
         if matches!(header.kind, UnitKind::Type | UnitKind::Partial) {
             return Ok(None); // of interest only to units that refer to them
         }
-        let unit = Unit::open(header, job.sections, &mut self.plans, job.endian)?;
+        let unit = Unit::open(header, bytes, job.sections, &mut self.plans, job.endian)?;
         if header.kind == UnitKind::Skeleton || !unit.dwo_name.is_empty() {
             let file = String::from_utf8_lossy(unit.dwo_name);
             return Err(unsupported(
@@ -235,8 +246,8 @@ impl<'a> Worker<'a> {
         Ok(Some(unit))
     }
 
-    fn unit<E: Endianity>(&mut self, job: &Job<'a, E>, number: usize) -> Result<()> {
-        let Some(unit) = self.read(job, number)? else { return Ok(()) };
+    fn unit<E: Endianity>(&mut self, job: &Job<'_, E>, number: usize, buffer: &mut Vec<u8>) -> Result<()> {
+        let Some(unit) = self.read(job, number, buffer)? else { return Ok(()) };
         let folded = &mut self.folded;
         folded.fold.fold(number as u32, &self.types.records);
         folded.types_read += self.types.records.len() as u64 - 1; // the first stands for none
@@ -246,9 +257,9 @@ impl<'a> Worker<'a> {
             number: number as u32,
             types: &self.types,
             symbols: job.symbols,
-            clang: unit.producer.windows(5).any(|w| w == b"clang"),
             machine: job.machine,
             selection: job.options.selection,
+            is_clang: unit.producer.windows(5).any(|w| w == b"clang"),
         };
         folded.instances.collect(&collector, &folded.fold);
         if let Some(data) = job.data {

@@ -9,6 +9,7 @@ use dwarf::elf::ElfFile;
 use object::elf;
 
 use crate::convert::{RawRef, Tagged, UnitTypes};
+use crate::error::Result;
 use crate::names::Names;
 
 /// The section whose variables are described.
@@ -29,12 +30,19 @@ pub struct DataSection<'a> {
 
 impl<'a> DataSection<'a> {
     /// The per-CPU section of a file, if it has one.
-    pub fn of(file: &ElfFile<'a>) -> Option<DataSection<'a>> {
-        let section = file.section(PER_CPU_SECTION).filter(|s| s.size > 0)?;
-        let own = |s: &&dwarf::elf::Symbol<'a>| s.kind == elf::STT_OBJECT && s.section == section.index;
-        let offset = |s: &dwarf::elf::Symbol<'a>| file.address(s).and_then(|a| a.checked_sub(section.address));
-        let objects = file.symbols().iter().filter(own).filter_map(|s| offset(s).map(|o| ((o, s.name), s.size)));
-        Some(DataSection { start: section.address, size: section.size, objects: objects.collect() })
+    pub fn of(file: &ElfFile<'a>) -> Result<Option<DataSection<'a>>> {
+        let Some(section) = file.section(PER_CPU_SECTION).filter(|s| s.size > 0) else { return Ok(None) };
+        let mut objects = FixedMap::default();
+        for symbol in file.symbols() {
+            let symbol = symbol?;
+            if symbol.kind != elf::STT_OBJECT || symbol.section != section.index {
+                continue;
+            }
+            if let Some(offset) = file.address(&symbol).and_then(|a| a.checked_sub(section.address)) {
+                objects.insert((offset, file.symbol_name(&symbol)?), symbol.size);
+            }
+        }
+        Ok(Some(DataSection { start: section.address, size: section.size, objects }))
     }
 }
 

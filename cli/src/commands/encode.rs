@@ -201,6 +201,8 @@ fn encode_one(
     let path = &args.files[number];
     let input = Input::open(path).map_err(|e| Failure::new(Exit::Io, path, format!("cannot be read: {e}")))?;
     let elf = ElfFile::parse(input.bytes()).map_err(|e| Failure::new(Exit::Input, path, e.to_string()))?;
+    let release = |range| input.release(range);
+    let elf = elf.releasing(&release);
     progress.start(&elf);
     let encoded = encoder::encode(&elf, base, options, &|bytes| progress.unit(bytes)).map_err(|e| {
         let base = args.base.as_deref().filter(|_| e.kind() == ErrorKind::BaseDamaged);

@@ -8,7 +8,7 @@ use gimli::Endianity;
 
 use super::{Converter, Open, RawRef, head};
 
-impl<E: Endianity> Converter<'_, '_, '_, E> {
+impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
     pub(super) fn array(&mut self, die: Die<'_>) -> Role {
         let place = self.out.reserve(die.offset);
         let target = self.type_of(die.attributes);

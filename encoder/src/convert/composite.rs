@@ -29,7 +29,7 @@ const UNUSUAL: u64 = Attr::External.bit()
 /// First bit offset that a struct with kflag cannot say (btf.rst 2.2.4).
 const KFLAG_BITS: u64 = 1 << 24;
 
-impl<E: Endianity> Converter<'_, '_, '_, E> {
+impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
     pub(super) fn composite(&mut self, die: Die<'_>) -> Role {
         let place = self.out.reserve(die.offset);
         let name = self.name(die.attributes);

@@ -17,7 +17,7 @@ pub struct Enumerator {
     negative: bool,
 }
 
-impl<E: Endianity> Converter<'_, '_, '_, E> {
+impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
     pub(super) fn enumeration(&mut self, die: Die<'_>) -> Role {
         let place = self.out.reserve(die.offset);
         let name = self.name(die.attributes);

@@ -64,7 +64,7 @@ pub enum RawLocation {
     List(u64),
 }
 
-impl<E: Endianity> Converter<'_, '_, '_, E> {
+impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
     pub(super) fn subroutine(&mut self, die: Die<'_>) -> Role {
         let place = self.out.reserve(die.offset);
         let target = self.type_of(die.attributes);

@@ -124,11 +124,11 @@ struct Open {
 }
 
 /// Converts the DIEs of one unit; borrows everything for that long.
-pub struct Converter<'c, 'u, 'a, E> {
+pub struct Converter<'c, 'u, 'a, 'f, E> {
     pub(crate) unit: &'u Unit<'a, E>,
     pub(crate) out: &'c mut UnitTypes,
-    pub(crate) names: &'c mut Names<'a>,
-    pub(crate) functions: &'c mut FunctionNames<'a>,
+    pub(crate) names: &'c mut Names<'f>,
+    pub(crate) functions: &'c mut FunctionNames<'f>,
     pub(crate) features: Features,
     pub(crate) dialect: Dialect,
     /// Whether variables are wanted.
@@ -311,7 +311,7 @@ const fn parents(role: Role) -> u32 {
     }
 }
 
-impl<E: Endianity> Visit for Converter<'_, '_, '_, E> {
+impl<E: Endianity> Visit for Converter<'_, '_, '_, '_, E> {
     #[inline(always)]
     fn wants(&self, role: Role, parent: Role) -> bool {
         WANTED[role as usize] & parent.bit() != 0 && (role != Role::Variable || self.variables)
@@ -354,7 +354,7 @@ impl<E: Endianity> Visit for Converter<'_, '_, '_, E> {
     }
 }
 
-impl<E: Endianity> Converter<'_, '_, '_, E> {
+impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
     fn enter_other(&mut self, die: Die<'_>) -> Role {
         match die.role {
             Role::Member => self.member(die),

@@ -13,7 +13,7 @@ use super::{Converter, Open, RawRef, head};
 pub const SIGNED: u32 = 1 << 24;
 const BOOL: u32 = 4 << 24;
 
-impl<E: Endianity> Converter<'_, '_, '_, E> {
+impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
     /// A base type: INT or FLOAT (DWARF5 5.1, 7.8). Plain `char` is SIGNED or not, never CHAR, as in all kernels' BTF.
     pub(super) fn base_type(&mut self, die: Die<'_>) -> Role {
         let place = self.out.reserve(die.offset);

@@ -29,7 +29,7 @@ pub enum Tagged {
     Variable(usize),
 }
 
-impl<E: Endianity> Converter<'_, '_, '_, E> {
+impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
     /// `DW_TAG_LLVM_annotation`: the name tells the attribute, the constant value its text.
     pub(super) fn annotation(&mut self, die: Die<'_>) -> Role {
         let (Some(Value::Text(name)), Some(Value::Text(text))) =

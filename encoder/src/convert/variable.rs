@@ -28,7 +28,7 @@ pub struct RawVariable {
     pub address: Option<u64>,
 }
 
-impl<E: Endianity> Converter<'_, '_, '_, E> {
+impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
     pub(super) fn variable(&mut self, die: Die<'_>) -> Role {
         let a = die.attributes;
         let name = self.name(a);

@@ -935,3 +935,33 @@ fn a_shorter_input_and_a_full_output_are_errors() {
     let mut full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
     assert_eq!(plan.write(&open(&input), &mut full).unwrap_err().kind(), io::ErrorKind::StorageFull);
 }
+
+#[test]
+fn a_file_a_pipe_and_one_opened_to_append_get_the_same() {
+    let inputs = Inputs::new();
+    for old in small_objects() {
+        // A section that stays where it is, one that grows before others, and nothing at all.
+        for data in [None, Some(btf(5)), Some(btf(1001))] {
+            let updates = data.as_deref().map(|data| update(".BTF", data));
+            let plan = plan(&old, updates.as_slice()).unwrap();
+            let input = inputs.write("input", &old);
+            let mut output = File::create(inputs.path("output")).unwrap();
+            plan.write(&open(&input), &mut output).unwrap();
+            let expected = fs::read(inputs.path("output")).unwrap();
+            assert_eq!(expected.len() as u64, plan.size());
+
+            let path = inputs.write("appended", "");
+            let mut appended = fs::OpenOptions::new().append(true).open(&path).unwrap();
+            plan.write(&open(&input), &mut appended).unwrap();
+            assert!(fs::read(path).unwrap() == expected);
+
+            let (mut reader, writer) = std::os::unix::net::UnixStream::pair().unwrap();
+            let read = std::thread::spawn(move || {
+                let mut bytes = Vec::new();
+                reader.read_to_end(&mut bytes).map(|_| bytes)
+            });
+            plan.write(&open(&input), &mut File::from(OwnedFd::from(writer))).unwrap();
+            assert!(read.join().unwrap().unwrap() == expected);
+        }
+    }
+}
