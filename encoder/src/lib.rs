@@ -17,6 +17,7 @@ pub mod replace;
 pub mod report;
 pub mod selection;
 pub mod signature;
+pub mod threads;
 pub mod units;
 pub mod variables;
 
@@ -37,6 +38,7 @@ use kfuncs::Kfuncs;
 use locations::Machine;
 use options::Options;
 use report::{Phase, Summary};
+use threads::Threads;
 use units::Job;
 use variables::DataSection;
 
@@ -69,8 +71,7 @@ impl<'a> BaseBtf<'a> {
 
 /// Encodes an ELF file: on top of a base (split BTF), or by itself.
 ///
-/// Runs on the current rayon thread pool; the result is the same for any number of threads. `progress` is called with the
-/// bytes of each unit that was read.
+/// The result is the same for any number of `threads`. `progress` is called with the bytes of each unit that was read.
 ///
 /// # Errors
 /// A file without DWARF, damaged DWARF, a base that does not go with it, a result beyond the limits of BTF.
@@ -78,11 +79,12 @@ pub fn encode(
     file: &ElfFile<'_>,
     base: Option<BaseBtf<'_>>,
     options: &Options,
+    threads: &dyn Threads,
     progress: &(dyn Fn(u64) + Sync),
 ) -> Result<Encoded> {
     match file.endian {
-        object::Endianness::Little => encode_as(file, base, options, progress, LittleEndian),
-        object::Endianness::Big => encode_as(file, base, options, progress, BigEndian),
+        object::Endianness::Little => encode_as(file, base, options, threads, progress, LittleEndian),
+        object::Endianness::Big => encode_as(file, base, options, threads, progress, BigEndian),
     }
 }
 
@@ -90,6 +92,7 @@ fn encode_as<E: Endianity + Send + Sync>(
     file: &ElfFile<'_>,
     base_btf: Option<BaseBtf<'_>>,
     options: &Options,
+    threads: &dyn Threads,
     progress: &(dyn Fn(u64) + Sync),
     endian: E,
 ) -> Result<Encoded> {
@@ -147,7 +150,9 @@ fn encode_as<E: Endianity + Send + Sync>(
         linked: !file.relocatable,
         progress,
     };
-    let folded = units::fold(&job)?;
+    let mut folded = None;
+    threads.run(units::useful_workers(&headers), &mut || folded = Some(units::fold(&job)));
+    let folded = folded.expect("the step was run")?;
     clock.lap("units", || {
         let classes = &folded.fold.classes;
         format!("{} types, {} classes", folded.types_read, classes.end() - classes.first())

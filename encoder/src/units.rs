@@ -26,7 +26,13 @@ use crate::report::Degraded;
 use crate::variables::{self, DataSection, Variable};
 
 /// Units of fewer bytes than this together are not worth a second worker.
-const BYTES_PER_WORKER: usize = 1 << 20;
+pub const BYTES_PER_WORKER: usize = 1 << 20;
+
+/// How many workers the units are enough for.
+pub fn useful_workers(headers: &[UnitHeader]) -> usize {
+    let total: usize = headers.iter().map(|h| h.size).sum();
+    (total / BYTES_PER_WORKER).min(headers.len()).max(1)
+}
 
 /// What the units have in common.
 pub struct Job<'a, E> {
@@ -82,8 +88,7 @@ pub fn fold<'a, E: Endianity + Send + Sync>(job: &Job<'a, E>) -> Result<Folded<'
     // Large units first, so that no worker starts one when the others are done.
     let mut order: Vec<usize> = (0..job.headers.len()).collect();
     order.sort_by_key(|&i| std::cmp::Reverse(job.headers[i].size));
-    let total: usize = job.headers.iter().map(|h| h.size).sum();
-    let workers = rayon::current_num_threads().min(total / BYTES_PER_WORKER).max(1);
+    let workers = rayon::current_num_threads().min(useful_workers(job.headers));
     let spellings = if job.linked { Spellings::ByOffset } else { Spellings::ByContent };
     let mut all = read_all(job, &order, workers, spellings)?;
     if all.misled {
