@@ -16,7 +16,7 @@ use std::time::Duration;
 use corners::{CORNERS, Corner, Expected};
 use measure::Cost;
 
-/// Most that twice the input may cost, as a multiple.
+/// Most that twice the input may cost, as a multiple: time, and memory.
 const LIMIT: f64 = 2.6;
 /// Shorter times are noise.
 const WORTH_COMPARING: Duration = Duration::from_millis(100);
@@ -86,6 +86,10 @@ fn passes(corner: &Corner, size: usize, folder: &Path) -> bool {
             last.then(|| ratio(&costs[0], &costs[1])),
             last.then(|| costs[1].memory as f64 / costs[0].memory as f64),
         );
+    }
+    if costs[1].memory as f64 > LIMIT * costs[0].memory as f64 {
+        println!("{}: more than {LIMIT} times the memory for twice the input", corner.name);
+        ok = false;
     }
     if costs[1].time >= WORTH_COMPARING && ratio(&costs[0], &costs[1]) > LIMIT {
         println!("{}: more than {LIMIT} times the time for twice the input", corner.name);
