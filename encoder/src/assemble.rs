@@ -8,7 +8,7 @@ use btf::graph::{Head, Records, Tag, is_forward, map_refs, refs};
 use btf::header::Endian;
 use btf::ids::TypeId;
 use btf::kind::Kind;
-use btf::map::FixedSet;
+use btf::map::{FixedMap, FixedSet};
 use btf::strings::StrId;
 use btf::writer::Types;
 
@@ -84,8 +84,9 @@ pub fn assemble(
     // Variables and their section.
     let var_types: Vec<Target> =
         folded.variables.iter().map(|v| resolution.target(unit_index[v.unit as usize], v.used)).collect();
-    let size = |number: usize| byte_size(var_types[number], &out.records, parts);
-    let (entries, left_out) = variables::layout(&folded.variables, size, &folded.fold.strings);
+    let mut sizes = Sizes { own: &out.records, parts, known: FixedMap::default() };
+    let var_sizes: Vec<u64> = var_types.iter().map(|&t| sizes.of(t)).collect();
+    let (entries, left_out) = variables::layout(&folded.variables, &var_sizes, &folded.fold.strings);
     for name in left_out {
         summary.warnings.push(format!("per-CPU variable `{name}` overlaps another and is left out"));
     }
@@ -218,32 +219,55 @@ fn stand_in_for_void(records: &mut Records) -> u64 {
     lacking.len() as u64
 }
 
-/// Size of a type in bytes; 0 if it has none.
-fn byte_size(target: Target, own: &Records, parts: &Parts<'_, '_>) -> u64 {
-    let (mut at, mut count) = (target, 1u64);
-    for _ in 0..=own.len() {
-        let (record, is_own) = match at {
-            Target::Own(index) => (own.get(index as usize), true),
-            Target::Base(id) => match parts.base.and_then(|b| b.record(id)) {
-                Some(record) => (record, false),
-                None => return 0,
-            },
-        };
-        let target = |word| if is_own { Target::of(word) } else { Target::Base(TypeId(word)) };
-        match Head::of(record).kind {
-            Kind::Int | Kind::Float | Kind::Struct | Kind::Union | Kind::Enum | Kind::Enum64 => {
-                return count.saturating_mul(record[2].into());
+/// Sizes of types. Each that was asked for or passed on the way is kept: a thousand variables may share a long way.
+struct Sizes<'s, 'p, 'a> {
+    own: &'s Records,
+    parts: &'s Parts<'p, 'a>,
+    known: FixedMap<Target, u64>,
+}
+
+impl Sizes<'_, '_, '_> {
+    /// Size of a type in bytes; 0 if it has none.
+    fn of(&mut self, target: Target) -> u64 {
+        // Types that are passed, with how many of the next one they are; the last one has no next.
+        let mut passed: Vec<(Target, u64)> = Vec::new();
+        let (mut at, mut size) = (target, 0);
+        // What leads in a circle has no size.
+        for _ in 0..=self.own.len() {
+            if let Some(&known) = self.known.get(&at) {
+                size = known;
+                break;
             }
-            Kind::Ptr => return count.saturating_mul(parts.word_size),
-            Kind::Typedef | Kind::Const | Kind::Volatile | Kind::Restrict | Kind::TypeTag => at = target(record[2]),
-            Kind::Array => {
-                count = count.saturating_mul(record[5].into());
-                at = target(record[3]);
-            }
-            Kind::Fwd | Kind::Func | Kind::FuncProto | Kind::Var | Kind::Datasec | Kind::DeclTag => return 0,
+            let (record, is_own) = match at {
+                Target::Own(index) => (self.own.get(index as usize), true),
+                Target::Base(id) => match self.parts.base.and_then(|b| b.record(id)) {
+                    Some(record) => (record, false),
+                    None => break,
+                },
+            };
+            let target = |word| if is_own { Target::of(word) } else { Target::Base(TypeId(word)) };
+            let (count, next) = match Head::of(record).kind {
+                Kind::Int | Kind::Float | Kind::Struct | Kind::Union | Kind::Enum | Kind::Enum64 => {
+                    size = record[2].into();
+                    break;
+                }
+                Kind::Ptr => {
+                    size = self.parts.word_size;
+                    break;
+                }
+                Kind::Typedef | Kind::Const | Kind::Volatile | Kind::Restrict | Kind::TypeTag => (1, target(record[2])),
+                Kind::Array => (record[5].into(), target(record[3])),
+                Kind::Fwd | Kind::Func | Kind::FuncProto | Kind::Var | Kind::Datasec | Kind::DeclTag => break,
+            };
+            passed.push((at, count));
+            at = next;
         }
+        for (passed, count) in passed.into_iter().rev() {
+            size = size.saturating_mul(count);
+            self.known.insert(passed, size);
+        }
+        size
     }
-    0
 }
 
 /// Named structs, unions and enums that are defined although the base has a definition of that kind and name.

@@ -28,7 +28,12 @@ use crate::schedule;
 use crate::variables::{self, DataSection, Variable};
 
 /// Units of fewer bytes than this together are not worth a second worker.
-const BYTES_PER_WORKER: usize = 1 << 20;
+pub const BYTES_PER_WORKER: usize = 1 << 20;
+
+/// How many workers units of so many bytes together are enough for.
+pub fn useful_workers(bytes: usize) -> usize {
+    (bytes / BYTES_PER_WORKER).max(1)
+}
 
 /// What the units have in common.
 pub struct Job<'a, E> {
@@ -81,8 +86,8 @@ pub struct Folded<'a> {
 /// # Errors
 /// That of the first unit in the file that has one.
 pub fn fold<'a, E: Endianity + Send + Sync>(job: &Job<'a, E>) -> Result<Folded<'a>> {
-    let total: usize = job.headers.iter().map(|h| h.size).sum();
-    let workers = rayon::current_num_threads().min(total / BYTES_PER_WORKER).max(1);
+    let bytes = job.headers.iter().map(|h| h.size).sum();
+    let workers = rayon::current_num_threads().min(useful_workers(bytes)).min(job.headers.len()).max(1);
     let runs = schedule::runs(job.headers, workers);
     let spellings = if job.linked { Spellings::ByOffset } else { Spellings::ByContent };
     let mut all = read_all(job, &runs, workers, spellings)?;

@@ -76,6 +76,7 @@ pub fn collect(
     fold: &Fold<'_>,
     names: &Names<'_>,
 ) {
+    let tags = tags_by_variable(types);
     for (number, variable) in types.variables.iter().enumerate() {
         if variable.declaration || variable.artificial {
             continue;
@@ -107,7 +108,7 @@ pub fn collect(
         if used.reference == Ref::Void {
             continue; // kernels refuse that
         }
-        let tag = |t: &&crate::convert::RawTag| t.tagged == Tagged::Variable(number);
+        let first = tags.partition_point(|t| t.0 < number);
         out.push(Variable {
             unit,
             offset: variable.offset,
@@ -116,9 +117,18 @@ pub fn collect(
             external: variable.external || declared.is_some_and(|d| d.external),
             section_offset,
             symbol_size: symbol_size.unwrap_or(0),
-            tags: types.tags.iter().filter(tag).map(|t| t.text).collect(),
+            tags: tags[first..].iter().take_while(|t| t.0 == number).map(|t| t.1).collect(),
         });
     }
+}
+
+/// The tags of a unit's variables, by the variable's number; those of one stay in their order.
+fn tags_by_variable(types: &UnitTypes) -> Vec<(usize, StrId)> {
+    let of_variable = |tagged| if let Tagged::Variable(number) = tagged { Some(number) } else { None };
+    let mut tags: Vec<(usize, StrId)> =
+        types.tags.iter().filter_map(|t| Some((of_variable(t.tagged)?, t.text))).collect();
+    tags.sort_by_key(|t| t.0);
+    tags
 }
 
 /// Takes over another worker's variables.
@@ -145,15 +155,11 @@ pub struct Entry {
 /// The entries of the data section: in order, without overlaps (a kernel refuses them, M94). Of variables at one place
 /// (a weak and a strong definition) the one that its symbol's size confirms stays, else the first. Also the names of
 /// those that were left out.
-pub fn layout(
-    variables: &[Variable],
-    type_size: impl Fn(usize) -> u64,
-    strings: &Strings<'_>,
-) -> (Vec<Entry>, Vec<String>) {
+pub fn layout(variables: &[Variable], type_sizes: &[u64], strings: &Strings<'_>) -> (Vec<Entry>, Vec<String>) {
     let mut order: Vec<(u32, bool, u32, u32, usize, u64)> = Vec::new();
     let mut left_out = Vec::new();
     for (number, v) in variables.iter().enumerate() {
-        let by_type = type_size(number);
+        let by_type = type_sizes[number];
         // A flexible array's initialiser is part of the symbol, not of the type.
         let size = if v.symbol_size != 0 { v.symbol_size.max(by_type) } else { by_type };
         if by_type == 0 && v.symbol_size == 0 {
