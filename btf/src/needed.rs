@@ -1,13 +1,19 @@
-//! Which types of a base a small file can use at all.
+//! Which types of a base one file can use at all.
 //!
-//! Folding a kernel's whole BTF takes longer than encoding most modules. But a type of the file can only be equal to one of
-//! the base if the file has its name, and what it refers to can be equal, too. So when the names of the file are known
-//! before the base is folded, nine types in ten of the base are left out without looking at more than their names.
+//! Folding a kernel's whole BTF takes longer than encoding most modules. But a type of the base can only be one of the file's
+//! if the file has all its names, and if what it refers to is of the file, too. So once the file is folded by itself, its
+//! class table tells which types of the base are in it; nine in ten are left out without looking at more than a name.
+//!
+//! What is needed: the types that are in the table, and the definitions of the file's tags, with what they refer to, since
+//! those may differ from the file's. Of any other tag that is referred to the name is enough.
 
-use crate::graph::TagKind;
+use crate::bits::Bits;
+use crate::dedup::table::ClassTable;
+use crate::graph::{ClassId, Head, Ref, Tag, TagKind, map_names, map_refs};
 use crate::ids::{StrOff, TypeId};
 use crate::kind::Kind;
-use crate::strings::Strings;
+use crate::name_offsets::NameOffsets;
+use crate::strings::{StrId, Strings};
 use crate::view::{BtfView, TypeView};
 
 /// What is needed of a type of the base.
@@ -21,42 +27,64 @@ pub(crate) enum Need {
     All,
 }
 
-/// What is needed of each type of a base (index: type id) by a file that has these names.
-pub(crate) fn needed(view: &BtfView<'_>, names: &Strings<'_>) -> Vec<Need> {
+/// What is needed of each type of a base (index: type id) by a file that has these names and, if they are known, these
+/// classes, whose names are numbers of `names`.
+pub(crate) fn needed(
+    view: &BtfView<'_>,
+    names: &Strings<'_>,
+    offsets: &NameOffsets,
+    classes: Option<&ClassTable<'_>>,
+) -> Vec<Need> {
     let end = view.end_id().index();
-    let mut search = Search { view, names, can: vec![Can::Unknown; end], work: Vec::new(), below: Vec::new() };
+    let tags = classes.map(|classes| tags(classes, names));
+    let mut search =
+        Search { view, names, offsets, classes, tags, found: vec![UNKNOWN; end], work: Vec::new(), record: Vec::new() };
     let mut need = vec![Need::Nothing; end];
     let mut work = Vec::new();
     for (id, need) in need.iter_mut().enumerate().skip(1) {
-        match view.get(TypeId(id as u32)).map(|t| t.kind()) {
+        match view.kind(TypeId(id as u32)) {
             None | Some(Kind::Func | Kind::Var | Kind::Datasec) => {}
             Some(Kind::DeclTag) => *need = Need::All, // of no type's identity, but not to be written twice
-            Some(_) if search.can_be_equal(id) => {
-                *need = Need::All;
-                work.push(id);
+            Some(_) => {
+                let found = search.look_at(id);
+                if found != NO {
+                    *need = Need::All;
+                }
+                // What a class refers to is of the file, too.
+                if found != NO && !matches!(Ref::of(found), Ref::Class(_)) {
+                    work.push(id);
+                }
             }
-            Some(_) => {}
         }
     }
-    // A struct may be needed for its name alone, so what it refers to need not be in yet.
     while let Some(id) = work.pop() {
         let Some(t) = view.get(TypeId(id as u32)) else { continue };
         refs(t, |target| {
-            let target = target as usize;
-            let Some(t) = view.get(TypeId(target as u32)).filter(|_| need.get(target) == Some(&Need::Nothing)) else {
+            let (id, target) = (TypeId(target), target as usize);
+            if need.get(target) != Some(&Need::Nothing) || !view.kind(id).is_some_and(Kind::merges) {
                 return;
-            };
-            match tag_kind(t) {
+            }
+            match view.get(id).filter(|t| view.string(t.name_off()) != Some(b"")).and_then(tag_kind) {
                 Some(kind) => need[target] = Need::Tag(kind),
-                None if t.kind().merges() => {
+                None => {
                     need[target] = Need::All;
                     work.push(target);
                 }
-                None => {}
             }
         });
     }
     need
+}
+
+/// The tags that a file has: three bits per name.
+fn tags(classes: &ClassTable<'_>, names: &Strings<'_>) -> Bits {
+    let mut tags = Bits::new(names.len() as usize * 3);
+    for class in (1..classes.end()).map(ClassId) {
+        if let Some(tag) = Tag::of(classes.get(class)) {
+            tags.insert(tag.name.0 as usize * 3 + tag.kind as usize);
+        }
+    }
+    tags
 }
 
 /// How often types refer to types or names that are not there.
@@ -72,93 +100,153 @@ pub(crate) fn dangling(view: &BtfView<'_>) -> usize {
     count
 }
 
-/// Whether a type can be equal to one of the file.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Can {
-    Unknown,
-    /// It is being looked at: a type that leads back to it does not decide.
-    Open,
-    Yes,
-    No,
-}
+// What is known about a type of the base: the word of a reference to it, as the file has it, or one of these. None of them is
+// such a word: the kind of a tag is less than 3.
+
+/// Nothing yet.
+const UNKNOWN: u32 = 0;
+/// It is not of the file.
+const NO: u32 = u32::MAX;
+/// It has all names that it needs to be of the file, and there is nothing to tell more.
+const MAYBE: u32 = u32::MAX - 4;
+/// What it refers to is looked at first.
+const OPEN: u32 = u32::MAX - 8;
+/// It is no type: void, a function, a variable or what is not there.
+const VOID: u32 = u32::MAX - 12;
 
 struct Search<'s, 'a> {
     view: &'s BtfView<'a>,
     names: &'s Strings<'s>,
-    can: Vec<Can>,
-    work: Vec<usize>,
-    below: Vec<usize>,
+    offsets: &'s NameOffsets,
+    classes: Option<&'s ClassTable<'s>>,
+    tags: Option<Bits>,
+    /// Per type what is known.
+    found: Vec<u32>,
+    work: Vec<u32>,
+    record: Vec<u32>,
 }
 
 impl Search<'_, '_> {
-    fn can_be_equal(&mut self, id: usize) -> bool {
-        if self.can[id] == Can::Unknown {
-            self.can[id] = self.by_itself(id);
-            if self.can[id] == Can::Open {
-                self.work.push(id);
-                self.decide();
-            }
-        }
-        self.can[id] == Can::Yes
-    }
-
-    /// Decides about the types on the work list by what they refer to, which is looked at first. What is open below a type
-    /// leads back to it, and does not decide.
-    fn decide(&mut self) {
-        while let Some(&at) = self.work.last() {
-            self.below.clear();
-            if let Some(t) = self.view.get(TypeId(at as u32)) {
-                refs(t, |target| self.below.push(target as usize));
-            }
-            let mut verdict = Can::Yes;
-            let depth = self.work.len();
-            for i in 0..self.below.len() {
-                let target = self.below[i];
-                if !self.is_type(target) {
-                    continue; // counts as void
-                }
-                if self.can[target] == Can::Unknown {
-                    self.can[target] = self.by_itself(target);
-                    if self.can[target] == Can::Open {
-                        self.work.push(target);
+    /// What there is to know about a type that merges.
+    fn look_at(&mut self, id: usize) -> u32 {
+        if self.found[id] == UNKNOWN {
+            self.work.push(id as u32);
+            while let Some(&at) = self.work.last() {
+                let at = at as usize;
+                if matches!(self.found[at], UNKNOWN | OPEN) {
+                    let found = self.find(at);
+                    if found == OPEN && self.found[at] == UNKNOWN {
+                        self.found[at] = OPEN;
+                        self.push_undecided(at);
+                        continue;
                     }
+                    // What is still open although all below was looked at is on a cycle.
+                    self.found[at] = if found == OPEN { MAYBE } else { found };
                 }
-                if self.can[target] == Can::No {
-                    verdict = Can::No;
-                    break;
-                }
-            }
-            if verdict == Can::No || self.work.len() == depth {
-                // What was put on the list meanwhile is decided when its turn comes.
-                let position = depth - 1;
-                self.can[at] = verdict;
-                self.work.remove(position);
+                self.work.pop();
             }
         }
+        self.found[id]
     }
 
-    fn is_type(&self, id: usize) -> bool {
-        self.view.get(TypeId(id as u32)).is_some_and(|t| t.kind().merges())
+    fn push_undecided(&mut self, id: usize) {
+        let Some(t) = self.view.get(TypeId(id as u32)) else { return };
+        refs(t, |target| {
+            if self.is_type(target) && self.found[target as usize] == UNKNOWN {
+                self.work.push(target);
+            }
+        });
     }
 
-    /// By kind and name alone; open if what it refers to decides.
-    fn by_itself(&self, id: usize) -> Can {
-        let Some(t) = self.view.get(TypeId(id as u32)).filter(|t| t.kind().merges()) else { return Can::No };
-        if !self.is_known(t.name_off()) {
-            return Can::No;
+    fn is_type(&self, id: u32) -> bool {
+        self.view.kind(TypeId(id)).is_some_and(Kind::merges)
+    }
+
+    /// What there is to know about a type; open if what it refers to has to be looked at first.
+    fn find(&mut self, id: usize) -> u32 {
+        let Some(t) = self.view.get(TypeId(id as u32)) else { return NO };
+        let Some(name) = self.name(t.name_off()) else { return NO };
+        if let Some(found) = self.find_tag(t, name) {
+            return found;
         }
-        if tag_kind(t).is_some() {
-            return Can::Yes; // also if it differs: a forward declaration of the file may mean it
+        let is_known = |name| self.name(name).is_some();
+        let known = match t.kind() {
+            Kind::Struct | Kind::Union => t.members().all(|m| is_known(m.name_off)),
+            Kind::FuncProto => t.params().all(|p| is_known(p.name_off)),
+            Kind::Enum | Kind::Enum64 => t.enumerators().all(|e| is_known(e.name_off)),
+            _ => true,
+        };
+        if !known {
+            return NO;
         }
-        let members = t.members().map(|m| m.name_off);
-        let parameters = t.params().map(|p| p.name_off);
-        let enumerators = t.enumerators().map(|e| e.name_off);
-        let mut names = members.chain(parameters).chain(enumerators);
-        if names.all(|name| self.is_known(name)) { Can::Open } else { Can::No }
+        let (mut open, mut maybe) = (false, self.classes.is_none());
+        let possible = all_refs(t, |target| {
+            let found = self.referred(target);
+            open |= matches!(found, UNKNOWN | OPEN);
+            maybe |= found == MAYBE;
+            found != NO
+        });
+        match self.classes {
+            _ if !possible => NO,
+            _ if open => OPEN,
+            Some(classes) if !maybe => self.find_class(t, classes),
+            _ => MAYBE,
+        }
     }
 
-    fn is_known(&self, name: StrOff) -> bool {
-        name == StrOff::EMPTY || self.view.string(name).is_some_and(|name| self.names.find(name).is_some())
+    /// What there is to know about a type with this name if it has a tag, so that what it refers to does not count.
+    fn find_tag(&self, t: TypeView<'_>, name: StrId) -> Option<u32> {
+        let kind = tag_kind(t).filter(|_| name != StrId::EMPTY)?;
+        let here = |tags: &Bits| tags.contains(name.0 as usize * 3 + kind as usize);
+        Some(match &self.tags {
+            Some(tags) if here(tags) => Ref::Tag(Tag { kind, name }).word(),
+            Some(_) => NO,
+            None => MAYBE,
+        })
+    }
+
+    /// What is known about a type that another refers to. Tags are decided here, since most references are to them.
+    fn referred(&mut self, target: u32) -> u32 {
+        if !self.is_type(target) {
+            return VOID;
+        }
+        let found = self.found[target as usize];
+        if found != UNKNOWN {
+            return found;
+        }
+        let tagged = self.view.get(TypeId(target)).filter(|&t| tag_kind(t).is_some());
+        let found = tagged.and_then(|t| match self.name(t.name_off()) {
+            Some(name) => self.find_tag(t, name),
+            None => Some(NO),
+        });
+        self.found[target as usize] = found.unwrap_or(UNKNOWN);
+        self.found[target as usize]
+    }
+
+    /// The reference to a type whose names the file has, and whose references are known.
+    fn find_class(&mut self, t: TypeView<'_>, classes: &ClassTable<'_>) -> u32 {
+        let mut record = std::mem::take(&mut self.record);
+        record.clear();
+        t.push_words(&mut record);
+        record[0] = Head { kind: t.kind(), kflag: t.kflag() }.word();
+        record[1] = t.name_off().0;
+        if t.kind() == Kind::Array {
+            record[2] = 0;
+        }
+        map_names(&mut record, |offset| self.name(StrOff(offset.0)).unwrap_or_default());
+        map_refs(&mut record, |target| if self.is_type(target) { self.found[target as usize] } else { 0 });
+        let class = classes.find(&record);
+        self.record = record;
+        class.map_or(NO, |class| Ref::Class(class).word())
+    }
+
+    /// The number of a name, if the file has it.
+    #[inline]
+    fn name(&self, offset: StrOff) -> Option<StrId> {
+        match self.offsets.get(offset) {
+            None if !self.offsets.is_start(offset) => self.view.string(offset).and_then(|name| self.names.find(name)),
+            known => known,
+        }
     }
 }
 
@@ -176,15 +264,19 @@ fn tag_kind(t: TypeView<'_>) -> Option<TagKind> {
     }
 }
 
-/// The types that a type refers to.
+/// Whether `f` holds for all types that a type refers to; it is not asked about more after the first of which it does not.
+fn all_refs(t: TypeView<'_>, mut f: impl FnMut(u32) -> bool) -> bool {
+    match t.kind() {
+        Kind::Struct | Kind::Union => t.members().all(|m| f(m.type_id.0)),
+        Kind::FuncProto => f(t.size_or_type()) && t.params().all(|p| f(p.type_id.0)),
+        Kind::Array => t.array().is_none_or(|a| f(a.elem.0) && f(a.index.0)),
+        _ => t.type_id().is_none_or(|target| f(target.0)),
+    }
+}
+
 fn refs(t: TypeView<'_>, mut f: impl FnMut(u32)) {
-    if let Some(target) = t.type_id() {
-        f(target.0);
-    }
-    if let Some(array) = t.array() {
-        f(array.elem.0);
-        f(array.index.0);
-    }
-    t.members().for_each(|m| f(m.type_id.0));
-    t.params().for_each(|p| f(p.type_id.0));
+    all_refs(t, |target| {
+        f(target);
+        true
+    });
 }

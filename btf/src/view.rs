@@ -25,6 +25,8 @@ pub struct BtfView<'a> {
     strings: &'a [u8],
     /// Byte offset of each own record in `types`.
     offsets: Vec<u32>,
+    /// Kind of each own type: what most passes ask first, and often all that they ask.
+    kinds: Vec<Kind>,
     base: Option<&'a BtfView<'a>>,
     first_id: u32,
     str_start: u32,
@@ -58,7 +60,7 @@ impl<'a> BtfView<'a> {
             Some(b) => (b.end_id().0, b.str_end().0),
             None => (1, 0),
         };
-        let offsets = scan(types, header.endian(), first_id)?;
+        let (offsets, kinds) = scan(types, header.endian(), first_id)?;
         let limit = |text| Error::new(ErrorKind::Limit, Place::Whole, text);
         u32::try_from(offsets.len())
             .ok()
@@ -68,14 +70,14 @@ impl<'a> BtfView<'a> {
             .ok()
             .and_then(|n| str_start.checked_add(n))
             .ok_or_else(|| limit("string offsets exceed 32 bits"))?;
-        Ok(BtfView { data, header, types, strings, offsets, base, first_id, str_start })
+        Ok(BtfView { data, header, types, strings, offsets, kinds, base, first_id, str_start })
     }
 
     /// Bytes of a `long`, which on Linux are those of a pointer, if there is that type.
     pub fn word_size(&self) -> Option<u32> {
         let long = |name: &[u8]| matches!(name, b"long unsigned int" | b"unsigned long" | b"long int" | b"long");
-        let mut ints = self.types().map(|(_, t)| t).filter(|t| t.kind() == Kind::Int);
-        ints.find(|t| self.string(t.name_off()).is_some_and(long)).and_then(|t| t.byte_size())
+        let mut ints = self.types_of(|kind| kind == Kind::Int);
+        ints.find(|(_, t)| self.string(t.name_off()).is_some_and(long)).and_then(|(_, t)| t.byte_size())
     }
 
     /// Byte order.
@@ -157,6 +159,22 @@ impl<'a> BtfView<'a> {
         })
     }
 
+    /// The own types of some kinds, in id order. The records of others are not looked at.
+    pub fn types_of(&self, wanted: impl Fn(Kind) -> bool) -> impl Iterator<Item = (TypeId, TypeView<'a>)> {
+        let numbers = self.kinds.iter().enumerate().filter(move |(_, kind)| wanted(**kind)).map(|(n, _)| n);
+        numbers.filter_map(|n| {
+            let record = TypeView::at(self.types, self.offsets[n] as usize, self.endian())?;
+            Some((TypeId(self.first_id + n as u32), record))
+        })
+    }
+
+    /// The kind of the type with this id, own or of the base. None for void and for ids that do not exist.
+    #[inline]
+    pub fn kind(&self, id: TypeId) -> Option<Kind> {
+        let view = self.level(|v| id.0 >= v.first_id)?;
+        view.kinds.get((id.0 - view.first_id) as usize).copied()
+    }
+
     /// This view or the nearest base for which `wanted` holds.
     #[inline]
     fn level(&self, wanted: impl Fn(&BtfView<'a>) -> bool) -> Option<&BtfView<'a>> {
@@ -192,14 +210,15 @@ fn check_strings(strings: &[u8], standalone: bool) -> Result<()> {
     }
 }
 
-/// The byte offset of each record.
-fn scan(types: &[u8], endian: Endian, first_id: u32) -> Result<Vec<u32>> {
-    let mut trailers = [None; Kind::ALL.len() + 1];
+/// The byte offset and the kind of each record.
+fn scan(types: &[u8], endian: Endian, first_id: u32) -> Result<(Vec<u32>, Vec<Kind>)> {
+    let mut shapes = [None; Kind::ALL.len() + 1];
     for kind in Kind::ALL {
-        trailers[kind as usize] = Some(kind.trailer());
+        shapes[kind as usize] = Some((kind, kind.trailer()));
     }
     // Records of kernels average about 25 bytes.
     let mut offsets = Vec::with_capacity(types.len() / 24);
+    let mut kinds = Vec::with_capacity(types.len() / 24);
     let mut rest = types;
     while !rest.is_empty() {
         let at = types.len() - rest.len();
@@ -211,7 +230,7 @@ fn scan(types: &[u8], endian: Endian, first_id: u32) -> Result<Vec<u32>> {
             return wrong(ErrorKind::Truncated, "M1", format!("{} bytes left, a record has 12", rest.len()));
         };
         let info = Info::from_word(info);
-        let Some(&Some((fixed, each))) = trailers.get(info.kind_number as usize) else {
+        let Some(&Some((kind, (fixed, each)))) = shapes.get(info.kind_number as usize) else {
             return wrong(ErrorKind::Record, "M2", format!("kind {} is not known", info.kind_number));
         };
         // FUNC uses vlen for the linkage, which adds nothing: its `each` is 0. At most 24 bits times 12.
@@ -220,9 +239,10 @@ fn scan(types: &[u8], endian: Endian, first_id: u32) -> Result<Vec<u32>> {
             return wrong(ErrorKind::Truncated, "M1", format!("{} bytes left, {needed} needed", rest.len()));
         };
         offsets.push(at as u32);
+        kinds.push(kind);
         rest = tail;
     }
-    Ok(offsets)
+    Ok((offsets, kinds))
 }
 
 /// One type record with its trailer. Accessors of a trailer that the kind does not have return None or nothing.
@@ -450,6 +470,12 @@ impl<'a> TypeView<'a> {
     /// The record with its trailer, as stored.
     pub fn bytes(self) -> &'a [u8] {
         self.record
+    }
+
+    /// Appends the words of the record with its trailer.
+    #[inline]
+    pub fn push_words(self, out: &mut Vec<u32>) {
+        out.extend(self.record.chunks_exact(4).map(|b| self.endian.u32([b[0], b[1], b[2], b[3]])));
     }
 
     /// Encoding, offset and size of an INT.
