@@ -12,7 +12,7 @@ use crate::ids::{StrOff, TypeId};
 use crate::kind::Kind;
 use crate::map::FixedMap;
 use crate::name_offsets::NameOffsets;
-use crate::needed::{Need, dangling, needed};
+use crate::needed::{Need, needed};
 use crate::strings::{StrId, Strings};
 use crate::view::BtfView;
 
@@ -39,7 +39,7 @@ pub struct Base<'a> {
     /// Smallest offset of each of the names that were searched for; 0 for those that the base does not have.
     offsets: Vec<StrOff>,
     decl_tags: FixedMap<DeclTag, TypeId>,
-    dangling: usize,
+    dangling: bool,
 }
 
 /// What makes two DECL_TAGs the same: the target, the member or parameter (-1: the whole), the text, the kflag.
@@ -86,9 +86,12 @@ impl<'a> Base<'a> {
     }
 
     fn index(view: &'a BtfView<'a>, mut fold: Fold<'static>, names: NameOffsets, need: Option<&[Need]>) -> Base<'a> {
-        let mut type_ids = Vec::new();
+        let count = need.map_or(view.end_id().index(), |need| need.iter().filter(|n| **n != Need::Nothing).count());
+        let mut type_ids = Vec::with_capacity(count);
         let mut indexed = Bits::new(view.end_id().index());
         let mut records = Records::default();
+        records.reserve(count, count * 8);
+        fold.classes.reserve(count);
         let mut decl_tags = FixedMap::default();
         let mut words = Vec::new();
         let mut name = |offset: StrOff| match names.get(offset) {
@@ -151,7 +154,7 @@ impl<'a> Base<'a> {
             ambiguous: Vec::new(),
             offsets: names.into_first(),
             decl_tags,
-            dangling: dangling(view),
+            dangling: view.is_dangling(),
         };
         base.index_ids();
         base.index_tags();
@@ -196,8 +199,8 @@ impl<'a> Base<'a> {
         self.view
     }
 
-    /// How often the base refers to types or names that it does not have: it is damaged, or a split BTF itself.
-    pub fn dangling(&self) -> usize {
+    /// Whether the base refers to types or names that it does not have: it is damaged, or a split BTF itself.
+    pub fn is_dangling(&self) -> bool {
         self.dangling
     }
 

@@ -289,6 +289,12 @@ impl Records {
         self.ends.truncate(1);
     }
 
+    /// Makes room for about `count` records of `words` words in total.
+    pub fn reserve(&mut self, count: usize, words: usize) {
+        self.ends.reserve(count);
+        self.words.reserve(words);
+    }
+
     /// Number of records.
     pub fn len(&self) -> usize {
         self.ends.len() - 1

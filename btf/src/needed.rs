@@ -87,19 +87,6 @@ fn tags(classes: &ClassTable<'_>, names: &Strings<'_>) -> Bits {
     tags
 }
 
-/// How often types refer to types or names that are not there.
-pub(crate) fn dangling(view: &BtfView<'_>) -> usize {
-    let (ids, strings) = (view.end_id().0, view.str_end());
-    let mut count = 0;
-    for (_, t) in view.types() {
-        count += usize::from(t.name_off() > StrOff::EMPTY && t.name_off() >= strings);
-        if t.kind().merges() {
-            refs(t, |target| count += usize::from(target >= ids && target != 0));
-        }
-    }
-    count
-}
-
 // What is known about a type of the base: the word of a reference to it, as the file has it, or one of these. None of them is
 // such a word: the kind of a tag is less than 3.
 

@@ -175,6 +175,43 @@ impl<'a> BtfView<'a> {
         view.kinds.get((id.0 - view.first_id) as usize).copied()
     }
 
+    /// Whether an own type has a name that is not there or, unless it is a FUNC, VAR, DATASEC or DECL_TAG, refers to a type
+    /// that is not there.
+    pub fn is_dangling(&self) -> bool {
+        let (mut name, mut target) = (0, 0);
+        let ends = self.offsets.iter().skip(1).copied().chain([self.types.len() as u32]);
+        for ((&start, end), &kind) in self.offsets.iter().zip(ends).zip(&self.kinds) {
+            let record = self.types.get(start as usize..end as usize).unwrap_or(&[]);
+            let word = |at| word(self.endian(), record, at);
+            let mut elements = |size: usize| {
+                let elements = record.get(RECORD_BYTES..).unwrap_or(&[]).chunks_exact(size);
+                elements.for_each(|e| target = target.max(self::word(self.endian(), e, 4)));
+            };
+            name = name.max(word(0));
+            match kind {
+                Kind::Struct | Kind::Union => elements(12),
+                Kind::FuncProto => {
+                    elements(8);
+                    target = target.max(word(8));
+                }
+                Kind::Array => target = target.max(word(12)).max(word(16)),
+                Kind::Ptr | Kind::Typedef | Kind::Volatile | Kind::Const | Kind::Restrict | Kind::TypeTag => {
+                    target = target.max(word(8));
+                }
+                Kind::Int
+                | Kind::Enum
+                | Kind::Enum64
+                | Kind::Fwd
+                | Kind::Float
+                | Kind::Func
+                | Kind::Var
+                | Kind::Datasec
+                | Kind::DeclTag => {}
+            }
+        }
+        name > 0 && name >= self.str_end().0 || target >= self.end_id().0
+    }
+
     /// This view or the nearest base for which `wanted` holds.
     #[inline]
     fn level(&self, wanted: impl Fn(&BtfView<'a>) -> bool) -> Option<&BtfView<'a>> {
@@ -219,15 +256,15 @@ fn scan(types: &[u8], endian: Endian, first_id: u32) -> Result<(Vec<u32>, Vec<Ki
     // Records of kernels average about 25 bytes.
     let mut offsets = Vec::with_capacity(types.len() / 24);
     let mut kinds = Vec::with_capacity(types.len() / 24);
-    let mut rest = types;
-    while !rest.is_empty() {
-        let at = types.len() - rest.len();
+    let mut at = 0;
+    while at < types.len() {
+        let left = types.len() - at;
         let wrong = |kind, rule, text: String| {
             let text = format!("type {}: {text}", u64::from(first_id) + offsets.len() as u64);
             Err(Error::new(kind, Place::Part { part: "types", offset: at as u64 }, text).with_rule(rule))
         };
-        let Some(info) = endian.read_u32(rest, 4).filter(|_| rest.len() >= RECORD_BYTES) else {
-            return wrong(ErrorKind::Truncated, "M1", format!("{} bytes left, a record has 12", rest.len()));
+        let Some(info) = endian.read_u32(types, at + 4).filter(|_| left >= RECORD_BYTES) else {
+            return wrong(ErrorKind::Truncated, "M1", format!("{left} bytes left, a record has 12"));
         };
         let info = Info::from_word(info);
         let Some(&Some((kind, (fixed, each)))) = shapes.get(info.kind_number as usize) else {
@@ -235,12 +272,12 @@ fn scan(types: &[u8], endian: Endian, first_id: u32) -> Result<(Vec<u32>, Vec<Ki
         };
         // FUNC uses vlen for the linkage, which adds nothing: its `each` is 0. At most 24 bits times 12.
         let needed = RECORD_BYTES + fixed + each * info.vlen as usize;
-        let Some(tail) = rest.get(needed..) else {
-            return wrong(ErrorKind::Truncated, "M1", format!("{} bytes left, {needed} needed", rest.len()));
-        };
+        if needed > left {
+            return wrong(ErrorKind::Truncated, "M1", format!("{left} bytes left, {needed} needed"));
+        }
         offsets.push(at as u32);
         kinds.push(kind);
-        rest = tail;
+        at += needed;
     }
     Ok((offsets, kinds))
 }

@@ -167,7 +167,7 @@ fn encode_as<E: Endianity + Send + Sync>(
             Some(&own_base)
         }
     };
-    if base.is_some_and(|b| b.dangling() > 0) {
+    if base.is_some_and(Base::is_dangling) {
         let text = "the base BTF refers to types or names that it does not have: it is that of a module, which cannot be a base, or damaged; pass the vmlinux";
         return Err(Error::new(ErrorKind::BaseDamaged, text));
     }
