@@ -39,7 +39,6 @@ pub struct Base<'a> {
     /// Smallest offset of each of the names that were searched for; 0 for those that the base does not have.
     offsets: Vec<StrOff>,
     decl_tags: FixedMap<DeclTag, TypeId>,
-    dangling: bool,
 }
 
 /// What makes two DECL_TAGs the same: the target, the member or parameter (-1: the whole), the text, the kflag.
@@ -94,7 +93,7 @@ impl<'a> Base<'a> {
         fold.classes.reserve(count);
         let mut decl_tags = FixedMap::default();
         let mut words = Vec::new();
-        let mut name = |offset: StrOff| match names.get(offset) {
+        let mut name = |offset: StrOff| match names.get(offset).flatten() {
             Some(id) => id,
             None if offset >= view.str_end() => StrId::EMPTY,
             None => fold.strings.intern(view.string(offset).unwrap_or(b"")),
@@ -154,7 +153,6 @@ impl<'a> Base<'a> {
             ambiguous: Vec::new(),
             offsets: names.into_first(),
             decl_tags,
-            dangling: view.is_dangling(),
         };
         base.index_ids();
         base.index_tags();
@@ -197,11 +195,6 @@ impl<'a> Base<'a> {
     /// The BTF itself.
     pub fn view(&self) -> &'a BtfView<'a> {
         self.view
-    }
-
-    /// Whether the base refers to types or names that it does not have: it is damaged, or a split BTF itself.
-    pub fn is_dangling(&self) -> bool {
-        self.dangling
     }
 
     /// The base's names.

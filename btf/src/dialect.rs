@@ -82,10 +82,13 @@ impl Traces {
         match t.kind() {
             Kind::Array => {
                 self.arrays += 1;
-                match is_nested_array(t, base) {
-                    Some(true) => self.nested = true,
-                    None => self.maybe_nested = true,
-                    Some(false) => {}
+                // One tells enough, and what an array is of may stand anywhere.
+                if !self.nested {
+                    match is_nested_array(t, base) {
+                        Some(true) => self.nested = true,
+                        None => self.maybe_nested = true,
+                        Some(false) => {}
+                    }
                 }
             }
             Kind::Enum64 => self.enum64 = true,

@@ -5,7 +5,7 @@
 
 use memchr::memchr_iter;
 
-use crate::bits::{Bits, Ranked};
+use crate::bits::Bits;
 use crate::ids::StrOff;
 use crate::strings::{StrId, Strings};
 use crate::view::BtfView;
@@ -13,14 +13,23 @@ use crate::view::BtfView;
 /// Which offsets in the strings of a BTF (with its bases) have which of the wanted names.
 #[derive(Debug)]
 pub(crate) struct NameOffsets {
-    /// Where a string starts.
-    starts: Bits,
-    /// Where one starts that has a number.
-    known: Ranked,
-    /// These numbers.
+    /// A bit per offset, in words of 64.
+    words: Vec<Word>,
+    /// The numbers of the strings that have one, in their order.
     numbers: Vec<StrId>,
     /// Per number the smallest offset at which a string of that name starts; 0 if there is none.
     first: Vec<StrOff>,
+}
+
+/// What is known about 64 offsets, together where one look finds it.
+#[derive(Clone, Copy, Default, Debug)]
+struct Word {
+    /// Where a string starts.
+    starts: u64,
+    /// Where one starts that has a number.
+    known: u64,
+    /// How many of those there are before this word.
+    before: u32,
 }
 
 impl NameOffsets {
@@ -43,17 +52,22 @@ impl NameOffsets {
         scan(view, names.len(), |bytes, start, end| Some(names.intern(&bytes[start..end])))
     }
 
-    /// The number of the name at an offset, if one of the names wanted starts there.
+    /// Whether a string that has a number starts at an offset.
     #[inline]
-    pub fn get(&self, offset: StrOff) -> Option<StrId> {
-        self.known.rank(offset.0 as usize).map(|rank| self.numbers[rank])
+    pub fn has(&self, offset: StrOff) -> bool {
+        self.words.get(offset.0 as usize / 64).is_some_and(|word| word.known >> (offset.0 % 64) & 1 != 0)
     }
 
-    /// Whether a string starts at an offset. One in the middle of a string, which libbpf does not write, is the name's that
-    /// the string ends in, and [`NameOffsets::get`] knows nothing about it.
+    /// The number of the name at an offset: none if a string without a number starts there, and no answer if none starts
+    /// there. One in the middle of a string, which libbpf does not write, is the name that the string ends in.
     #[inline]
-    pub fn is_start(&self, offset: StrOff) -> bool {
-        self.starts.contains(offset.0 as usize)
+    pub fn get(&self, offset: StrOff) -> Option<Option<StrId>> {
+        let (word, bit) = (self.words.get(offset.0 as usize / 64)?, offset.0 % 64);
+        if word.known >> bit & 1 != 0 {
+            let below = (word.known & ((1 << bit) - 1)).count_ones();
+            return Some(Some(self.numbers[(word.before + below) as usize]));
+        }
+        (word.starts >> bit & 1 != 0).then_some(None)
     }
 
     /// Per number the smallest offset at which a string of that name starts; 0 if there is none.
@@ -64,32 +78,37 @@ impl NameOffsets {
 
 /// Asks `number` about each string: the section, and where in it the string starts and ends.
 fn scan(view: &BtfView<'_>, names: u32, mut number: impl FnMut(&[u8], usize, usize) -> Option<StrId>) -> NameOffsets {
-    let mut levels: Vec<&BtfView<'_>> = std::iter::successors(Some(view), |v| v.base()).collect();
-    levels.reverse();
-    let bound = view.str_end().0 as usize;
-    let (mut starts, mut known, mut numbers) = (Bits::new(bound), Bits::new(bound), Vec::new());
+    let mut words = vec![Word::default(); (view.str_end().0 as usize).div_ceil(64)];
+    let mut numbers = Vec::new();
     let mut first = vec![StrOff::EMPTY; names.max(1) as usize];
-    for level in levels {
+    for level in view.levels() {
         let (bytes, from) = (level.strings(), level.str_start().0 as usize);
         let mut start = 0;
         for end in memchr_iter(0, bytes) {
-            starts.insert(from + start);
+            let offset = from + start;
+            let word = &mut words[offset / 64];
+            word.starts |= 1 << (offset % 64);
             if let Some(id) = number(bytes, start, end) {
-                known.insert(from + start);
+                word.known |= 1 << (offset % 64);
                 numbers.push(id);
                 let index = id.0 as usize;
                 if index >= first.len() {
                     first.resize(index + 1, StrOff::EMPTY);
                 }
                 if first[index] == StrOff::EMPTY {
-                    first[index] = StrOff((from + start) as u32);
+                    first[index] = StrOff(offset as u32);
                 }
             }
             start = end + 1;
         }
     }
+    let mut before = 0;
+    for word in &mut words {
+        word.before = before;
+        before += word.known.count_ones();
+    }
     first[0] = StrOff::EMPTY;
-    NameOffsets { starts, known: known.ranked(), numbers, first }
+    NameOffsets { words, numbers, first }
 }
 
 /// A Bloom filter: says of nearly all strings that they are not among the names.
@@ -129,5 +148,67 @@ impl Filter {
         // Fibonacci hashing: the upper bits of the product depend on all of the word.
         let key = (word ^ (len as u64).rotate_right(8)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         (key >> self.shift) as usize
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Blob;
+
+    #[test]
+    fn names_of_all_lengths_are_found_where_they_first_start() {
+        let mut blob = Blob::new();
+        let texts: Vec<String> = (1..40).map(|len| "abcdefghijklmnop_".chars().cycle().take(len).collect()).collect();
+        let offsets: Vec<u32> = texts.iter().map(|text| blob.name(text)).collect();
+        texts.iter().for_each(|text| _ = blob.name(text));
+        let data = blob.bytes();
+        let view = BtfView::parse(&data).unwrap();
+        let mut names = Strings::new();
+        let wanted: Vec<StrId> = texts.iter().map(|text| names.intern(text.as_bytes())).collect();
+        let missing = names.intern(b"abd");
+        let found = NameOffsets::of_names(&view, &names);
+        for (&id, &offset) in wanted.iter().zip(&offsets) {
+            assert_eq!(found.get(StrOff(offset)), Some(Some(id)));
+            assert_eq!(found.first[id.0 as usize], StrOff(offset));
+        }
+        assert_eq!(found.first[missing.0 as usize], StrOff::EMPTY);
+        assert_eq!(found.get(StrOff::EMPTY), Some(Some(StrId::EMPTY)));
+        assert_eq!(found.get(view.str_end()), None);
+        let mut all = Strings::new();
+        let found = NameOffsets::of_all(&view, &mut all);
+        assert_eq!(all.len() as usize, texts.len() + 1);
+        assert_eq!(found.get(StrOff(offsets[7])), Some(all.find(texts[7].as_bytes())));
+    }
+
+    #[test]
+    fn what_the_file_does_not_have_and_what_starts_in_the_middle() {
+        let mut blob = Blob::new();
+        let longer = blob.name("unsigned_int");
+        let data = blob.bytes();
+        let view = BtfView::parse(&data).unwrap();
+        let mut names = Strings::new();
+        names.intern(b"int");
+        let found = NameOffsets::of_names(&view, &names);
+        assert_eq!(found.get(StrOff(longer)), Some(None));
+        assert!(!found.has(StrOff(longer)));
+        assert_eq!(found.get(StrOff(longer + 9)), None);
+    }
+
+    #[test]
+    fn strings_of_all_levels_count() {
+        let mut blob = Blob::new();
+        let below = blob.name("below");
+        let data = blob.bytes();
+        let base = BtfView::parse(&data).unwrap();
+        let mut blob = Blob::on(&base);
+        blob.name("below");
+        let above = blob.name("above");
+        let data = blob.bytes();
+        let view = BtfView::parse_split(&data, &base).unwrap();
+        let mut names = Strings::new();
+        let ids = [names.intern(b"below"), names.intern(b"above")];
+        let first = NameOffsets::of_names(&view, &names).into_first();
+        assert_eq!(ids.map(|id| first[id.0 as usize]), [StrOff(below), StrOff(above)]);
     }
 }

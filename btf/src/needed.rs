@@ -39,21 +39,21 @@ pub(crate) fn needed(
     let tags = classes.map(|classes| tags(classes, names));
     let mut search =
         Search { view, names, offsets, classes, tags, found: vec![UNKNOWN; end], work: Vec::new(), record: Vec::new() };
+    search.find_tags();
     let mut need = vec![Need::Nothing; end];
     let mut work = Vec::new();
-    for (id, need) in need.iter_mut().enumerate().skip(1) {
-        match view.kind(TypeId(id as u32)) {
-            None | Some(Kind::Func | Kind::Var | Kind::Datasec) => {}
-            Some(Kind::DeclTag) => *need = Need::All, // of no type's identity, but not to be written twice
-            Some(_) => {
-                let found = search.look_at(id);
-                if found != NO {
-                    *need = Need::All;
-                }
-                // What a class refers to is of the file, too.
-                if found != NO && !matches!(Ref::of(found), Ref::Class(_)) {
-                    work.push(id);
-                }
+    let wanted = |kind: Kind| kind.merges() || kind == Kind::DeclTag;
+    for (id, t) in view.levels().into_iter().flat_map(|level| level.types_of(wanted)) {
+        if t.kind() == Kind::DeclTag {
+            need[id.index()] = Need::All; // of no type's identity, but not to be written twice
+            continue;
+        }
+        let found = search.look_at(id, t);
+        if found != NO {
+            need[id.index()] = Need::All;
+            // What a class refers to is of the file, too.
+            if !matches!(Ref::of(found), Ref::Class(_)) {
+                work.push(id.index());
             }
         }
     }
@@ -114,30 +114,59 @@ struct Search<'s, 'a> {
 }
 
 impl Search<'_, '_> {
-    /// What there is to know about a type that merges.
-    fn look_at(&mut self, id: usize) -> u32 {
-        if self.found[id] == UNKNOWN {
-            self.work.push(id as u32);
-            while let Some(&at) = self.work.last() {
-                let at = at as usize;
-                if matches!(self.found[at], UNKNOWN | OPEN) {
-                    let found = self.find(at);
-                    if found == OPEN && self.found[at] == UNKNOWN {
-                        self.found[at] = OPEN;
-                        self.push_undecided(at);
-                        continue;
-                    }
-                    // What is still open although all below was looked at is on a cycle.
-                    self.found[at] = if found == OPEN { MAYBE } else { found };
-                }
-                self.work.pop();
+    /// Looks at all types with tags, in their order: most references are to one of them, anywhere in the base.
+    fn find_tags(&mut self) {
+        let has_tag = |kind| matches!(kind, Kind::Struct | Kind::Union | Kind::Enum | Kind::Enum64 | Kind::Fwd);
+        for (id, t) in self.view.levels().into_iter().flat_map(|level| level.types_of(has_tag)) {
+            let Some(kind) = tag_kind(t) else { continue };
+            let Some(name) = self.name(t.name_off()) else {
+                self.found[id.index()] = NO;
+                continue;
+            };
+            if name != StrId::EMPTY {
+                let here = |tags: &Bits| tags.contains(name.0 as usize * 3 + kind as usize);
+                self.found[id.index()] = match &self.tags {
+                    Some(tags) if here(tags) => Ref::Tag(Tag { kind, name }).word(),
+                    Some(_) => NO,
+                    None => MAYBE,
+                };
             }
         }
-        self.found[id]
     }
 
-    fn push_undecided(&mut self, id: usize) {
-        let Some(t) = self.view.get(TypeId(id as u32)) else { return };
+    /// What there is to know about a type that merges.
+    fn look_at(&mut self, id: TypeId, t: TypeView<'_>) -> u32 {
+        if self.found[id.index()] == UNKNOWN {
+            match self.find(t) {
+                OPEN => {
+                    self.work.push(id.0);
+                    self.decide();
+                }
+                found => self.found[id.index()] = found,
+            }
+        }
+        self.found[id.index()]
+    }
+
+    /// Looks at the types on the work list, and first at what they refer to.
+    fn decide(&mut self) {
+        while let Some(&at) = self.work.last() {
+            let id = at as usize;
+            if let (UNKNOWN | OPEN, Some(t)) = (self.found[id], self.view.get(TypeId(at))) {
+                let found = self.find(t);
+                if found == OPEN && self.found[id] == UNKNOWN {
+                    self.found[id] = OPEN;
+                    self.push_undecided(t);
+                    continue;
+                }
+                // What is still open although all below was looked at is on a cycle.
+                self.found[id] = if found == OPEN { MAYBE } else { found };
+            }
+            self.work.pop();
+        }
+    }
+
+    fn push_undecided(&mut self, t: TypeView<'_>) {
         refs(t, |target| {
             if self.is_type(target) && self.found[target as usize] == UNKNOWN {
                 self.work.push(target);
@@ -149,20 +178,16 @@ impl Search<'_, '_> {
         self.view.kind(TypeId(id)).is_some_and(Kind::merges)
     }
 
-    /// What there is to know about a type; open if what it refers to has to be looked at first.
-    fn find(&mut self, id: usize) -> u32 {
-        let Some(t) = self.view.get(TypeId(id as u32)) else { return NO };
-        let Some(name) = self.name(t.name_off()) else { return NO };
-        if let Some(found) = self.find_tag(t, name) {
-            return found;
-        }
-        let is_known = |name| self.name(name).is_some();
-        let known = match t.kind() {
-            Kind::Struct | Kind::Union => t.members().all(|m| is_known(m.name_off)),
-            Kind::FuncProto => t.params().all(|p| is_known(p.name_off)),
-            Kind::Enum | Kind::Enum64 => t.enumerators().all(|e| is_known(e.name_off)),
-            _ => true,
-        };
+    /// What there is to know about a type without a tag; open if what it refers to has to be looked at first.
+    fn find(&mut self, t: TypeView<'_>) -> u32 {
+        let is_known = |name| self.is_known(name);
+        let known = is_known(t.name_off())
+            && match t.kind() {
+                Kind::Struct | Kind::Union => t.members().all(|m| is_known(m.name_off)),
+                Kind::FuncProto => t.params().all(|p| is_known(p.name_off)),
+                Kind::Enum | Kind::Enum64 => t.enumerators().all(|e| is_known(e.name_off)),
+                _ => true,
+            };
         if !known {
             return NO;
         }
@@ -181,33 +206,9 @@ impl Search<'_, '_> {
         }
     }
 
-    /// What there is to know about a type with this name if it has a tag, so that what it refers to does not count.
-    fn find_tag(&self, t: TypeView<'_>, name: StrId) -> Option<u32> {
-        let kind = tag_kind(t).filter(|_| name != StrId::EMPTY)?;
-        let here = |tags: &Bits| tags.contains(name.0 as usize * 3 + kind as usize);
-        Some(match &self.tags {
-            Some(tags) if here(tags) => Ref::Tag(Tag { kind, name }).word(),
-            Some(_) => NO,
-            None => MAYBE,
-        })
-    }
-
-    /// What is known about a type that another refers to. Tags are decided here, since most references are to them.
-    fn referred(&mut self, target: u32) -> u32 {
-        if !self.is_type(target) {
-            return VOID;
-        }
-        let found = self.found[target as usize];
-        if found != UNKNOWN {
-            return found;
-        }
-        let tagged = self.view.get(TypeId(target)).filter(|&t| tag_kind(t).is_some());
-        let found = tagged.and_then(|t| match self.name(t.name_off()) {
-            Some(name) => self.find_tag(t, name),
-            None => Some(NO),
-        });
-        self.found[target as usize] = found.unwrap_or(UNKNOWN);
-        self.found[target as usize]
+    /// What is known about a type that another refers to.
+    fn referred(&self, target: u32) -> u32 {
+        if self.is_type(target) { self.found[target as usize] } else { VOID }
     }
 
     /// The reference to a type whose names the file has, and whose references are known.
@@ -227,12 +228,17 @@ impl Search<'_, '_> {
         class.map_or(NO, |class| Ref::Class(class).word())
     }
 
+    #[inline]
+    fn is_known(&self, offset: StrOff) -> bool {
+        self.offsets.has(offset) || self.name(offset).is_some()
+    }
+
     /// The number of a name, if the file has it.
     #[inline]
     fn name(&self, offset: StrOff) -> Option<StrId> {
         match self.offsets.get(offset) {
-            None if !self.offsets.is_start(offset) => self.view.string(offset).and_then(|name| self.names.find(name)),
-            known => known,
+            Some(known) => known,
+            None => self.view.string(offset).and_then(|name| self.names.find(name)),
         }
     }
 }
@@ -266,4 +272,70 @@ fn refs(t: TypeView<'_>, mut f: impl FnMut(u32)) {
         f(target);
         true
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dedup::fold::{Fold, Local};
+    use crate::graph::Records;
+    use crate::testing::Blob;
+    use crate::view::IntData;
+
+    fn head(kind: Kind) -> Head {
+        Head { kind, kflag: false }
+    }
+
+    /// A file with `int`, `int *`, and a struct that is only declared.
+    fn file() -> Fold<'static> {
+        let mut fold = Fold::new(None);
+        let (int, declared) = (fold.strings.intern(b"int"), fold.strings.intern(b"declared"));
+        let mut records = Records::default();
+        records.push(head(Kind::Int), int, 4, &[IntData::new(IntData::SIGNED, 0, 32).0]);
+        records.push(head(Kind::Ptr), StrId::EMPTY, 1, &[]);
+        records.push(head(Kind::Fwd), declared, 0, &[]);
+        fold.fold(0, &records, |word| word.checked_sub(1).map_or(Local::Void, Local::Type));
+        fold
+    }
+
+    #[test]
+    fn classes_tell_more_than_names() {
+        let mut blob = Blob::new();
+        let int = blob.int("int", 4);
+        let pointer = blob.ptr(int);
+        let twice = blob.ptr(pointer);
+        let other = blob.int("other", 4);
+        let name = blob.name("unknown");
+        let struct_name = blob.name("unknown_struct");
+        let tag = blob.raw(struct_name, Kind::Struct, 0, false, 0, &[]);
+        let to_other = blob.ptr(other);
+        let declared = blob.name("declared");
+        let definition = blob.raw(declared, Kind::Struct, 2, false, 16, &[name, to_other, 0, name, tag, 64]);
+        let data = blob.bytes();
+        let view = BtfView::parse(&data).unwrap();
+        let fold = file();
+        let offsets = NameOffsets::of_names(&view, &fold.strings);
+        let by_classes = needed(&view, &fold.strings, &offsets, Some(&fold.classes));
+        let all = |need: &[Need]| -> Vec<u32> {
+            (0..need.len() as u32).filter(|&id| need[id as usize] == Need::All).collect()
+        };
+        // The definition brings what it refers to.
+        assert_eq!(all(&by_classes), [int, pointer, other, to_other, definition]);
+        assert_eq!(by_classes[tag as usize], Need::Tag(TagKind::Struct));
+        // A pointer to a pointer has no name that the file lacks.
+        let by_names = needed(&view, &fold.strings, &offsets, None);
+        assert_eq!(all(&by_names), [int, pointer, twice, other, to_other, definition]);
+    }
+
+    #[test]
+    fn cycles_without_a_tag_may_be_the_file_s() {
+        let mut blob = Blob::new();
+        let ring = [blob.ptr(2), blob.ptr(1)];
+        let data = blob.bytes();
+        let view = BtfView::parse(&data).unwrap();
+        let fold = file();
+        let offsets = NameOffsets::of_names(&view, &fold.strings);
+        let need = needed(&view, &fold.strings, &offsets, Some(&fold.classes));
+        assert!(ring.iter().all(|&id| need[id as usize] == Need::All));
+    }
 }

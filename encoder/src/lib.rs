@@ -158,6 +158,10 @@ fn encode_as<E: Endianity + Send + Sync>(
     assemble::add_functions(&mut folded, &decisions, &symbols);
     clock.lap("functions", || format!("{} candidates", folded.instances.list.len()));
 
+    if base_view.is_some_and(BtfView::is_dangling) {
+        let text = "the base BTF refers to types or names that it does not have: it is that of a module, which cannot be a base, or damaged; pass the vmlinux";
+        return Err(Error::new(ErrorKind::BaseDamaged, text));
+    }
     let own_base;
     let base = match base_btf {
         None => None,
@@ -167,10 +171,6 @@ fn encode_as<E: Endianity + Send + Sync>(
             Some(&own_base)
         }
     };
-    if base.is_some_and(Base::is_dangling) {
-        let text = "the base BTF refers to types or names that it does not have: it is that of a module, which cannot be a base, or damaged; pass the vmlinux";
-        return Err(Error::new(ErrorKind::BaseDamaged, text));
-    }
     let mut folded = match base {
         Some(base) => folded.onto(base),
         None => folded,
