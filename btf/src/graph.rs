@@ -303,6 +303,12 @@ impl Records {
         self.spans.clear();
     }
 
+    /// Makes room for about `count` records of `words` words in total.
+    pub fn reserve(&mut self, count: usize, words: usize) {
+        self.spans.reserve(count);
+        self.words.reserve(words);
+    }
+
     /// Number of records.
     pub fn len(&self) -> usize {
         self.spans.len()
@@ -314,7 +320,7 @@ impl Records {
     }
 
     /// Adds a number without a record: for now it has that of another number, which must not be changed.
-    pub fn reserve(&mut self, like: usize) -> usize {
+    pub fn push_placeholder(&mut self, like: usize) -> usize {
         let span = self.spans[like];
         self.spans.push(span);
         self.spans.len() - 1

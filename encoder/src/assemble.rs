@@ -22,6 +22,10 @@ use crate::selection::{Decision, Note, Reason};
 use crate::units::Folded;
 use crate::variables::{self, PER_CPU_SECTION};
 
+/// The tags of kfuncs.
+const KFUNC_TAG: &[u8] = b"bpf_kfunc";
+const FASTCALL_TAG: &[u8] = b"bpf_fastcall";
+
 /// What assembling needs besides the folded units.
 pub struct Parts<'p, 'a> {
     /// The base.
@@ -42,6 +46,36 @@ fn head(kind: Kind) -> Head {
     Head { kind, kflag: false }
 }
 
+/// Adds what only the chosen functions have: their prototypes, which are types like all others, and the names that the
+/// result will have but the DWARF need not. So all names and types are known before the base is looked at.
+pub fn add_functions(folded: &mut Folded<'_>, decisions: &[Decision], symbols: &FunctionSymbols<'_>) {
+    let unit_index = unit_index(folded);
+    let mut uses: Vec<Use> = Vec::new();
+    let (mut prototypes, mut units) = (Records::default(), Vec::new());
+    for decision in decisions {
+        let Ok(number) = decision.outcome else { continue };
+        let instance = &folded.instances.list[number];
+        let taken = instance.taken.as_deref().filter(|_| decision.note == Some(Note::ConstantsPropagated));
+        prototypes.push_record(&prototype(instance, taken, &folded.instances.parameters, &mut uses));
+        units.push(unit_index[instance.unit as usize]);
+        folded.fold.strings.intern(symbols.get(decision.group).name);
+    }
+    folded.prototypes = folded.fold.add(&units, &prototypes, &uses);
+    for name in [KFUNC_TAG, FASTCALL_TAG, PER_CPU_SECTION] {
+        folded.fold.strings.intern(name);
+    }
+}
+
+/// By number of the unit in the file, its index among those that were folded.
+fn unit_index(folded: &Folded<'_>) -> Vec<usize> {
+    let mut unit_index: Vec<usize> = Vec::new();
+    for (index, unit) in folded.fold.units().iter().enumerate() {
+        unit_index.resize(unit.number as usize + 1, 0);
+        unit_index[unit.number as usize] = index;
+    }
+    unit_index
+}
+
 /// Resolves the types and writes the BTF.
 pub fn assemble(
     folded: &mut Folded<'_>,
@@ -49,25 +83,7 @@ pub fn assemble(
     parts: &Parts<'_, '_>,
     clock: &mut Clock,
 ) -> Result<(Vec<u8>, Summary)> {
-    // By number of the unit in the file, its index among those that were folded.
-    let mut unit_index: Vec<usize> = Vec::new();
-    for (index, unit) in folded.fold.units().iter().enumerate() {
-        unit_index.resize(unit.number as usize + 1, 0);
-        unit_index[unit.number as usize] = index;
-    }
-
-    // The prototypes of functions are types like all others.
-    let kept: Vec<&Decision> = decisions.iter().filter(|d| d.outcome.is_ok()).collect();
-    let mut uses: Vec<Use> = Vec::new();
-    let (mut prototypes, mut units) = (Records::default(), Vec::with_capacity(kept.len()));
-    for decision in &kept {
-        let Ok(number) = decision.outcome else { continue };
-        let instance = &folded.instances.list[number];
-        let taken = instance.taken.as_deref().filter(|_| decision.note == Some(Note::ConstantsPropagated));
-        prototypes.push_record(&prototype(instance, taken, &folded.instances.parameters, &mut uses));
-        units.push(unit_index[instance.unit as usize]);
-    }
-    let prototypes_used = folded.fold.add(&units, &prototypes, &uses);
+    let unit_index = unit_index(folded);
     let resolution = Resolution::new(&folded.fold, parts.base);
     clock.lap("types resolved", || {
         format!("{} own types, {} ambiguous names", resolution.records.len(), resolution.ambiguous_tags)
@@ -102,12 +118,14 @@ pub fn assemble(
     summary.variables = entries.len();
 
     // Functions, in the order of their names, each with its tags.
-    let kfunc_tag = folded.fold.strings.intern(b"bpf_kfunc");
-    let fastcall_tag = folded.fold.strings.intern(b"bpf_fastcall");
-    for ((decision, &unit), used) in kept.iter().zip(&units).zip(prototypes_used) {
-        let Ok(number) = decision.outcome else { continue };
-        let name = parts.symbols.get(decision.group).name;
+    let kfunc_tag = folded.fold.strings.intern(KFUNC_TAG);
+    let fastcall_tag = folded.fold.strings.intern(FASTCALL_TAG);
+    let kept = decisions.iter().filter_map(|d| Some((d.group, d.outcome.ok()?)));
+    for ((group, number), used) in kept.zip(std::mem::take(&mut folded.prototypes)) {
+        let name = parts.symbols.get(group).name;
+        let unit = unit_index[folded.instances.list[number].unit as usize];
         let prototype = resolution.target(unit, used);
+        summary.functions += 1;
         let id = folded.fold.strings.intern(name);
         let func = out.push(head(Kind::Func), id, prototype, &[0]);
         if parts.options.features.decl_tag {
@@ -121,7 +139,6 @@ pub fn assemble(
             }
         }
     }
-    summary.functions = kept.len();
     if parts.options.report_functions {
         summary.function_reports = function_reports(decisions, parts.symbols);
     }

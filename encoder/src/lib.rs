@@ -175,35 +175,36 @@ fn encode_sections<E: Endianity + Send + Sync>(
         linked: !file.relocatable,
         progress,
     };
-    let folded = units::fold(&job)?;
+    let mut folded = units::fold(&job)?;
     data.check()?;
     clock.lap("units", || {
         let classes = &folded.fold.classes;
         format!("{} types, {} classes", folded.types_read, classes.end() - classes.first())
     });
 
+    let decisions =
+        selection::select(options.selection, options.features, &symbols, &folded.instances, &folded.fold.classes);
+    assemble::add_functions(&mut folded, &decisions, &symbols);
+    clock.lap("functions", || format!("{} candidates", folded.instances.list.len()));
+
+    if base_view.is_some_and(BtfView::is_dangling) {
+        let text = "the base BTF refers to types or names that it does not have: it is that of a module, which cannot be a base, or damaged; pass the vmlinux";
+        return Err(Error::new(ErrorKind::BaseDamaged, text));
+    }
     let own_base;
     let base = match base_btf {
         None => None,
         Some(BaseBtf::Indexed(base)) => Some(base),
         Some(BaseBtf::View(view)) => {
-            own_base = Base::for_names(view, &folded.fold.strings);
+            own_base = Base::for_classes(view, &folded.fold.strings, &folded.fold.classes);
             Some(&own_base)
         }
     };
-    if base.is_some_and(|b| b.dangling() > 0) {
-        let text = "the base BTF refers to types or names that it does not have: it is that of a module, which cannot be a base, or damaged; pass the vmlinux";
-        return Err(Error::new(ErrorKind::BaseDamaged, text));
-    }
     let mut folded = match base {
         Some(base) => folded.onto(base),
         None => folded,
     };
     clock.lap("base", || format!("{} types", base.map_or(0, |b| b.type_count())));
-
-    let decisions =
-        selection::select(options.selection, options.features, &symbols, &folded.instances, &folded.fold.classes);
-    clock.lap("functions", || format!("{} candidates", folded.instances.list.len()));
 
     let parts = assemble::Parts { base, endian: target_endian, word_size, symbols: &symbols, kfuncs: &kfuncs, options };
     let (btf, mut summary) = assemble::assemble(&mut folded, &decisions, &parts, clock)?;

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use btf::base::Base;
-use btf::dedup::fold::Fold;
+use btf::dedup::fold::{Fold, Use};
 use btf::dedup::renumber::Spelling;
 use btf::dedup::tags::DeclTags;
 use btf::dialect::Dialect;
@@ -69,6 +69,8 @@ pub struct Folded<'a> {
     pub variables: Vec<Variable>,
     /// Declaration tags of types.
     pub tags: DeclTags,
+    /// The prototypes of the functions that were chosen, in the order of the decisions.
+    pub prototypes: Vec<Use>,
     /// What BTF could not say.
     pub degraded: Degraded,
     /// Names that were changed, as they are now.
@@ -126,6 +128,7 @@ impl<'a> Folded<'a> {
             instances: Instances::default(),
             variables: Vec::new(),
             tags: DeclTags::default(),
+            prototypes: Vec::new(),
             degraded: Degraded::default(),
             names_changed: FixedSet::default(),
             types_read: 0,
@@ -151,6 +154,7 @@ impl<'a> Folded<'a> {
         self.instances.merge(other.instances, &mut map, strings);
         variables::merge(&mut self.variables, other.variables, &mut map, strings);
         self.tags.merge(other.tags, &mut map, strings);
+        self.prototypes.extend(other.prototypes.into_iter().map(|used| map.used(used, strings)));
         self.degraded += other.degraded;
         self.names_changed.extend(other.names_changed.into_iter().map(|name| map.name(name, strings)));
         self.names_changed.extend(map.changed);

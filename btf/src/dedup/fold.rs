@@ -504,7 +504,11 @@ impl<'b> Fold<'b> {
     /// The same for a fold whose names are not those of its `strings`, which are empty.
     pub fn merge_spelled<'s>(&mut self, other: Fold<'_>, spelling: impl Spelling + 's) -> Renumbering<'s> {
         let mut map = Renumbering::new(spelling, other.classes.first());
-        map.classes.reserve((other.classes.end() - other.classes.first()) as usize);
+        let count = (other.classes.end() - other.classes.first()) as usize;
+        map.classes.reserve(count);
+        if self.units.is_empty() {
+            self.classes.reserve(count);
+        }
         let mut copy: Vec<u32> = Vec::new();
         for group in other.classes.own_in_order() {
             if group.size == 1 && !refs(other.classes.get(group.first())).any(|w| w == Ref::Class(group.first()).word())

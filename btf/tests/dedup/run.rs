@@ -198,7 +198,19 @@ pub fn run(input: &Input, plan: &Plan, endian: Endian) -> Outcome {
     }
     let partial = run_on(Some(&Base::for_names(&view, &unit_names)), input, plan, endian);
     assert_eq!(partial.bytes, outcome.bytes, "a base indexed for the units' names");
+    let alone = work_alone(input, plan);
+    let partial = run_on(Some(&Base::for_classes(&view, &alone.strings, &alone.classes)), input, plan, endian);
+    assert_eq!(partial.bytes, outcome.bytes, "a base indexed for the units' classes");
     outcome
+}
+
+/// All units folded by themselves.
+fn work_alone(input: &Input, plan: &Plan) -> Fold<'static> {
+    let plan = Plan { late: false, spelled: None, ..plan.clone() };
+    let mut workers = (0..plan.workers.len()).map(|w| work(input, &plan, w, None).fold);
+    let mut all = workers.next().unwrap();
+    workers.for_each(|fold| drop(all.merge(fold)));
+    all
 }
 
 fn run_on(base: Option<&Base<'_>>, input: &Input, plan: &Plan, endian: Endian) -> Outcome {

@@ -237,7 +237,7 @@ impl UnitTypes {
     /// Numbers a type whose DIE starts at `offset`.
     fn reserve(&mut self, offset: u32) -> usize {
         self.starts[offset as usize / 64].here |= 1 << (offset % 64);
-        self.records.reserve(0)
+        self.records.push_placeholder(0)
     }
 
     /// Gives a numbered type its record.
