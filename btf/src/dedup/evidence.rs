@@ -4,7 +4,7 @@
 //! that is asked of a graph here is what each carrier reaches; since many carriers share most of that, sets of tags are
 //! kept once each and handed up the graph.
 
-use super::fold::Fold;
+use super::fold::{Fold, Unit};
 use super::lists::components;
 use crate::base::Base;
 use crate::graph::{ClassId, Ref, Tag, is_forward, refs};
@@ -13,7 +13,10 @@ use crate::map::{FixedMap, FixedSet};
 
 /// Per unit (by index) the definitions that there is evidence for.
 pub(super) fn collect(fold: &Fold<'_>, base: Option<&Base<'_>>, ambiguous: &FixedSet<Tag>) -> Vec<Vec<(Tag, ClassId)>> {
-    let sought: Vec<FixedSet<Tag>> = (0..fold.units().len()).map(|unit| undefined(fold, unit, ambiguous)).collect();
+    // Nearly no class has such a tag, and every unit has thousands of classes.
+    let has_tag = |class| Tag::of(fold.classes.get(class)).is_some_and(|tag| ambiguous.contains(&tag));
+    let concerned: Vec<bool> = (0..fold.classes.end()).map(|class| class > 0 && has_tag(ClassId(class))).collect();
+    let sought: Vec<FixedSet<Tag>> = fold.units().iter().map(|unit| undefined(fold, unit, &concerned)).collect();
     let mut found = vec![Vec::new(); sought.len()];
     if sought.iter().all(FixedSet::is_empty) {
         return found;
@@ -43,19 +46,14 @@ fn agree<K: Eq + std::hash::Hash>(map: &mut FixedMap<K, Option<ClassId>>, key: K
     }
 }
 
-/// The ambiguous tags that a unit declares and does not define.
-fn undefined(fold: &Fold<'_>, unit: usize, ambiguous: &FixedSet<Tag>) -> FixedSet<Tag> {
+/// The ambiguous tags that a unit declares and does not define; `concerned` tells which classes have such a tag.
+fn undefined(fold: &Fold<'_>, unit: &Unit, concerned: &[bool]) -> FixedSet<Tag> {
     let (mut declared, mut defined) = (FixedSet::default(), FixedSet::default());
-    for class in fold.classes_of(&fold.units()[unit]) {
+    fold.classes_of(unit).filter(|class| concerned[class.index()]).for_each(|class| {
         let record = fold.classes.get(class);
-        if let Some(tag) = Tag::of(record).filter(|tag| ambiguous.contains(tag)) {
-            if is_forward(record) {
-                declared.insert(tag)
-            } else {
-                defined.insert(tag)
-            };
-        }
-    }
+        let tags = if is_forward(record) { &mut declared } else { &mut defined };
+        tags.extend(Tag::of(record));
+    });
     declared.retain(|tag| !defined.contains(tag));
     declared
 }
