@@ -161,6 +161,11 @@ impl<'a> Table<'a> {
         changed
     }
 
+    /// True if the machine's assemblers leave differences of addresses to the linker, and with them the lengths of units.
+    pub fn has_differences(&self) -> bool {
+        matches!(self.machine, elf::EM_RISCV | elf::EM_LOONGARCH)
+    }
+
     fn entries(&self) -> &[u8] {
         self.sorted.get().and_then(Option::as_deref).unwrap_or(self.bytes)
     }

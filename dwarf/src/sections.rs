@@ -98,8 +98,17 @@ impl<'a> DebugSection<'a> {
         Ok(&buffer[..range.len()])
     }
 
+    /// The header of a unit, and whatever follows, with its length relocated, if that is done on the machine. The rest of
+    /// it may not be: to find the entries in the table means to read pages all over it.
+    pub(crate) fn unit_header<'b>(&'b self, offset: usize, bytes: usize, buffer: &'b mut Vec<u8>) -> Result<&'b [u8]> {
+        match self.tables.iter().any(Table::has_differences) {
+            true => self.glance(offset, bytes, buffer),
+            false => Ok(&self.bytes[offset..offset.saturating_add(bytes).min(self.len())]),
+        }
+    }
+
     /// A few bytes at an offset, as many as there are.
-    pub(crate) fn glance<'b>(&'b self, offset: usize, bytes: usize, buffer: &'b mut Vec<u8>) -> Result<&'b [u8]> {
+    fn glance<'b>(&'b self, offset: usize, bytes: usize, buffer: &'b mut Vec<u8>) -> Result<&'b [u8]> {
         self.relocated(offset..offset.saturating_add(bytes).min(self.len()), VALUE, buffer)
     }
 

@@ -49,7 +49,7 @@ impl UnitHeader {
 /// Most bytes of a header: of a type unit in 64-bit DWARF.
 const MAX_HEADER: usize = 12 + 2 + 1 + 1 + 8 + 8 + 8;
 
-/// Reads all unit headers.
+/// Reads all unit headers. What is relocated in them, the offset of the abbreviations, is known once the unit is opened.
 ///
 /// # Errors
 /// A header that is cut short, of an unknown version, or whose unit does not fit the section.
@@ -58,7 +58,7 @@ pub fn headers<E: Endianity>(info: &DebugSection<'_>, endian: E) -> Result<Vec<U
     let mut buffer = Vec::new();
     let mut at = 0;
     while at < info.len() {
-        let bytes = info.glance(at, MAX_HEADER, &mut buffer)?;
+        let bytes = info.unit_header(at, MAX_HEADER, &mut buffer)?;
         let header = header(bytes, at, info.len() - at, endian)?;
         at += header.size;
         headers.push(header);
