@@ -3,6 +3,7 @@
 mod support;
 
 use std::fs::File;
+use std::io::{BufRead, BufReader};
 use std::os::fd::AsRawFd;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, Stdio};
@@ -183,6 +184,23 @@ fn tokens_are_back_after_signals() {
         assert_eq!(status.signal(), Some(signal.as_raw()), "{status:?}");
         assert_eq!(server.tokens(), 3);
     }
+}
+
+#[test]
+fn tokens_are_back_before_the_end() {
+    let folder = folder();
+    let server = Server::fifo(&folder, 3);
+    mknodat(CWD, folder.file("out.btf"), FileType::Fifo, Mode::from_raw_mode(0o600), 0).expect("fifo is made");
+    let mut command = server.command(&folder, &["-vj4", "--detached", "out.btf", "big.o"]);
+    let mut child = command.stderr(Stdio::piped()).spawn().expect("btfgen starts");
+    let mut said = String::new();
+    let mut err = BufReader::new(child.stderr.take().expect("it is piped"));
+    err.read_line(&mut said).expect("it says UTF-8");
+    assert_eq!(said, "btfgen: threads that make's job server allows: 4\n");
+    until("tokens are back", || server.tokens() == 3);
+    assert_eq!(child.try_wait().expect("it can be asked"), None, "it has yet to write");
+    assert!(!std::fs::read(folder.file("out.btf")).expect("fifo is readable").is_empty());
+    assert!(child.wait().expect("it ends").success());
 }
 
 #[test]

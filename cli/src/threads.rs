@@ -3,7 +3,7 @@
 use std::num::NonZero;
 
 use crate::args::EncodeArgs;
-use crate::tokens::JobServer;
+use crate::tokens::{self, JobServer};
 
 /// Most threads that `-j` starts: more would only cost memory.
 const MAX_THREADS: usize = 256;
@@ -36,9 +36,8 @@ impl Threads {
 }
 
 impl encoder::threads::Threads for Threads {
-    fn run(&self, useful: usize, step: &mut (dyn FnMut() + Send)) {
+    fn lend(&self, useful: usize) -> Box<dyn encoder::threads::Lent + '_> {
         let more = self.limit.min(useful).saturating_sub(1);
-        // Tokens are held for as long as the threads are there.
         let tokens = match &self.server {
             JobServer::Reachable(tokens) => Some(tokens.take(more)),
             _ => None,
@@ -47,13 +46,23 @@ impl encoder::threads::Threads for Threads {
         if tokens.is_some() && self.verbose {
             eprintln!("btfgen: threads that make's job server allows: {}", more + 1);
         }
-        if more == 0 {
-            return step();
-        }
-        // If threads cannot be started, this one does the work.
-        match rayon::ThreadPoolBuilder::new().num_threads(more + 1).build() {
-            Ok(pool) => pool.install(step),
-            Err(_) => step(),
+        // If threads cannot be started, the one that is there does the work.
+        let build = || rayon::ThreadPoolBuilder::new().num_threads(more + 1).build().ok();
+        Box::new(Lent { pool: (more > 0).then(build).flatten(), _tokens: tokens })
+    }
+}
+
+/// Threads, and the tokens that they cost: those go back last.
+struct Lent<'t> {
+    pool: Option<rayon::ThreadPool>,
+    _tokens: Option<tokens::Lent<'t>>,
+}
+
+impl encoder::threads::Lent for Lent<'_> {
+    fn run(&self, step: &mut (dyn FnMut() + Send)) {
+        match &self.pool {
+            Some(pool) => pool.install(step),
+            None => step(),
         }
     }
 }

@@ -53,6 +53,15 @@ pub struct Encoded {
     pub summary: Summary,
 }
 
+/// What the caller lends, and wants to know.
+#[derive(Clone, Copy)]
+pub struct Caller<'c> {
+    /// Where threads come from.
+    pub threads: &'c dyn Threads,
+    /// Called with the bytes of each unit that was read.
+    pub progress: &'c (dyn Fn(u64) + Sync),
+}
+
 /// The base of an encoding.
 #[derive(Clone, Copy, Debug)]
 pub enum BaseBtf<'a> {
@@ -73,20 +82,14 @@ impl<'a> BaseBtf<'a> {
 
 /// Encodes an ELF file: on top of a base (split BTF), or by itself.
 ///
-/// The result is the same for any number of `threads`. `progress` is called with the bytes of each unit that was read.
+/// The result is the same for any number of threads.
 ///
 /// # Errors
 /// A file without DWARF, damaged DWARF, a base that does not go with it, a result beyond the limits of BTF.
-pub fn encode(
-    file: &ElfFile<'_>,
-    base: Option<BaseBtf<'_>>,
-    options: &Options,
-    threads: &dyn Threads,
-    progress: &(dyn Fn(u64) + Sync),
-) -> Result<Encoded> {
+pub fn encode(file: &ElfFile<'_>, base: Option<BaseBtf<'_>>, options: &Options, caller: Caller<'_>) -> Result<Encoded> {
     match file.endian {
-        object::Endianness::Little => encode_as(file, base, options, threads, progress, LittleEndian),
-        object::Endianness::Big => encode_as(file, base, options, threads, progress, BigEndian),
+        object::Endianness::Little => encode_as(file, base, options, caller, LittleEndian),
+        object::Endianness::Big => encode_as(file, base, options, caller, BigEndian),
     }
 }
 
@@ -94,8 +97,7 @@ fn encode_as<E: Endianity + Send + Sync>(
     file: &ElfFile<'_>,
     base_btf: Option<BaseBtf<'_>>,
     options: &Options,
-    threads: &dyn Threads,
-    progress: &(dyn Fn(u64) + Sync),
+    caller: Caller<'_>,
     endian: E,
 ) -> Result<Encoded> {
     let target_endian = if endian.is_big_endian() { Endian::Big } else { Endian::Little };
@@ -121,16 +123,12 @@ fn encode_as<E: Endianity + Send + Sync>(
     }
     let mut clock = Clock::default();
     let data = file.debug_data()?;
-    let mut result = None;
-    threads.run(units::useful_workers(data.info.len()), &mut || {
-        let mut encode = || encode_sections(file, &data, base_btf, options, progress, endian, &mut clock);
-        result = Some(match encode() {
-            // What was read without relocations that stand elsewhere in the table says nothing.
-            Err(_) if data.info.put_in_order() => encode(),
-            first => first,
-        });
-    });
-    result.expect("the step was run")
+    let mut encode = || encode_sections(file, &data, base_btf, options, caller, endian, &mut clock);
+    match encode() {
+        // What was read without relocations that stand elsewhere in the table says nothing.
+        Err(_) if data.info.put_in_order() => encode(),
+        first => first,
+    }
 }
 
 fn encode_sections<E: Endianity + Send + Sync>(
@@ -138,7 +136,7 @@ fn encode_sections<E: Endianity + Send + Sync>(
     data: &DebugData<'_>,
     base_btf: Option<BaseBtf<'_>>,
     options: &Options,
-    progress: &(dyn Fn(u64) + Sync),
+    caller: Caller<'_>,
     endian: E,
     clock: &mut Clock,
 ) -> Result<Encoded> {
@@ -146,8 +144,11 @@ fn encode_sections<E: Endianity + Send + Sync>(
     let base_view = base_btf.map(BaseBtf::view);
     let word_size = if file.is_64 { 8 } else { 4 };
     let sections = data.sections();
-    let (headers, (symbols, kfuncs, data_section)) =
-        rayon::join(|| dwarf::unit::headers(&data.info, endian), || read_symbols(file, options));
+    // Held until the units are read; what comes after them is for one thread.
+    let lent = caller.threads.lend(units::useful_workers(data.info.len()));
+    let (headers, (symbols, kfuncs, data_section)) = threads::run(&*lent, || {
+        rayon::join(|| dwarf::unit::headers(&data.info, endian), || read_symbols(file, options))
+    });
     let headers = headers?;
     // What only variables refer to would be missing without a word (-fdebug-types-section; in DWARF 4 a section of its own).
     if headers.iter().any(|h| h.kind == UnitKind::Type) || file.section(b".debug_types").is_some() {
@@ -173,9 +174,10 @@ fn encode_sections<E: Endianity + Send + Sync>(
         machine: Machine::of(file.machine),
         data: data_section.as_ref(),
         linked: !file.relocatable,
-        progress,
+        progress: caller.progress,
     };
-    let mut folded = units::fold(&job)?;
+    let mut folded = threads::run(&*lent, || units::fold(&job))?;
+    drop(lent);
     data.check()?;
     clock.lap("units", || {
         let classes = &folded.fold.classes;

@@ -21,7 +21,7 @@ const LIMIT: f64 = 2.6;
 /// Shorter times are noise.
 const WORTH_COMPARING: Duration = Duration::from_millis(100);
 /// How often a time is taken again when the ratio is beyond the limit.
-pub const TRIES: usize = 4;
+pub const TRIES: usize = 8;
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();

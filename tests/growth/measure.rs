@@ -12,6 +12,8 @@ pub struct Cost {
     pub time: Duration,
     /// Largest resident set, in bytes, with the mapped file.
     pub memory: u64,
+    /// The most that was not mapped from files, by samples; 0 if it was over before the first one.
+    pub anonymous: u64,
     /// Exit code; -1 if a signal ended it.
     pub code: i32,
     /// Standard error.
@@ -27,20 +29,35 @@ pub fn encode(file: &Path, base: Option<&Path>, out: &Path) -> Cost {
     command.stdin(Stdio::null()).stderr(said.reopen().expect("it opens"));
     #[expect(clippy::zombie_processes, reason = "wait4 waits for it")]
     let child = command.spawn().expect("btfgen starts");
-    let mut status = 0;
-    // SAFETY: Both pointers are to locals of the types that wait4 writes; an rusage of zeros is a valid one.
-    let (waited, usage) = unsafe {
-        let mut usage: libc::rusage = std::mem::zeroed();
-        (libc::wait4(child.id() as i32, &mut status, 0, &mut usage), usage)
+    let mut anonymous = 0;
+    let (status, usage) = loop {
+        let mut status = 0;
+        // SAFETY: Both pointers are to locals of the types that wait4 writes; an rusage of zeros is a valid one.
+        let (waited, usage) = unsafe {
+            let mut usage: libc::rusage = std::mem::zeroed();
+            (libc::wait4(child.id() as i32, &mut status, libc::WNOHANG, &mut usage), usage)
+        };
+        if waited != 0 {
+            assert_eq!(waited, child.id() as i32, "btfgen was not waited for");
+            break (status, usage);
+        }
+        anonymous = anonymous.max(anonymous_now(child.id()).unwrap_or(0));
+        std::thread::sleep(Duration::from_millis(2));
     };
-    assert_eq!(waited, child.id() as i32, "btfgen was not waited for");
     let time = |t: libc::timeval| Duration::from_micros(t.tv_sec as u64 * 1_000_000 + t.tv_usec as u64);
     Cost {
         time: time(usage.ru_utime) + time(usage.ru_stime),
         memory: usage.ru_maxrss as u64 * 1024,
+        anonymous,
         code: ExitStatus::from_raw(status).code().unwrap_or(-1),
         said: std::fs::read_to_string(said.path()).expect("it says UTF-8"),
     }
+}
+
+fn anonymous_now(process: u32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let kilobytes = status.lines().find_map(|l| l.strip_prefix("RssAnon:"))?.trim().strip_suffix(" kB")?;
+    Some(kilobytes.parse::<u64>().ok()? * 1024)
 }
 
 impl Cost {

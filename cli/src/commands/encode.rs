@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use btf::base::Base;
 use btf::view::BtfView;
 use dwarf::elf::ElfFile;
-use encoder::BaseBtf;
 use encoder::elf_out::{self, SectionUpdate};
 use encoder::error::ErrorKind;
 use encoder::input::Input;
@@ -17,6 +16,7 @@ use encoder::replace::{self, Durability, ReplaceError};
 use encoder::report::Summary;
 use encoder::threads::{Here, Threads as _};
 use encoder::units::BYTES_PER_WORKER;
+use encoder::{BaseBtf, Caller};
 use indicatif::{ProgressBar, ProgressStyle};
 use rayon::prelude::*;
 
@@ -146,7 +146,7 @@ fn encode_all(
         progress.file_done();
         (i, result)
     };
-    let mut results = Vec::new();
+    let mut results: Vec<(usize, Result<Summary, Failure>)> = Vec::new();
     if args.files.len() == 1 {
         results.push(one(0, threads));
     } else {
@@ -156,8 +156,8 @@ fn encode_all(
         order.sort_unstable_by_key(|&(size, i)| (std::cmp::Reverse(size), i));
         // The units of a large file are shared out as well.
         let useful = order.iter().map(|(size, _)| 1 + (size / BYTES_PER_WORKER as u64) as usize).sum();
-        threads.run(useful, &mut || {
-            results = order.par_iter().with_max_len(1).map(|&(_, i)| one(i, &Here)).collect();
+        results = encoder::threads::run(&*threads.lend(useful), || {
+            order.par_iter().with_max_len(1).map(|&(_, i)| one(i, &Here)).collect()
         });
         results.sort_unstable_by_key(|(i, _)| *i);
     }
@@ -213,7 +213,8 @@ fn encode_one(
     let release = |range| input.release(range);
     let elf = elf.releasing(&release);
     progress.start(&elf);
-    let encoded = encoder::encode(&elf, base, options, threads, &|bytes| progress.unit(bytes)).map_err(|e| {
+    let caller = Caller { threads, progress: &|bytes| progress.unit(bytes) };
+    let encoded = encoder::encode(&elf, base, options, caller).map_err(|e| {
         let base = args.base.as_deref().filter(|_| e.kind() == ErrorKind::BaseDamaged);
         Failure::new(e.kind().into(), base.unwrap_or(path), e.to_string())
     })?;
