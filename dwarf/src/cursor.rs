@@ -190,7 +190,11 @@ impl<'a, E: Endianity> Cursor<'a, E> {
     #[inline(always)]
     pub fn skip_string(&mut self) -> Result<(), End> {
         let rest = self.data.get(self.position..).ok_or(End)?;
-        let nul = memchr::memchr(0, rest).ok_or(End)?;
+        // gcc puts names of up to three bytes here.
+        let nul = match rest.first_chunk::<4>().and_then(|four| four.iter().position(|&b| b == 0)) {
+            Some(nul) => nul,
+            None => memchr::memchr(0, rest).ok_or(End)?,
+        };
         self.position += nul + 1;
         Ok(())
     }

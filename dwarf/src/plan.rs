@@ -68,6 +68,8 @@ pub(crate) struct Plans {
     sparse: std::collections::BTreeMap<u64, Plan>,
     steps: Vec<Step>,
     constants: Vec<(Attr, i64)>,
+    /// Where the table is, if it was read to its end. All tables are of one section.
+    read: Option<(u64, Encoding)>,
 }
 
 /// Codes below this go into the list. A table of N bytes has fewer than N codes, so larger ones are odd.
@@ -76,6 +78,11 @@ const DENSE_CODES: u64 = 1 << 16;
 impl Plans {
     /// Reads the abbreviation table at `offset`, reusing the memory of an earlier one.
     pub fn read<E: Endianity>(&mut self, abbrev: &[u8], offset: u64, encoding: Encoding, endian: E) -> Result<()> {
+        // Units may share a table (link-time optimisation, dwz).
+        if self.read == Some((offset, encoding)) {
+            return Ok(());
+        }
+        self.read = None;
         self.plans.clear();
         self.sparse.clear();
         self.steps.clear();
@@ -87,6 +94,7 @@ impl Plans {
                 |_| Error::at(ErrorKind::Dwarf, ".debug_abbrev", at as u64, "the abbreviation table is cut short");
             let code = cursor.uleb().map_err(cut)?;
             if code == 0 {
+                self.read = Some((offset, encoding));
                 return Ok(());
             }
             let plan = self.read_one(&mut cursor, encoding).map_err(cut)?.map_err(|form| {

@@ -13,7 +13,7 @@ use gimli::Endianity;
 use indexmap::IndexMap;
 use object::elf;
 
-use crate::convert::{RawFunction, RawParameter, RawRef, UnitTypes};
+use crate::convert::{RawFunction, RawParameter, RawRef, Tagged, UnitTypes};
 use crate::error::Result;
 use crate::locations::{self, Facts, Machine};
 use crate::names::{Names, accepted};
@@ -55,12 +55,10 @@ impl SymbolGroup<'_> {
         let number = appendix.strip_prefix(b".constprop.");
         number.is_some_and(|n| !n.is_empty() && n.iter().all(u8::is_ascii_digit))
     }
-
-    /// The first symbol at an address that is wanted.
-    fn at(&self, wanted: impl Fn(u64) -> bool) -> Option<usize> {
-        self.symbols.iter().position(|s| s.address.is_some_and(&wanted))
-    }
 }
+
+/// Groups with more symbols than this are searched by address.
+const FEW_SYMBOLS: usize = 8;
 
 /// The function symbols of a file, grouped by base name.
 #[derive(Debug, Default)]
@@ -69,6 +67,8 @@ pub struct FunctionSymbols<'a> {
     groups: IndexMap<&'a [u8], usize, FixedState>,
     /// The symbols of the first group, of the second, ...
     symbols: Vec<FunctionSymbol<'a>>,
+    /// The symbols of large groups by their addresses, sorted.
+    by_address: FixedMap<Group, Vec<(u64, usize)>>,
     /// Names of which the compiler left nothing but fragments.
     fragments: Vec<&'a [u8]>,
     /// Whether DIEs are matched with symbols by address. pahole does not succeed in that for relocatable files.
@@ -115,6 +115,12 @@ impl<'a> FunctionSymbols<'a> {
         for (number, (group, _)) in found.iter().enumerate().rev() {
             s.groups[*group] = number;
         }
+        for group in found.chunk_by(|a, b| a.0 == b.0).filter(|group| group.len() > FEW_SYMBOLS) {
+            let addresses = group.iter().enumerate().filter_map(|(n, (_, symbol))| Some((symbol.address?, n)));
+            let mut addresses: Vec<(u64, usize)> = addresses.collect();
+            addresses.sort_unstable();
+            s.by_address.insert(Group(group[0].0 as u32), addresses);
+        }
         s.symbols = found.into_iter().map(|(_, symbol)| symbol).collect();
         s.fragments.sort_unstable();
         s.fragments.dedup();
@@ -130,6 +136,22 @@ impl<'a> FunctionSymbols<'a> {
         let (name, &first) = self.groups.get_index(number).expect("groups are numbered by this table");
         let end = self.groups.get_index(number + 1).map_or(self.symbols.len(), |(_, &next)| next);
         SymbolGroup { name, symbols: &self.symbols[first..end] }
+    }
+
+    /// The first symbol of a group whose address is in one of some ranges (first, one past the last), which are sorted.
+    fn first_in(&self, group: Group, ranges: &[(u64, u64)]) -> Option<usize> {
+        if let Some(addresses) = self.by_address.get(&group) {
+            let symbols = ranges.iter().flat_map(|range| {
+                let first = addresses.partition_point(|a| a.0 < range.0);
+                addresses[first..].iter().take_while(|a| a.0 < range.1).map(|a| a.1)
+            });
+            return symbols.min();
+        }
+        let is_in = |address: u64| {
+            let after = ranges.partition_point(|r| r.0 <= address);
+            after > 0 && address < ranges[after - 1].1
+        };
+        self.get(group).symbols.iter().position(|s| s.address.is_some_and(is_in))
     }
 
     /// Number of groups.
@@ -271,30 +293,48 @@ pub struct Collector<'c, 'a, E> {
     pub is_clang: bool,
 }
 
+/// A declaration tag of a function: number of the function in its unit, component, text.
+type FunctionTag = (usize, i32, StrId);
+
+/// The tags of a unit's functions, sorted by function.
+fn tags_by_function(types: &UnitTypes) -> Vec<FunctionTag> {
+    let of_function = |tagged| if let Tagged::Function(number) = tagged { Some(number) } else { None };
+    let tags = types.tags.iter().filter_map(|t| Some((of_function(t.tagged)?, t.component, t.text)));
+    let mut tags: Vec<FunctionTag> = tags.collect();
+    tags.sort_by_key(|t| t.0);
+    tags
+}
+
 impl Instances {
     /// Adds the functions of the unit that was just folded.
     pub fn collect<E: Endianity>(&mut self, c: &Collector<'_, '_, E>, fold: &Fold<'_>) {
         let mut addresses = Vec::new();
+        let mut entries = Vec::new();
+        let tags = tags_by_function(c.types);
         let mut with_code: FixedSet<Group> = FixedSet::default();
         let mut without_code = Vec::new();
         for (number, function) in c.types.functions.iter().enumerate().filter(|(_, f)| !f.declaration) {
             let Some(group) = c.group(function) else {
                 if let Some((group, symbol)) = function.low_pc.and_then(|a| c.symbols.of_other_name(a)) {
-                    self.add(c, fold, number, group, Some(symbol), true);
+                    self.add(c, fold, number, group, Some(symbol), true, &tags);
                     self.list.last_mut().expect("it was added").other_name = true;
                 }
                 continue;
             };
             c.entry_addresses(function, &mut addresses);
-            let is_entry = |address| c.symbols.match_addresses && addresses.contains(&address);
-            let symbol = c.symbols.get(group).at(is_entry);
+            entries.clear();
+            if c.symbols.match_addresses {
+                entries.extend(addresses.iter().map(|&address| (address, address.saturating_add(1))));
+                entries.sort_unstable();
+            }
+            let symbol = c.symbols.first_in(group, &entries);
             let has_code = !addresses.is_empty();
             if symbol.is_some() {
                 with_code.insert(group);
             }
             match (c.selection, symbol) {
                 (Selection::Pahole, _) | (Selection::Truthful, Some(_)) => {
-                    self.add(c, fold, number, group, symbol, has_code);
+                    self.add(c, fold, number, group, symbol, has_code, &tags);
                 }
                 // An inlined copy, discarded code, or a function whose code the compiler merged with that of another.
                 (Selection::Truthful, None) if !has_code => without_code.push((number, group)),
@@ -307,17 +347,16 @@ impl Instances {
         }
         // The symbol of a merged function is an alias of the other or a jump to it: in any case within its own unit.
         let ranges = c.unit.code_ranges();
-        let is_here = |address: u64| {
-            let after = ranges.partition_point(|r| r.0 <= address);
-            after > 0 && address < ranges[after - 1].1
-        };
+        let mut here: FixedMap<Group, Option<usize>> = FixedMap::default();
         for (number, group) in without_code {
-            if let Some(symbol) = c.symbols.get(group).at(is_here) {
-                self.add(c, fold, number, group, Some(symbol), false);
+            let symbol = *here.entry(group).or_insert_with(|| c.symbols.first_in(group, &ranges));
+            if symbol.is_some() {
+                self.add(c, fold, number, group, symbol, false, &tags);
             }
         }
     }
 
+    #[allow(clippy::too_many_arguments)] // what is known of one function
     fn add<E: Endianity>(
         &mut self,
         c: &Collector<'_, '_, E>,
@@ -326,6 +365,7 @@ impl Instances {
         group: Group,
         symbol: Option<usize>,
         has_code: bool,
+        tags: &[FunctionTag],
     ) {
         let function = &c.types.functions[number];
         let abstracts = c.function_at(function.origin);
@@ -347,7 +387,8 @@ impl Instances {
             RawRef::VOID => abstracts.map_or(RawRef::VOID, |a| a.result),
             result => result,
         };
-        let tag = |t: &&crate::convert::RawTag| t.tagged == crate::convert::Tagged::Function(number);
+        let first_tag = tags.partition_point(|t| t.0 < number);
+        let tags = tags[first_tag..].iter().take_while(|t| t.0 == number);
         self.list.push(Instance {
             group,
             unit: c.number,
@@ -364,7 +405,7 @@ impl Instances {
             assembler: c.unit.language == gimli::DW_LANG_Mips_Assembler,
             clang_nocall: clang && nocall,
             unnamed_parameter,
-            tags: c.types.tags.iter().filter(tag).map(|t| (t.component, t.text)).collect(),
+            tags: tags.map(|&(_, component, text)| (component, text)).collect(),
         });
     }
 

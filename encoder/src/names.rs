@@ -65,7 +65,15 @@ impl<'a> Names<'a> {
         // What follows the last NUL is no string.
         let end = debug_str.iter().rposition(|&b| b == 0).map_or(0, |at| at as u64 + 1);
         let offsets = if spellings == Spellings::ByOffset { end.min(u64::from(SHORT) - 1) } else { 0 };
-        Names { debug_str, spellings, offsets, interned: Strings::new(), next: Vec::new(), previous: StrId::EMPTY, missing: false }
+        Names {
+            debug_str,
+            spellings,
+            offsets,
+            interned: Strings::new(),
+            next: Vec::new(),
+            previous: StrId::EMPTY,
+            missing: false,
+        }
     }
 
     /// The spelling of the name at an offset in `.debug_str`, if offsets are spellings.
