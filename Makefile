@@ -5,7 +5,7 @@ CARGO ?= cargo
 PREFIX ?= /usr/local
 DESTDIR ?=
 INSTALL ?= install
-# For test-kernel and compare: 6.1, 6.12 or 7.3.
+# For test-kernel, compare and bench: 6.1, 6.12 or 7.3.
 KERNEL ?= 7.3
 
 bindir = $(PREFIX)/bin
@@ -14,7 +14,7 @@ target = $(or $(CARGO_TARGET_DIR),target)
 # An absolute path, since the scripts change folders.
 export BTFGEN = $(abspath $(target))/release/btfgen
 
-.PHONY: all build check demo test test-kernel compare doc clean install help
+.PHONY: all build check demo test test-kernel growth compare bench doc clean install help
 
 all: build
 
@@ -47,11 +47,23 @@ test-kernel:
 	$(CARGO) build --release --locked
 	@scripts/test-kernel.sh $(KERNEL)
 
+# How time and memory grow with the input; with the kernel if test-kernel has fetched it. GROWTH=small for a tenth of it.
+growth:
+	@scripts/setup.sh build
+	$(CARGO) bench --locked --bench growth -- $(GROWTH)
+
 # Speed and size beside the reference encoder.
 compare:
 	@scripts/setup.sh kernel
 	$(CARGO) build --release --locked
 	@scripts/compare.sh $(KERNEL)
+
+# The same in full, for docs/performance.md. ROWS="vmlinux xfs", QUICK=1, ROUNDS=9, DOCS=1: see the script.
+bench:
+	@scripts/setup.sh kernel
+	$(CARGO) build --release --locked
+	$(CARGO) build --release --locked -p btfgen-dwarf --example bare_walk
+	@scripts/bench.sh $(KERNEL)
 
 doc:
 	@scripts/setup.sh build
@@ -73,5 +85,7 @@ help:
 	@echo "make test       all tests that need no download"
 	@echo "make test-kernel KERNEL=7.3|6.12|6.1   a real kernel and its modules against the reference encoder"
 	@echo "make compare KERNEL=7.3                 speed and size beside the reference encoder"
+	@echo "make bench KERNEL=7.3 [QUICK=1] [ROWS=\"vmlinux xfs\"]   the same in full, writes docs/performance.md"
+	@echo "make growth                             how time and memory grow with the input"
 	@echo "make check      formatting and lints     make doc    make clean"
 	@echo "make install    PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)"

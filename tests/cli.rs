@@ -194,6 +194,15 @@ fn threads_do_not_matter() {
 }
 
 #[test]
+fn a_file_after_j_is_no_number() {
+    let folder = Folder::with_samples();
+    assert_eq!(encode(folder.path(), ["-j", "driver.ko", "--jobs", "sample.o", "-j", "2"]), "");
+    assert!(!section(&folder, "driver.ko").is_empty() && !section(&folder, "sample.o").is_empty());
+    let run = btfgen(folder.path(), ["-jx", "sample.o"]);
+    assert!(run.code == 2 && run.err.contains("invalid value 'x' for '--jobs"), "{}", run.err);
+}
+
+#[test]
 fn the_path_does_not_matter() {
     let folder = Folder::with_samples();
     let other = Folder::new();

@@ -35,7 +35,7 @@ impl Dialect {
     /// arrays has flat ones: nearly every kernel was encoded that way, and a kernel has multi-dimensional arrays.
     pub fn of(base: &BtfView<'_>, otherwise: Dialect) -> Dialect {
         let mut seen = Traces::default();
-        base.types().for_each(|(_, t)| seen.look_at(t, base));
+        base.types_of(leaves_traces).for_each(|(_, t)| seen.look_at(t, base));
         let decide = |yes: bool, no: bool, default: bool| if yes { true } else { !no && default };
         Dialect {
             nested_arrays: seen.nested || seen.maybe_nested && seen.arrays < FEW_ARRAYS && otherwise.nested_arrays,
@@ -82,10 +82,13 @@ impl Traces {
         match t.kind() {
             Kind::Array => {
                 self.arrays += 1;
-                match is_nested_array(t, base) {
-                    Some(true) => self.nested = true,
-                    None => self.maybe_nested = true,
-                    Some(false) => {}
+                // One tells enough, and what an array is of may stand anywhere.
+                if !self.nested {
+                    match is_nested_array(t, base) {
+                        Some(true) => self.nested = true,
+                        None => self.maybe_nested = true,
+                        Some(false) => {}
+                    }
                 }
             }
             Kind::Enum64 => self.enum64 = true,
@@ -99,20 +102,28 @@ impl Traces {
                 self.float_as_int |= matches!(base.string(t.name_off()), Some(b"float" | b"double"));
             }
             Kind::TypeTag => self.type_tag |= !t.kflag(),
-            Kind::Ptr
-            | Kind::Struct
-            | Kind::Union
-            | Kind::Fwd
-            | Kind::Typedef
-            | Kind::Volatile
-            | Kind::Const
-            | Kind::Restrict
-            | Kind::Func
-            | Kind::FuncProto
-            | Kind::Var
-            | Kind::Datasec
-            | Kind::DeclTag => {}
+            _ => {}
         }
+    }
+}
+
+/// The kinds that tell something about a dialect.
+fn leaves_traces(kind: Kind) -> bool {
+    match kind {
+        Kind::Array | Kind::Enum64 | Kind::Enum | Kind::Float | Kind::Int | Kind::TypeTag => true,
+        Kind::Ptr
+        | Kind::Struct
+        | Kind::Union
+        | Kind::Fwd
+        | Kind::Typedef
+        | Kind::Volatile
+        | Kind::Const
+        | Kind::Restrict
+        | Kind::Func
+        | Kind::FuncProto
+        | Kind::Var
+        | Kind::Datasec
+        | Kind::DeclTag => false,
     }
 }
 

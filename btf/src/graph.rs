@@ -44,6 +44,11 @@ impl Head {
     }
 }
 
+/// Words of a member: name, reference, offset.
+const MEMBER_WORDS: usize = 3;
+/// Words of a variable in a DATASEC: reference, offset, size.
+const VARIABLE_WORDS: usize = 3;
+
 /// Where the references of a record are: perhaps word 2, then from `first` every `step` words.
 #[derive(Clone, Copy)]
 struct Places {
@@ -67,8 +72,8 @@ fn ref_places(kind: Kind, len: usize) -> Places {
         | Kind::DeclTag => Places { word2: true, ..none },
         Kind::FuncProto => Places { word2: true, first: 4, step: 2, last: len },
         Kind::Array => Places { first: 3, step: 1, last: 5, ..none },
-        Kind::Struct | Kind::Union => Places { first: 4, step: 3, ..none },
-        Kind::Datasec => Places { first: 3, step: 3, ..none },
+        Kind::Struct | Kind::Union => Places { first: 4, step: MEMBER_WORDS, ..none },
+        Kind::Datasec => Places { first: 3, step: VARIABLE_WORDS, ..none },
         Kind::Int | Kind::Float | Kind::Enum | Kind::Enum64 | Kind::Fwd => none,
     }
 }
@@ -87,12 +92,37 @@ pub fn map_refs(record: &mut [u32], mut f: impl FnMut(u32) -> u32) {
     if p.word2 {
         record[2] = f(record[2]);
     }
+    if p.first == FIXED_WORDS + 1 && p.step == MEMBER_WORDS {
+        // Most references of all are those of members.
+        record[FIXED_WORDS..].chunks_exact_mut(MEMBER_WORDS).for_each(|member| member[1] = f(member[1]));
+        return;
+    }
     let end = p.last.min(record.len());
     if p.first < end {
         for word in record[p.first..end].iter_mut().step_by(p.step) {
             *word = f(*word);
         }
     }
+}
+
+/// True if a record becomes `other` when its references are replaced.
+#[inline]
+pub fn equals_mapped(record: &[u32], other: &[u32], f: impl Fn(u32) -> u32) -> bool {
+    if record.len() != other.len() || record[0] != other[0] || record[1] != other[1] {
+        return false;
+    }
+    let p = ref_places(Head::of(record).kind, record.len());
+    if (if p.word2 { f(record[2]) } else { record[2] }) != other[2] {
+        return false;
+    }
+    let (own, other) = (&record[FIXED_WORDS..], &other[FIXED_WORDS..]);
+    if p.first == FIXED_WORDS + 1 && p.step == MEMBER_WORDS {
+        let mut members = own.chunks_exact(MEMBER_WORDS).zip(other.chunks_exact(MEMBER_WORDS));
+        return members.all(|(m, o)| m[0] == o[0] && m[2] == o[2] && f(m[1]) == o[1]);
+    }
+    let is_ref =
+        |i: usize| i + FIXED_WORDS >= p.first && i + FIXED_WORDS < p.last && (i + FIXED_WORDS - p.first) % p.step == 0;
+    own.iter().zip(other).enumerate().all(|(i, (&own, &other))| if is_ref(i) { f(own) == other } else { own == other })
 }
 
 /// First word and distance of the names in a record's trailer, if its kind has any.
@@ -162,7 +192,16 @@ pub struct Tag {
 
 impl Tag {
     /// The tag that a record defines or declares; `None` for other kinds and for anonymous ones.
+    #[inline]
     pub fn of(record: &[u32]) -> Option<Tag> {
+        // Asked of every type of every unit, and most are something else.
+        if Tag::KINDS >> (record[0] & 0x1f) & 1 == 0 { None } else { Tag::of_tagged(record) }
+    }
+
+    /// The kinds that may have a tag.
+    const KINDS: u32 = Kind::Struct.bit() | Kind::Union.bit() | Kind::Fwd.bit() | Kind::Enum.bit() | Kind::Enum64.bit();
+
+    fn of_tagged(record: &[u32]) -> Option<Tag> {
         let head = Head::of(record);
         let kind = match head.kind {
             Kind::Struct => TagKind::Struct,
@@ -210,7 +249,7 @@ pub enum Ref {
 }
 
 /// Number of a class: types with equal records. 0 is not used, so that a class and void share a word.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct ClassId(pub u32);
 
 impl ClassId {
@@ -253,45 +292,85 @@ impl Ref {
 #[derive(Debug, Default, Clone)]
 pub struct Records {
     words: Vec<u32>,
-    /// End of each record in `words`; it starts at the end of the one before.
-    ends: Vec<u32>,
+    /// First word of each record, and one past its last.
+    spans: Vec<(u32, u32)>,
 }
 
 impl Records {
     /// Forgets all records, keeps the memory.
     pub fn clear(&mut self) {
         self.words.clear();
-        self.ends.clear();
+        self.spans.clear();
+    }
+
+    /// Makes room for about `count` records of `words` words in total.
+    pub fn reserve(&mut self, count: usize, words: usize) {
+        self.spans.reserve(count);
+        self.words.reserve(words);
     }
 
     /// Number of records.
     pub fn len(&self) -> usize {
-        self.ends.len()
+        self.spans.len()
     }
 
     /// True if there is no record.
     pub fn is_empty(&self) -> bool {
-        self.ends.is_empty()
+        self.spans.is_empty()
+    }
+
+    /// Adds a number without a record: for now it has that of another number, which must not be changed.
+    pub fn push_placeholder(&mut self, like: usize) -> usize {
+        let span = self.spans[like];
+        self.spans.push(span);
+        self.spans.len() - 1
+    }
+
+    /// Gives a reserved number the record that was added last, which loses its own.
+    pub fn move_last(&mut self, number: usize) {
+        if let Some(span) = self.spans.pop() {
+            self.spans[number] = span;
+        }
     }
 
     /// Adds a record from its head, name, third word and trailer; returns its number.
     pub fn push(&mut self, head: Head, name: StrId, word2: u32, trailer: &[u32]) -> usize {
+        let start = self.words.len();
         self.words.extend_from_slice(&[head.word(), name.0, word2]);
         self.words.extend_from_slice(trailer);
-        self.ends.push(self.words.len() as u32);
-        self.ends.len() - 1
+        self.end(start)
+    }
+
+    /// Adds a record whose trailer is made of elements of `N` words.
+    pub fn push_elements<const N: usize>(
+        &mut self,
+        head: Head,
+        name: StrId,
+        word2: u32,
+        elements: impl ExactSizeIterator<Item = [u32; N]>,
+    ) -> usize {
+        let start = self.words.len();
+        self.words.reserve(FIXED_WORDS + N * elements.len());
+        self.words.extend_from_slice(&[head.word(), name.0, word2]);
+        elements.for_each(|element| self.words.extend_from_slice(&element));
+        self.end(start)
+    }
+
+    fn end(&mut self, start: usize) -> usize {
+        self.spans.push((start as u32, self.words.len() as u32));
+        self.spans.len() - 1
     }
 
     /// Adds a copy of a whole record.
     pub fn push_record(&mut self, record: &[u32]) -> usize {
+        let start = self.words.len();
         self.words.extend_from_slice(record);
-        self.ends.push(self.words.len() as u32);
-        self.ends.len() - 1
+        self.end(start)
     }
 
     fn range(&self, index: usize) -> std::ops::Range<usize> {
-        let start = if index == 0 { 0 } else { self.ends[index - 1] as usize };
-        start..self.ends[index] as usize
+        let (start, end) = self.spans[index];
+        start as usize..end as usize
     }
 
     /// The words of a record.

@@ -93,7 +93,7 @@ impl Kind {
     }
 
     /// True for the kinds whose equal types are one; the others are told apart by where they stand.
-    pub(crate) fn merges(self) -> bool {
+    pub(crate) const fn merges(self) -> bool {
         match self {
             Kind::Func | Kind::Var | Kind::Datasec | Kind::DeclTag => false,
             Kind::Int
@@ -112,6 +112,11 @@ impl Kind {
             | Kind::TypeTag
             | Kind::Enum64 => true,
         }
+    }
+
+    /// The kind as one bit, for sets of kinds.
+    pub(crate) const fn bit(self) -> u32 {
+        1 << self as u32
     }
 
     /// Bytes that follow the 12-byte record: a fixed trailer and a part per vlen element.

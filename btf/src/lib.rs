@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod base;
+mod bits;
 pub mod dedup;
 pub mod dialect;
 pub mod dump;
@@ -11,6 +12,7 @@ pub mod header;
 pub mod ids;
 pub mod kind;
 pub mod map;
+mod name_offsets;
 mod needed;
 pub mod strings;
 #[cfg(test)]

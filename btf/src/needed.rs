@@ -1,13 +1,19 @@
-//! Which types of a base a small file can use at all.
+//! Which types of a base one file can use at all.
 //!
-//! Folding a kernel's whole BTF takes longer than encoding most modules. But a type of the file can only be equal to one of
-//! the base if the file has its name, and what it refers to can be equal, too. So when the names of the file are known
-//! before the base is folded, nine types in ten of the base are left out without looking at more than their names.
+//! Folding a kernel's whole BTF takes longer than encoding most modules. But a type of the base can only be one of the file's
+//! if the file has all its names, and if what it refers to is of the file, too. So once the file is folded by itself, its
+//! class table tells which types of the base are in it; nine in ten are left out without looking at more than a name.
+//!
+//! What is needed: the types that are in the table, and the definitions of the file's tags, with what they refer to, since
+//! those may differ from the file's. Of any other tag that is referred to the name is enough.
 
-use crate::graph::TagKind;
+use crate::bits::Bits;
+use crate::dedup::table::ClassTable;
+use crate::graph::{ClassId, Head, Ref, Tag, TagKind, map_names, map_refs};
 use crate::ids::{StrOff, TypeId};
 use crate::kind::Kind;
-use crate::strings::Strings;
+use crate::name_offsets::NameOffsets;
+use crate::strings::{StrId, Strings};
 use crate::view::{BtfView, TypeView};
 
 /// What is needed of a type of the base.
@@ -21,144 +27,219 @@ pub(crate) enum Need {
     All,
 }
 
-/// What is needed of each type of a base (index: type id) by a file that has these names.
-pub(crate) fn needed(view: &BtfView<'_>, names: &Strings<'_>) -> Vec<Need> {
+/// What is needed of each type of a base (index: type id) by a file that has these names and, if they are known, these
+/// classes, whose names are numbers of `names`.
+pub(crate) fn needed(
+    view: &BtfView<'_>,
+    names: &Strings<'_>,
+    offsets: &NameOffsets,
+    classes: Option<&ClassTable<'_>>,
+) -> Vec<Need> {
     let end = view.end_id().index();
-    let mut search = Search { view, names, can: vec![Can::Unknown; end], work: Vec::new(), below: Vec::new() };
+    let tags = classes.map(|classes| tags(classes, names));
+    let mut search =
+        Search { view, names, offsets, classes, tags, found: vec![UNKNOWN; end], work: Vec::new(), record: Vec::new() };
+    search.find_tags();
     let mut need = vec![Need::Nothing; end];
     let mut work = Vec::new();
-    for (id, need) in need.iter_mut().enumerate().skip(1) {
-        match view.get(TypeId(id as u32)).map(|t| t.kind()) {
-            None | Some(Kind::Func | Kind::Var | Kind::Datasec) => {}
-            Some(Kind::DeclTag) => *need = Need::All, // of no type's identity, but not to be written twice
-            Some(_) if search.can_be_equal(id) => {
-                *need = Need::All;
-                work.push(id);
+    let wanted = |kind: Kind| kind.merges() || kind == Kind::DeclTag;
+    for (id, t) in view.levels().into_iter().flat_map(|level| level.types_of(wanted)) {
+        if t.kind() == Kind::DeclTag {
+            need[id.index()] = Need::All; // of no type's identity, but not to be written twice
+            continue;
+        }
+        let found = search.look_at(id, t);
+        if found != NO {
+            need[id.index()] = Need::All;
+            // What a class refers to is of the file, too.
+            if !matches!(Ref::of(found), Ref::Class(_)) {
+                work.push(id.index());
             }
-            Some(_) => {}
         }
     }
-    // A struct may be needed for its name alone, so what it refers to need not be in yet.
     while let Some(id) = work.pop() {
         let Some(t) = view.get(TypeId(id as u32)) else { continue };
         refs(t, |target| {
-            let target = target as usize;
-            let Some(t) = view.get(TypeId(target as u32)).filter(|_| need.get(target) == Some(&Need::Nothing)) else {
+            let (id, target) = (TypeId(target), target as usize);
+            if need.get(target) != Some(&Need::Nothing) || !view.kind(id).is_some_and(Kind::merges) {
                 return;
-            };
-            match tag_kind(t) {
+            }
+            match view.get(id).filter(|t| view.string(t.name_off()) != Some(b"")).and_then(tag_kind) {
                 Some(kind) => need[target] = Need::Tag(kind),
-                None if t.kind().merges() => {
+                None => {
                     need[target] = Need::All;
                     work.push(target);
                 }
-                None => {}
             }
         });
     }
     need
 }
 
-/// How often types refer to types or names that are not there.
-pub(crate) fn dangling(view: &BtfView<'_>) -> usize {
-    let (ids, strings) = (view.end_id().0, view.str_end());
-    let mut count = 0;
-    for (_, t) in view.types() {
-        count += usize::from(t.name_off() > StrOff::EMPTY && t.name_off() >= strings);
-        if t.kind().merges() {
-            refs(t, |target| count += usize::from(target >= ids && target != 0));
+/// The tags that a file has: three bits per name.
+fn tags(classes: &ClassTable<'_>, names: &Strings<'_>) -> Bits {
+    let mut tags = Bits::new(names.len() as usize * 3);
+    for class in (1..classes.end()).map(ClassId) {
+        if let Some(tag) = Tag::of(classes.get(class)) {
+            tags.insert(tag.name.0 as usize * 3 + tag.kind as usize);
         }
     }
-    count
+    tags
 }
 
-/// Whether a type can be equal to one of the file.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Can {
-    Unknown,
-    /// It is being looked at: a type that leads back to it does not decide.
-    Open,
-    Yes,
-    No,
-}
+// What is known about a type of the base: the word of a reference to it, as the file has it, or one of these. None of them is
+// such a word: the kind of a tag is less than 3.
+
+/// Nothing yet.
+const UNKNOWN: u32 = 0;
+/// It is not of the file.
+const NO: u32 = u32::MAX;
+/// It has all names that it needs to be of the file, and there is nothing to tell more.
+const MAYBE: u32 = u32::MAX - 4;
+/// What it refers to is looked at first.
+const OPEN: u32 = u32::MAX - 8;
+/// It is no type: void, a function, a variable or what is not there.
+const VOID: u32 = u32::MAX - 12;
 
 struct Search<'s, 'a> {
     view: &'s BtfView<'a>,
     names: &'s Strings<'s>,
-    can: Vec<Can>,
-    work: Vec<usize>,
-    below: Vec<usize>,
+    offsets: &'s NameOffsets,
+    classes: Option<&'s ClassTable<'s>>,
+    tags: Option<Bits>,
+    /// Per type what is known.
+    found: Vec<u32>,
+    work: Vec<u32>,
+    record: Vec<u32>,
 }
 
 impl Search<'_, '_> {
-    fn can_be_equal(&mut self, id: usize) -> bool {
-        if self.can[id] == Can::Unknown {
-            self.can[id] = self.by_itself(id);
-            if self.can[id] == Can::Open {
-                self.work.push(id);
-                self.decide();
+    /// Looks at all types with tags, in their order: most references are to one of them, anywhere in the base.
+    fn find_tags(&mut self) {
+        let has_tag = |kind| matches!(kind, Kind::Struct | Kind::Union | Kind::Enum | Kind::Enum64 | Kind::Fwd);
+        for (id, t) in self.view.levels().into_iter().flat_map(|level| level.types_of(has_tag)) {
+            let Some(kind) = tag_kind(t) else { continue };
+            let Some(name) = self.name(t.name_off()) else {
+                self.found[id.index()] = NO;
+                continue;
+            };
+            if name != StrId::EMPTY {
+                let here = |tags: &Bits| tags.contains(name.0 as usize * 3 + kind as usize);
+                self.found[id.index()] = match &self.tags {
+                    Some(tags) if here(tags) => Ref::Tag(Tag { kind, name }).word(),
+                    Some(_) => NO,
+                    None => MAYBE,
+                };
             }
         }
-        self.can[id] == Can::Yes
     }
 
-    /// Decides about the types on the work list by what they refer to, which is looked at first. What is open below a type
-    /// leads back to it, and does not decide.
+    /// What there is to know about a type that merges.
+    fn look_at(&mut self, id: TypeId, t: TypeView<'_>) -> u32 {
+        if self.found[id.index()] == UNKNOWN {
+            match self.find(t) {
+                OPEN => {
+                    self.work.push(id.0);
+                    self.decide();
+                }
+                found => self.found[id.index()] = found,
+            }
+        }
+        self.found[id.index()]
+    }
+
+    /// Looks at the types on the work list, and first at what they refer to.
     fn decide(&mut self) {
         while let Some(&at) = self.work.last() {
-            self.below.clear();
-            if let Some(t) = self.view.get(TypeId(at as u32)) {
-                refs(t, |target| self.below.push(target as usize));
-            }
-            let mut verdict = Can::Yes;
-            let depth = self.work.len();
-            for i in 0..self.below.len() {
-                let target = self.below[i];
-                if !self.is_type(target) {
-                    continue; // counts as void
+            let id = at as usize;
+            if let (UNKNOWN | OPEN, Some(t)) = (self.found[id], self.view.get(TypeId(at))) {
+                let found = self.find(t);
+                if found == OPEN && self.found[id] == UNKNOWN {
+                    self.found[id] = OPEN;
+                    self.push_undecided(t);
+                    continue;
                 }
-                if self.can[target] == Can::Unknown {
-                    self.can[target] = self.by_itself(target);
-                    if self.can[target] == Can::Open {
-                        self.work.push(target);
-                    }
-                }
-                if self.can[target] == Can::No {
-                    verdict = Can::No;
-                    break;
-                }
+                // What is still open although all below was looked at is on a cycle.
+                self.found[id] = if found == OPEN { MAYBE } else { found };
             }
-            if verdict == Can::No || self.work.len() == depth {
-                // What was put on the list meanwhile is decided when its turn comes.
-                let position = depth - 1;
-                self.can[at] = verdict;
-                self.work.remove(position);
-            }
+            self.work.pop();
         }
     }
 
-    fn is_type(&self, id: usize) -> bool {
-        self.view.get(TypeId(id as u32)).is_some_and(|t| t.kind().merges())
+    fn push_undecided(&mut self, t: TypeView<'_>) {
+        refs(t, |target| {
+            if self.is_type(target) && self.found[target as usize] == UNKNOWN {
+                self.work.push(target);
+            }
+        });
     }
 
-    /// By kind and name alone; open if what it refers to decides.
-    fn by_itself(&self, id: usize) -> Can {
-        let Some(t) = self.view.get(TypeId(id as u32)).filter(|t| t.kind().merges()) else { return Can::No };
-        if !self.is_known(t.name_off()) {
-            return Can::No;
-        }
-        if tag_kind(t).is_some() {
-            return Can::Yes; // also if it differs: a forward declaration of the file may mean it
-        }
-        let members = t.members().map(|m| m.name_off);
-        let parameters = t.params().map(|p| p.name_off);
-        let enumerators = t.enumerators().map(|e| e.name_off);
-        let mut names = members.chain(parameters).chain(enumerators);
-        if names.all(|name| self.is_known(name)) { Can::Open } else { Can::No }
+    fn is_type(&self, id: u32) -> bool {
+        self.view.kind(TypeId(id)).is_some_and(Kind::merges)
     }
 
-    fn is_known(&self, name: StrOff) -> bool {
-        name == StrOff::EMPTY || self.view.string(name).is_some_and(|name| self.names.find(name).is_some())
+    /// What there is to know about a type without a tag; open if what it refers to has to be looked at first.
+    fn find(&mut self, t: TypeView<'_>) -> u32 {
+        let is_known = |name| self.is_known(name);
+        let known = is_known(t.name_off())
+            && match t.kind() {
+                Kind::Struct | Kind::Union => t.members().all(|m| is_known(m.name_off)),
+                Kind::FuncProto => t.params().all(|p| is_known(p.name_off)),
+                Kind::Enum | Kind::Enum64 => t.enumerators().all(|e| is_known(e.name_off)),
+                _ => true,
+            };
+        if !known {
+            return NO;
+        }
+        let (mut open, mut maybe) = (false, self.classes.is_none());
+        let possible = all_refs(t, |target| {
+            let found = self.referred(target);
+            open |= matches!(found, UNKNOWN | OPEN);
+            maybe |= found == MAYBE;
+            found != NO
+        });
+        match self.classes {
+            _ if !possible => NO,
+            _ if open => OPEN,
+            Some(classes) if !maybe => self.find_class(t, classes),
+            _ => MAYBE,
+        }
+    }
+
+    /// What is known about a type that another refers to.
+    fn referred(&self, target: u32) -> u32 {
+        if self.is_type(target) { self.found[target as usize] } else { VOID }
+    }
+
+    /// The reference to a type whose names the file has, and whose references are known.
+    fn find_class(&mut self, t: TypeView<'_>, classes: &ClassTable<'_>) -> u32 {
+        let mut record = std::mem::take(&mut self.record);
+        record.clear();
+        t.push_words(&mut record);
+        record[0] = Head { kind: t.kind(), kflag: t.kflag() }.word();
+        record[1] = t.name_off().0;
+        if t.kind() == Kind::Array {
+            record[2] = 0;
+        }
+        map_names(&mut record, |offset| self.name(StrOff(offset.0)).unwrap_or_default());
+        map_refs(&mut record, |target| if self.is_type(target) { self.found[target as usize] } else { 0 });
+        let class = classes.find(&record);
+        self.record = record;
+        class.map_or(NO, |class| Ref::Class(class).word())
+    }
+
+    #[inline]
+    fn is_known(&self, offset: StrOff) -> bool {
+        self.offsets.has(offset) || self.name(offset).is_some()
+    }
+
+    /// The number of a name, if the file has it.
+    #[inline]
+    fn name(&self, offset: StrOff) -> Option<StrId> {
+        match self.offsets.get(offset) {
+            Some(known) => known,
+            None => self.view.string(offset).and_then(|name| self.names.find(name)),
+        }
     }
 }
 
@@ -176,15 +257,85 @@ fn tag_kind(t: TypeView<'_>) -> Option<TagKind> {
     }
 }
 
-/// The types that a type refers to.
+/// Whether `f` holds for all types that a type refers to; it is not asked about more after the first of which it does not.
+fn all_refs(t: TypeView<'_>, mut f: impl FnMut(u32) -> bool) -> bool {
+    match t.kind() {
+        Kind::Struct | Kind::Union => t.members().all(|m| f(m.type_id.0)),
+        Kind::FuncProto => f(t.size_or_type()) && t.params().all(|p| f(p.type_id.0)),
+        Kind::Array => t.array().is_none_or(|a| f(a.elem.0) && f(a.index.0)),
+        _ => t.type_id().is_none_or(|target| f(target.0)),
+    }
+}
+
 fn refs(t: TypeView<'_>, mut f: impl FnMut(u32)) {
-    if let Some(target) = t.type_id() {
-        f(target.0);
+    all_refs(t, |target| {
+        f(target);
+        true
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dedup::fold::Fold;
+    use crate::graph::Records;
+    use crate::testing::Blob;
+    use crate::view::IntData;
+
+    fn head(kind: Kind) -> Head {
+        Head { kind, kflag: false }
     }
-    if let Some(array) = t.array() {
-        f(array.elem.0);
-        f(array.index.0);
+
+    /// A file with `int`, `int *`, and a struct that is only declared.
+    fn file() -> Fold<'static> {
+        let mut fold = Fold::new(None);
+        let (int, declared) = (fold.strings.intern(b"int"), fold.strings.intern(b"declared"));
+        let mut records = Records::default();
+        records.push(head(Kind::Int), int, 4, &[IntData::new(IntData::SIGNED, 0, 32).0]);
+        records.push(head(Kind::Ptr), StrId::EMPTY, 1, &[]);
+        records.push(head(Kind::Fwd), declared, 0, &[]);
+        fold.fold(0, &records);
+        fold
     }
-    t.members().for_each(|m| f(m.type_id.0));
-    t.params().for_each(|p| f(p.type_id.0));
+
+    #[test]
+    fn classes_tell_more_than_names() {
+        let mut blob = Blob::new();
+        let int = blob.int("int", 4);
+        let pointer = blob.ptr(int);
+        let twice = blob.ptr(pointer);
+        let other = blob.int("other", 4);
+        let name = blob.name("unknown");
+        let struct_name = blob.name("unknown_struct");
+        let tag = blob.raw(struct_name, Kind::Struct, 0, false, 0, &[]);
+        let to_other = blob.ptr(other);
+        let declared = blob.name("declared");
+        let definition = blob.raw(declared, Kind::Struct, 2, false, 16, &[name, to_other, 0, name, tag, 64]);
+        let data = blob.bytes();
+        let view = BtfView::parse(&data).unwrap();
+        let fold = file();
+        let offsets = NameOffsets::of_names(&view, &fold.strings);
+        let by_classes = needed(&view, &fold.strings, &offsets, Some(&fold.classes));
+        let all = |need: &[Need]| -> Vec<u32> {
+            (0..need.len() as u32).filter(|&id| need[id as usize] == Need::All).collect()
+        };
+        // The definition brings what it refers to.
+        assert_eq!(all(&by_classes), [int, pointer, other, to_other, definition]);
+        assert_eq!(by_classes[tag as usize], Need::Tag(TagKind::Struct));
+        // A pointer to a pointer has no name that the file lacks.
+        let by_names = needed(&view, &fold.strings, &offsets, None);
+        assert_eq!(all(&by_names), [int, pointer, twice, other, to_other, definition]);
+    }
+
+    #[test]
+    fn cycles_without_a_tag_may_be_the_file_s() {
+        let mut blob = Blob::new();
+        let ring = [blob.ptr(2), blob.ptr(1)];
+        let data = blob.bytes();
+        let view = BtfView::parse(&data).unwrap();
+        let fold = file();
+        let offsets = NameOffsets::of_names(&view, &fold.strings);
+        let need = needed(&view, &fold.strings, &offsets, Some(&fold.classes));
+        assert!(ring.iter().all(|&id| need[id as usize] == Need::All));
+    }
 }

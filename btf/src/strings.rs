@@ -9,9 +9,6 @@
 
 use hashbrown::HashTable;
 
-use crate::ids::StrOff;
-use crate::view::BtfView;
-
 /// A string of a [`Strings`] table. 0 is the empty string: no name.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct StrId(pub u32);
@@ -97,32 +94,6 @@ fn scan(data: &[u8]) -> Option<(usize, u32)> {
     Some((len, hash(&data[..len])))
 }
 
-/// The smallest offsets at which a BTF (with its base) has some strings: one pass over all that it has.
-pub(crate) fn find_all(view: &BtfView<'_>, wanted: &[&[u8]]) -> Vec<Option<StrOff>> {
-    let mut found = vec![None; wanted.len()];
-    let mut table: HashTable<Slot> = HashTable::with_capacity(wanted.len());
-    for (index, string) in wanted.iter().enumerate() {
-        let hash = hash(string);
-        table.insert_unique(spread(hash), Slot { hash, id: index as u32 }, |s| spread(s.hash));
-    }
-    let mut levels = vec![view];
-    while let Some(base) = levels.last().and_then(|v| v.base()) {
-        levels.push(base);
-    }
-    for level in levels.into_iter().rev() {
-        let bytes = level.strings();
-        let mut at = 0;
-        while let Some((len, hash)) = scan(&bytes[at..]) {
-            let same = |s: &Slot| s.hash == hash && wanted[s.id as usize] == &bytes[at..at + len];
-            if let Some(slot) = table.find(spread(hash), same) {
-                found[slot.id as usize].get_or_insert(StrOff(level.str_start().0 + at as u32));
-            }
-            at += len + 1;
-        }
-    }
-    found
-}
-
 /// Spreads the kept 32 bits over the 64 that the table looks at (it takes its tag from the top bits).
 fn spread(hash: u32) -> u64 {
     u64::from(hash).wrapping_mul(0x9e37_79b9_7f4a_7c15)
@@ -140,6 +111,20 @@ impl<'b> Strings<'b> {
     /// A table that continues `base`, which stays as it is.
     pub fn on(base: &'b Strings<'b>) -> Strings<'b> {
         Strings { base: Some(base), first: base.len(), bytes: Vec::new(), ends: Vec::new(), table: HashTable::new() }
+    }
+
+    /// A table that stands alone and has all the strings, the frozen layer's too, under the same numbers.
+    pub fn copy(&self) -> Strings<'static> {
+        let mut copy = Strings { first: 0, base: None, ..Strings::default() };
+        match self.base {
+            None => {
+                copy.bytes.clone_from(&self.bytes);
+                copy.ends.clone_from(&self.ends);
+                copy.table.clone_from(&self.table);
+            }
+            Some(_) => (0..self.len()).for_each(|id| _ = copy.intern(self.get(StrId(id)))),
+        }
+        copy
     }
 
     /// Makes room for about `count` strings of `bytes` bytes in total.

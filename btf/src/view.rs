@@ -23,8 +23,12 @@ pub struct BtfView<'a> {
     header: Header,
     types: &'a [u8],
     strings: &'a [u8],
-    /// Byte offset of each own record in `types`.
+    /// Byte offset of each own record in `types`, and where the last one ends.
     offsets: Vec<u32>,
+    /// Kind of each own type: what most passes ask first, and often all that they ask.
+    kinds: Vec<Kind>,
+    /// Largest offset of an own type's name, and largest id that an own type (which merges) refers to.
+    largest: (u32, u32),
     base: Option<&'a BtfView<'a>>,
     first_id: u32,
     str_start: u32,
@@ -58,9 +62,9 @@ impl<'a> BtfView<'a> {
             Some(b) => (b.end_id().0, b.str_end().0),
             None => (1, 0),
         };
-        let offsets = scan(types, header.endian(), first_id)?;
+        let Scan { offsets, kinds, largest } = scan(types, header.endian(), first_id)?;
         let limit = |text| Error::new(ErrorKind::Limit, Place::Whole, text);
-        u32::try_from(offsets.len())
+        u32::try_from(kinds.len())
             .ok()
             .and_then(|n| first_id.checked_add(n))
             .ok_or_else(|| limit("type ids exceed 32 bits"))?;
@@ -68,14 +72,14 @@ impl<'a> BtfView<'a> {
             .ok()
             .and_then(|n| str_start.checked_add(n))
             .ok_or_else(|| limit("string offsets exceed 32 bits"))?;
-        Ok(BtfView { data, header, types, strings, offsets, base, first_id, str_start })
+        Ok(BtfView { data, header, types, strings, offsets, kinds, largest, base, first_id, str_start })
     }
 
     /// Bytes of a `long`, which on Linux are those of a pointer, if there is that type.
     pub fn word_size(&self) -> Option<u32> {
         let long = |name: &[u8]| matches!(name, b"long unsigned int" | b"unsigned long" | b"long int" | b"long");
-        let mut ints = self.types().map(|(_, t)| t).filter(|t| t.kind() == Kind::Int);
-        ints.find(|t| self.string(t.name_off()).is_some_and(long)).and_then(|t| t.byte_size())
+        let mut ints = self.types_of(|kind| kind == Kind::Int);
+        ints.find(|(_, t)| self.string(t.name_off()).is_some_and(long)).and_then(|(_, t)| t.byte_size())
     }
 
     /// Byte order.
@@ -105,12 +109,12 @@ impl<'a> BtfView<'a> {
 
     /// One past the id of the last own type.
     pub fn end_id(&self) -> TypeId {
-        TypeId(self.first_id + self.offsets.len() as u32)
+        TypeId(self.first_id + self.kinds.len() as u32)
     }
 
     /// Number of own types.
     pub fn type_count(&self) -> usize {
-        self.offsets.len()
+        self.kinds.len()
     }
 
     /// Offset of the first own string: 0, or the first one after the base's.
@@ -144,17 +148,52 @@ impl<'a> BtfView<'a> {
     /// The type with this id, own or of the base. None for void and for ids that do not exist.
     pub fn get(&self, id: TypeId) -> Option<TypeView<'a>> {
         let view = self.level(|v| id.0 >= v.first_id)?;
-        let start = *view.offsets.get((id.0 - view.first_id) as usize)?;
-        TypeView::at(view.types, start as usize, self.endian())
+        view.own((id.0 - view.first_id) as usize)
+    }
+
+    /// The own type with this number, counted from 0.
+    #[inline]
+    fn own(&self, number: usize) -> Option<TypeView<'a>> {
+        let kind = *self.kinds.get(number)?;
+        let (start, end) = (*self.offsets.get(number)?, *self.offsets.get(number + 1)?);
+        let record = self.types.get(start as usize..end as usize)?;
+        let info = Info::from_word(self.endian().read_u32(record, 4)?);
+        Some(TypeView { kind, endian: self.endian(), kflag: info.kflag, vlen: info.vlen, record })
     }
 
     /// The own types in id order; those of the base are not among them.
     pub fn types(&self) -> impl ExactSizeIterator<Item = (TypeId, TypeView<'a>)> + Clone + '_ {
-        self.offsets.iter().enumerate().map(|(n, &start)| {
-            // The offset came from a scan of these bytes, so the record is there; the fallback is never taken.
-            let record = TypeView::at(self.types, start as usize, self.endian());
-            (TypeId(self.first_id + n as u32), record.unwrap_or(TypeView::NONE))
+        (0..self.kinds.len()).map(|n| {
+            // The offsets came from a scan of these bytes, so the record is there; the fallback is never taken.
+            (TypeId(self.first_id + n as u32), self.own(n).unwrap_or(TypeView::NONE))
         })
+    }
+
+    /// The own types of some kinds, in id order. The records of others are not looked at.
+    pub fn types_of(&self, wanted: impl Fn(Kind) -> bool) -> impl Iterator<Item = (TypeId, TypeView<'a>)> {
+        let numbers = self.kinds.iter().enumerate().filter(move |(_, kind)| wanted(**kind)).map(|(n, _)| n);
+        numbers.filter_map(|n| Some((TypeId(self.first_id + n as u32), self.own(n)?)))
+    }
+
+    /// The kind of the type with this id, own or of the base. None for void and for ids that do not exist.
+    #[inline]
+    pub fn kind(&self, id: TypeId) -> Option<Kind> {
+        let view = self.level(|v| id.0 >= v.first_id)?;
+        view.kinds.get((id.0 - view.first_id) as usize).copied()
+    }
+
+    /// Whether an own type has a name that is not there or, unless it is a FUNC, VAR, DATASEC or DECL_TAG, refers to a type
+    /// that is not there.
+    pub fn is_dangling(&self) -> bool {
+        let (name, target) = self.largest;
+        name > 0 && name >= self.str_end().0 || target >= self.end_id().0
+    }
+
+    /// This view and its bases, the lowest first.
+    pub fn levels(&self) -> Vec<&BtfView<'a>> {
+        let mut levels: Vec<_> = std::iter::successors(Some(self), |view| view.base).collect();
+        levels.reverse();
+        levels
     }
 
     /// This view or the nearest base for which `wanted` holds.
@@ -192,37 +231,76 @@ fn check_strings(strings: &[u8], standalone: bool) -> Result<()> {
     }
 }
 
-/// The byte offset of each record.
-fn scan(types: &[u8], endian: Endian, first_id: u32) -> Result<Vec<u32>> {
-    let mut trailers = [None; Kind::ALL.len() + 1];
+/// What one pass over the records tells; see the fields of [`BtfView`].
+struct Scan {
+    offsets: Vec<u32>,
+    kinds: Vec<Kind>,
+    largest: (u32, u32),
+}
+
+fn scan(types: &[u8], endian: Endian, first_id: u32) -> Result<Scan> {
+    let mut shapes = [None; Kind::ALL.len() + 1];
     for kind in Kind::ALL {
-        trailers[kind as usize] = Some(kind.trailer());
+        shapes[kind as usize] = Some((kind, kind.trailer()));
     }
     // Records of kernels average about 25 bytes.
     let mut offsets = Vec::with_capacity(types.len() / 24);
-    let mut rest = types;
-    while !rest.is_empty() {
-        let at = types.len() - rest.len();
+    let mut kinds = Vec::with_capacity(types.len() / 24);
+    let mut largest = (0, 0);
+    let mut at = 0;
+    while at < types.len() {
+        let left = types.len() - at;
         let wrong = |kind, rule, text: String| {
-            let text = format!("type {}: {text}", u64::from(first_id) + offsets.len() as u64);
+            let text = format!("type {}: {text}", u64::from(first_id) + kinds.len() as u64);
             Err(Error::new(kind, Place::Part { part: "types", offset: at as u64 }, text).with_rule(rule))
         };
-        let Some(info) = endian.read_u32(rest, 4).filter(|_| rest.len() >= RECORD_BYTES) else {
-            return wrong(ErrorKind::Truncated, "M1", format!("{} bytes left, a record has 12", rest.len()));
+        let Some(info) = endian.read_u32(types, at + 4).filter(|_| left >= RECORD_BYTES) else {
+            return wrong(ErrorKind::Truncated, "M1", format!("{left} bytes left, a record has 12"));
         };
         let info = Info::from_word(info);
-        let Some(&Some((fixed, each))) = trailers.get(info.kind_number as usize) else {
+        let Some(&Some((kind, (fixed, each)))) = shapes.get(info.kind_number as usize) else {
             return wrong(ErrorKind::Record, "M2", format!("kind {} is not known", info.kind_number));
         };
         // FUNC uses vlen for the linkage, which adds nothing: its `each` is 0. At most 24 bits times 12.
         let needed = RECORD_BYTES + fixed + each * info.vlen as usize;
-        let Some(tail) = rest.get(needed..) else {
-            return wrong(ErrorKind::Truncated, "M1", format!("{} bytes left, {needed} needed", rest.len()));
-        };
+        if needed > left {
+            return wrong(ErrorKind::Truncated, "M1", format!("{left} bytes left, {needed} needed"));
+        }
         offsets.push(at as u32);
-        rest = tail;
+        kinds.push(kind);
+        let record = &types[at..at + needed];
+        largest.0 = largest.0.max(word(endian, record, 0));
+        largest.1 = largest.1.max(largest_reference(endian, kind, record));
+        at += needed;
     }
-    Ok(offsets)
+    offsets.push(at as u32);
+    Ok(Scan { offsets, kinds, largest })
+}
+
+/// The largest id that a record refers to; 0 for FUNC, VAR, DATASEC and DECL_TAG.
+#[inline]
+fn largest_reference(endian: Endian, kind: Kind, record: &[u8]) -> u32 {
+    let elements = |size: usize| {
+        let elements = record[RECORD_BYTES..].chunks_exact(size);
+        elements.fold(0, |largest: u32, e| largest.max(word(endian, e, 4)))
+    };
+    match kind {
+        Kind::Struct | Kind::Union => elements(12),
+        Kind::FuncProto => elements(8).max(word(endian, record, 8)),
+        Kind::Array => word(endian, record, 12).max(word(endian, record, 16)),
+        Kind::Ptr | Kind::Typedef | Kind::Volatile | Kind::Const | Kind::Restrict | Kind::TypeTag => {
+            word(endian, record, 8)
+        }
+        Kind::Int
+        | Kind::Enum
+        | Kind::Enum64
+        | Kind::Fwd
+        | Kind::Float
+        | Kind::Func
+        | Kind::Var
+        | Kind::Datasec
+        | Kind::DeclTag => 0,
+    }
 }
 
 /// One type record with its trailer. Accessors of a trailer that the kind does not have return None or nothing.
@@ -359,17 +437,6 @@ impl<'a> TypeView<'a> {
     const NONE: TypeView<'static> =
         TypeView { kind: Kind::Ptr, endian: Endian::NATIVE, kflag: false, vlen: 0, record: &[] };
 
-    /// The record at byte `start` of a type section.
-    #[inline]
-    fn at(types: &'a [u8], start: usize, endian: Endian) -> Option<TypeView<'a>> {
-        let tail = types.get(start..)?;
-        let info = Info::from_word(endian.read_u32(tail, 4)?);
-        let kind = Kind::from_number(info.kind_number)?;
-        let (fixed, each) = kind.trailer();
-        let record = tail.get(..RECORD_BYTES + fixed + each * info.vlen as usize)?;
-        Some(TypeView { kind, endian, kflag: info.kflag, vlen: info.vlen, record })
-    }
-
     /// Kind.
     pub fn kind(self) -> Kind {
         self.kind
@@ -450,6 +517,12 @@ impl<'a> TypeView<'a> {
     /// The record with its trailer, as stored.
     pub fn bytes(self) -> &'a [u8] {
         self.record
+    }
+
+    /// Appends the words of the record with its trailer.
+    #[inline]
+    pub fn push_words(self, out: &mut Vec<u32>) {
+        out.extend(self.record.chunks_exact(4).map(|b| self.endian.u32([b[0], b[1], b[2], b[3]])));
     }
 
     /// Encoding, offset and size of an INT.
@@ -683,5 +756,32 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn what_leads_nowhere_is_noticed() {
+        let mut good = every_kind(Endian::Little);
+        let data = good.bytes();
+        assert!(!BtfView::parse(&data).unwrap().is_dangling());
+        let next = BtfView::parse(&data).unwrap().end_id().0;
+        let name_end = BtfView::parse(&data).unwrap().str_end().0;
+        // A FUNC may come before what it refers to is known; other types may not refer to what is not there.
+        good.func("f", 0, next + 7);
+        assert!(!BtfView::parse(&good.bytes()).unwrap().is_dangling());
+        let bad: [fn(&mut Blob, u32); 5] = [
+            |blob, id| _ = blob.ptr(id),
+            |blob, id| _ = blob.array(1, id, 3),
+            |blob, id| _ = blob.structure("s", 8, &[("a", 1, 0), ("b", id, 32)]),
+            |blob, id| _ = blob.proto(0, &[("a", 1), ("b", id)]),
+            |blob, id| _ = blob.proto(id, &[]),
+        ];
+        for add in bad {
+            let mut blob = good.clone();
+            add(&mut blob, next + 2);
+            assert!(BtfView::parse(&blob.bytes()).unwrap().is_dangling());
+        }
+        let mut blob = good.clone();
+        blob.raw(name_end + 100, Kind::Func, 0, false, 1, &[]);
+        assert!(BtfView::parse(&blob.bytes()).unwrap().is_dangling());
     }
 }

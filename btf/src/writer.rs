@@ -128,16 +128,14 @@ impl Types<'_> {
         let start = self.base.map_or(0, |b| b.view().str_end().0);
         let mut table = StringTable { bytes: Vec::new(), offsets: vec![StrOff::EMPTY; seen.len()] };
         if let Some(base) = self.base {
-            let (known, unknown): (Vec<StrId>, Vec<StrId>) = used.iter().partition(|&&n| base.offset(n).is_some());
-            known.iter().for_each(|&n| table.offsets[n.0 as usize] = base.offset(n).unwrap_or_default());
-            let texts: Vec<&[u8]> = unknown.iter().map(|&n| self.strings.get(n)).collect();
-            used.clear();
-            for (name, found) in unknown.into_iter().zip(base.find_offsets(&texts)) {
-                match found {
-                    Some(offset) => table.offsets[name.0 as usize] = offset,
-                    None => used.push(name),
+            let mut found = base.find_offsets(self.strings, &used).into_iter();
+            used.retain(|name| match found.next().flatten() {
+                Some(offset) => {
+                    table.offsets[name.0 as usize] = offset;
+                    false
                 }
-            }
+                None => true,
+            });
         } else {
             table.bytes.push(0);
         }

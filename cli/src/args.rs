@@ -1,5 +1,6 @@
 //! The command line. Every flag is defined here and nowhere else.
 
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -67,8 +68,9 @@ pub struct EncodeArgs {
     /// Write a copy of FILE with .BTF to OUT
     #[arg(long, short, value_name = "OUT")]
     pub output: Option<PathBuf>,
-    /// Number of threads [default: all cores]
-    #[arg(long, short, value_name = "N", num_args = 0..=1, default_missing_value = "0")]
+    /// Number of threads [default: all cores, or what make's job
+    /// server allows]
+    #[arg(long, short, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "0", overrides_with = "jobs")]
     pub jobs: Option<usize>,
     /// Say what was done, a line per file
     #[arg(long, short)]
@@ -102,4 +104,65 @@ pub struct EncodeArgs {
 pub enum Compat {
     /// pahole 1.32
     Pahole,
+}
+
+/// Makes `-j4`, `-qj4`, `-j 4` and `--jobs 4` the `-j=4` that clap knows for options whose value may be missing. What is no number is
+/// left alone, so that the `-j FILE` of Kbuild does not take the file for one.
+pub fn numbers_attached(args: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+    let mut args = args.into_iter().peekable();
+    let mut out = Vec::new();
+    while let Some(mut arg) = args.next() {
+        if arg == "--" {
+            out.push(arg);
+            break;
+        }
+        if let Some((option, value)) = split_jobs(&arg) {
+            let next = if value.is_empty() { args.next_if(|a| is_number(a)) } else { Some(value.into()) };
+            if let Some(next) = next {
+                arg = format!("{option}={}", next.to_string_lossy()).into();
+            }
+        }
+        out.push(arg);
+    }
+    out.extend(args);
+    out
+}
+
+/// `-j` or `--jobs`, maybe after other flags, and what follows it in the same argument.
+fn split_jobs(arg: &OsStr) -> Option<(&str, &str)> {
+    let arg = arg.to_str()?;
+    let short = || arg.strip_prefix('-')?.trim_start_matches(['q', 'v']).strip_prefix('j');
+    let value = arg.strip_prefix("--jobs").or_else(short)?;
+    Some((&arg[..arg.len() - value.len()], value.strip_prefix('=').unwrap_or(value)))
+}
+
+fn is_number(arg: &OsStr) -> bool {
+    !arg.is_empty() && arg.as_encoded_bytes().iter().all(u8::is_ascii_digit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_number_of_threads() {
+        let parse = |args: &[&str]| {
+            let args = ["btfgen"].iter().chain(args).map(OsString::from);
+            let encode = Cli::try_parse_from(numbers_attached(args)).map_err(|e| e.to_string())?.encode;
+            let files: Vec<String> = encode.files.iter().map(|f| f.display().to_string()).collect();
+            Ok::<_, String>((encode.jobs, files.join(" ")))
+        };
+        let jobs = |n, files: &str| Ok((n, files.to_owned()));
+        for four in ["-j4", "-j=4", "-j 4", "-vqj4", "-qj 4", "--jobs=4", "--jobs 4", "-j -j 2 -j4"] {
+            let args: Vec<&str> = four.split(' ').chain(["foo.ko"]).collect();
+            assert_eq!(parse(&args), jobs(Some(4), "foo.ko"), "{four}");
+        }
+        assert_eq!(parse(&["-j", "foo.ko"]), jobs(Some(0), "foo.ko"));
+        assert_eq!(parse(&["a.ko", "--jobs", "b.ko", "4"]), jobs(Some(0), "a.ko b.ko 4"));
+        assert_eq!(parse(&["-j", "-v", "4.ko"]), jobs(Some(0), "4.ko"));
+        assert_eq!(parse(&["--", "-j", "4"]), jobs(None, "-j 4"));
+        for wrong in ["-jx", "-j=", "--jobs=-1", "-j99999999999999999999"] {
+            assert!(parse(&[wrong, "foo.ko"]).is_err(), "{wrong}");
+        }
+    }
 }

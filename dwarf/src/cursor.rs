@@ -2,6 +2,8 @@
 
 use gimli::Endianity;
 
+use crate::form::Layout;
+
 /// Past the end of what is being read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct End;
@@ -83,6 +85,46 @@ impl<'a, E: Endianity> Cursor<'a, E> {
         }
     }
 
+    /// The next bytes to read numbers from without looking at the end each time; None near the end.
+    #[inline(always)]
+    pub(crate) fn window(&self, bytes: u32) -> Option<Window<'a, E>> {
+        let end = self.position.checked_add(bytes as usize + 8)?;
+        Some(Window { data: self.data.get(self.position..end)?, endian: self.endian })
+    }
+
+    /// A number of 1, 2, 3, 4 or 8 bytes.
+    #[inline(always)]
+    pub(crate) fn fixed(&mut self, size: u8) -> Result<u64, End> {
+        // One load for all sizes: only the last bytes of a unit take the slow way.
+        let Some(bytes) = self.data.get(self.position..).and_then(|d| d.first_chunk::<8>()) else {
+            return self.last_fixed(size);
+        };
+        self.position += usize::from(size);
+        Ok(first_of(self.endian, bytes, size))
+    }
+
+    #[cold]
+    fn last_fixed(&mut self, size: u8) -> Result<u64, End> {
+        self.unsigned(size)
+    }
+
+    /// Passes over bytes without a look whether they are there: what is read next fails if they are not.
+    #[inline(always)]
+    pub(crate) fn advance(&mut self, bytes: u32) {
+        self.position = self.position.saturating_add(bytes as usize);
+    }
+
+    /// Passes over a block, and returns its length; the block ends where the position is then.
+    pub(crate) fn block(&mut self, layout: Layout) -> Result<u64, End> {
+        let length = match layout {
+            Layout::Block(0) => self.uleb()?,
+            Layout::Block(size) => self.unsigned(size)?,
+            _ => 16,
+        };
+        self.skip(length)?;
+        Ok(length)
+    }
+
     /// An unsigned LEB128; bits beyond 64 are dropped (DWARF5 7.6).
     #[inline(always)]
     pub fn uleb(&mut self) -> Result<u64, End> {
@@ -151,6 +193,42 @@ impl<'a, E: Endianity> Cursor<'a, E> {
         let nul = memchr::memchr(0, rest).ok_or(End)?;
         self.position += nul + 1;
         Ok(())
+    }
+}
+
+/// Some bytes, and at least 8 more.
+#[derive(Clone, Copy)]
+pub(crate) struct Window<'a, E> {
+    data: &'a [u8],
+    endian: E,
+}
+
+impl<E: Endianity> Window<'_, E> {
+    /// The number of 1, 2, 3, 4 or 8 bytes at a place.
+    #[inline(always)]
+    pub fn number(&self, at: u32, size: u8) -> Result<u64, End> {
+        let bytes = self.data.get(at as usize..).and_then(|d| d.first_chunk::<8>()).ok_or(End)?;
+        Ok(first_of(self.endian, bytes, size))
+    }
+}
+
+/// The number in the first 1, 2, 3, 4 or 8 of eight bytes: one load for all sizes.
+#[inline(always)]
+fn first_of<E: Endianity>(endian: E, bytes: &[u8; 8], size: u8) -> u64 {
+    const MASKS: [u64; 16] = {
+        let mut masks = [u64::MAX; 16];
+        let mut size = 0;
+        while size < 8 {
+            masks[size] = (1 << (8 * size)) - 1;
+            size += 1;
+        }
+        masks
+    };
+    let word = endian.read_u64(bytes);
+    if endian.is_big_endian() {
+        word.wrapping_shr(64u32.wrapping_sub(8 * u32::from(size)))
+    } else {
+        word & MASKS[usize::from(size & 15)]
     }
 }
 

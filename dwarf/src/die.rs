@@ -2,6 +2,8 @@
 
 use gimli::{DwAt, DwTag};
 
+use crate::form::Class;
+
 /// The part that a DIE plays for a type encoder. Many tags play none.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
@@ -49,6 +51,42 @@ pub enum Role {
 const ANNOTATION: DwTag = DwTag(0x6000);
 
 impl Role {
+    /// All roles, by their numbers.
+    pub const ALL: [Role; 27] = [
+        Role::Other,
+        Role::Unit,
+        Role::BaseType,
+        Role::Pointer,
+        Role::Reference,
+        Role::PointerToMember,
+        Role::Const,
+        Role::Volatile,
+        Role::Restrict,
+        Role::Qualifier,
+        Role::Typedef,
+        Role::Struct,
+        Role::Union,
+        Role::Enumeration,
+        Role::Array,
+        Role::Subroutine,
+        Role::Unspecified,
+        Role::ForeignType,
+        Role::Member,
+        Role::Enumerator,
+        Role::Subrange,
+        Role::Parameter,
+        Role::VarArgs,
+        Role::Subprogram,
+        Role::Variable,
+        Role::Annotation,
+        Role::ImportedUnit,
+    ];
+
+    /// The role as one bit, for sets of roles.
+    pub const fn bit(self) -> u32 {
+        1 << self as u32
+    }
+
     /// The role of a tag.
     pub fn of(tag: DwTag) -> Role {
         match tag {
@@ -140,6 +178,11 @@ pub const ATTRS: usize = Attr::DwoName as usize + 1;
 const GNU_ANNOTATION: DwAt = DwAt(0x2139);
 
 impl Attr {
+    /// The attribute as one bit, for sets of attributes.
+    pub const fn bit(self) -> u64 {
+        1 << self as u32
+    }
+
     /// The attribute with this DWARF number, if a DIE of the role needs it.
     pub fn wanted(at: DwAt, role: Role) -> Option<Attr> {
         let attr = match at {
@@ -296,12 +339,15 @@ pub enum Text {
 #[derive(Clone, Debug)]
 pub struct Attributes {
     present: u64,
-    values: [Value; ATTRS],
+    classes: [Class; ATTRS],
+    words: [u64; ATTRS],
+    /// Bytes of the blocks.
+    lengths: [u64; ATTRS],
 }
 
 impl Default for Attributes {
     fn default() -> Attributes {
-        Attributes { present: 0, values: [Value::Flag(false); ATTRS] }
+        Attributes { present: 0, classes: [Class::Flag; ATTRS], words: [0; ATTRS], lengths: [0; ATTRS] }
     }
 }
 
@@ -312,20 +358,48 @@ impl Attributes {
         self.present = 0;
     }
 
-    /// Sets a value; the first of several counts.
+    /// Sets a value.
     #[inline(always)]
-    pub(crate) fn set(&mut self, attr: Attr, value: Value) {
-        let bit = 1 << attr as u32;
-        if self.present & bit == 0 {
-            self.present |= bit;
-            self.values[attr as usize] = value;
-        }
+    pub(crate) fn set(&mut self, attr: Attr, class: Class, word: u64) {
+        self.present |= 1 << attr as u32;
+        self.classes[attr as usize] = class;
+        self.words[attr as usize] = word;
+    }
+
+    /// Sets the length of a block.
+    #[inline(always)]
+    pub(crate) fn set_length(&mut self, attr: Attr, length: u64) {
+        self.lengths[attr as usize] = length;
     }
 
     /// The value of an attribute, if the DIE has it.
     #[inline(always)]
     pub fn get(&self, attr: Attr) -> Option<Value> {
-        (self.present & 1 << attr as u32 != 0).then(|| self.values[attr as usize])
+        let at = attr as usize;
+        self.has(attr).then(|| self.classes[at].value(self.words[at], self.lengths[at]))
+    }
+
+    /// The offset of a string in `.debug_str`, if the attribute is one.
+    #[inline(always)]
+    pub fn debug_str(&self, attr: Attr) -> Option<u64> {
+        self.of_class(attr, Class::Str)
+    }
+
+    /// The offset of a DIE in the same unit, if the attribute is one.
+    #[inline(always)]
+    pub fn unit_offset(&self, attr: Attr) -> Option<u64> {
+        self.of_class(attr, Class::UnitOffset)
+    }
+
+    #[inline(always)]
+    fn of_class(&self, attr: Attr, class: Class) -> Option<u64> {
+        (self.has(attr) && self.classes[attr as usize] == class).then(|| self.words[attr as usize])
+    }
+
+    /// True if the DIE has one of some attributes, given as bits ([`Attr::bit`]).
+    #[inline(always)]
+    pub fn has_any(&self, attrs: u64) -> bool {
+        self.present & attrs != 0
     }
 
     /// True if the DIE has the attribute.

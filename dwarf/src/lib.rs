@@ -11,6 +11,7 @@ pub mod cursor;
 pub mod die;
 pub mod elf;
 pub mod error;
+mod form;
 pub mod plan;
 mod relocate;
 pub mod sections;

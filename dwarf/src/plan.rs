@@ -9,6 +9,7 @@ use gimli::{DwAt, DwForm, DwTag, Endianity, Format};
 use crate::cursor::{Cursor, End};
 use crate::die::{Attr, Role};
 use crate::error::{Error, ErrorKind, Result};
+use crate::form::{self, Class, Layout};
 
 /// What sizes of forms depend on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -28,28 +29,34 @@ impl Encoding {
     }
 }
 
-/// One step of a plan.
+/// One step of a plan: bytes to pass over, then a value.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Step {
-    /// Pass over bytes.
-    Skip(u32),
-    /// Pass over a value whose size is in the data.
-    SkipForm(DwForm),
-    /// Decode a value.
-    Read(Attr, DwForm),
-    /// A value that stands in the abbreviation itself (DW_FORM_implicit_const).
-    Constant(Attr, i64),
+pub(crate) struct Step {
+    /// Bytes before the value. In a simple plan those from the start of the attributes, else from the last value.
+    pub skip: u32,
+    /// What the value is for; None to pass over it, since its size is in the data.
+    pub attr: Option<Attr>,
+    /// What it is.
+    pub class: Class,
+    /// Where it is.
+    pub layout: Layout,
 }
 
 /// The plan for an abbreviation.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Plan {
     pub role: Role,
-    pub tag: DwTag,
     pub has_children: bool,
+    pub tag: DwTag,
     /// Bytes of all attributes together, if that is fixed.
     pub fixed_size: Option<u32>,
+    /// The plan is of fixed size, and all values that are wanted are numbers of up to 8 bytes.
+    pub is_simple: bool,
     steps: (u32, u32),
+    /// Values that stand in the abbreviation itself (DW_FORM_implicit_const).
+    constants: (u32, u32),
+    /// Bytes after the last step.
+    pub rest: u32,
 }
 
 /// The plans of an abbreviation table, by code.
@@ -60,6 +67,7 @@ pub(crate) struct Plans {
     /// Codes too large for the list.
     sparse: std::collections::BTreeMap<u64, Plan>,
     steps: Vec<Step>,
+    constants: Vec<(Attr, i64)>,
 }
 
 /// Codes below this go into the list. A table of N bytes has fewer than N codes, so larger ones are odd.
@@ -71,6 +79,7 @@ impl Plans {
         self.plans.clear();
         self.sparse.clear();
         self.steps.clear();
+        self.constants.clear();
         let mut cursor = Cursor::new(abbrev, endian).at(usize::try_from(offset).unwrap_or(usize::MAX));
         loop {
             let at = cursor.position;
@@ -104,38 +113,57 @@ impl Plans {
         let tag = DwTag(cursor.uleb()? as u16);
         let has_children = cursor.u8()? != 0;
         let role = Role::of(tag);
-        let first = self.steps.len();
-        let (mut pending, mut fixed, mut all_fixed) = (0u32, 0u32, true);
+        let (first, first_constant) = (self.steps.len(), self.constants.len());
+        let (mut skip, mut fixed, mut all_fixed) = (0u32, 0u32, true);
+        let mut seen = 0u64;
         loop {
             let (at, form) = (DwAt(cursor.uleb()? as u16), DwForm(cursor.uleb()? as u16));
             let constant = if form == gimli::DW_FORM_implicit_const { Some(cursor.sleb()?) } else { None };
             if at.0 == 0 && form.0 == 0 {
                 break;
             }
-            let size = match size_of(form, encoding) {
-                Ok(size) => size,
-                Err(form) => return Ok(Err(form)),
+            let Some((layout, class)) = form::of(form, encoding) else { return Ok(Err(form)) };
+            let size = match layout {
+                Layout::Fixed(bytes) => Some(u32::from(bytes)),
+                Layout::Sixteen => Some(16),
+                Layout::Present | Layout::Constant => Some(0),
+                Layout::Uleb | Layout::Sleb | Layout::String | Layout::Block(_) | Layout::Indirect => None,
             };
             match size {
-                Some(bytes) => fixed = fixed.saturating_add(u32::from(bytes)),
+                Some(bytes) => fixed = fixed.saturating_add(bytes),
                 None => all_fixed = false,
             }
-            match (Attr::wanted(at, role), constant, size) {
-                (Some(attr), Some(value), _) => self.steps.push(Step::Constant(attr, value)),
-                (Some(attr), None, _) => {
-                    flush(&mut self.steps, &mut pending);
-                    self.steps.push(Step::Read(attr, form));
-                }
-                (None, _, Some(bytes)) => pending = pending.saturating_add(u32::from(bytes)),
-                (None, _, None) => {
-                    flush(&mut self.steps, &mut pending);
-                    self.steps.push(Step::SkipForm(form));
+            // The first of several counts.
+            let attr = Attr::wanted(at, role).filter(|&attr| seen & 1 << attr as u32 == 0);
+            seen |= attr.map_or(0, |attr| 1 << attr as u32);
+            match (attr, constant, size) {
+                (Some(attr), Some(value), _) => self.constants.push((attr, value)),
+                (None, _, Some(bytes)) => skip = skip.saturating_add(bytes),
+                (attr, _, _) => self.steps.push(Step { skip: std::mem::take(&mut skip), attr, class, layout }),
+            }
+        }
+        let steps = &mut self.steps[first..];
+        let is_simple = all_fixed && steps.iter().all(|step| matches!(step.layout, Layout::Fixed(_)));
+        if is_simple {
+            let mut at = 0u32;
+            for step in steps {
+                at = at.saturating_add(step.skip);
+                step.skip = at;
+                if let Layout::Fixed(bytes) = step.layout {
+                    at = at.saturating_add(u32::from(bytes));
                 }
             }
         }
-        flush(&mut self.steps, &mut pending);
-        let steps = (first as u32, self.steps.len() as u32);
-        Ok(Ok(Plan { role, tag, has_children, fixed_size: all_fixed.then_some(fixed), steps }))
+        Ok(Ok(Plan {
+            is_simple,
+            role,
+            tag,
+            has_children,
+            fixed_size: all_fixed.then_some(fixed),
+            steps: (first as u32, self.steps.len() as u32),
+            constants: (first_constant as u32, self.constants.len() as u32),
+            rest: skip,
+        }))
     }
 
     /// The plan of an abbreviation code.
@@ -149,58 +177,10 @@ impl Plans {
     pub fn steps(&self, plan: &Plan) -> &[Step] {
         &self.steps[plan.steps.0 as usize..plan.steps.1 as usize]
     }
-}
 
-fn flush(steps: &mut Vec<Step>, pending: &mut u32) {
-    if *pending > 0 {
-        steps.push(Step::Skip(std::mem::take(pending)));
+    /// The values of a plan that stand in the abbreviation.
+    #[inline(always)]
+    pub fn constants(&self, plan: &Plan) -> &[(Attr, i64)] {
+        &self.constants[plan.constants.0 as usize..plan.constants.1 as usize]
     }
-}
-
-/// Bytes of a form's value, None if the value tells, Err for an unknown form (DWARF5 7.5.6).
-fn size_of(form: DwForm, encoding: Encoding) -> std::result::Result<Option<u8>, DwForm> {
-    Ok(Some(match form {
-        gimli::DW_FORM_flag_present | gimli::DW_FORM_implicit_const => 0,
-        gimli::DW_FORM_data1
-        | gimli::DW_FORM_ref1
-        | gimli::DW_FORM_flag
-        | gimli::DW_FORM_strx1
-        | gimli::DW_FORM_addrx1 => 1,
-        gimli::DW_FORM_data2 | gimli::DW_FORM_ref2 | gimli::DW_FORM_strx2 | gimli::DW_FORM_addrx2 => 2,
-        gimli::DW_FORM_strx3 | gimli::DW_FORM_addrx3 => 3,
-        gimli::DW_FORM_data4
-        | gimli::DW_FORM_ref4
-        | gimli::DW_FORM_strx4
-        | gimli::DW_FORM_addrx4
-        | gimli::DW_FORM_ref_sup4 => 4,
-        gimli::DW_FORM_data8 | gimli::DW_FORM_ref8 | gimli::DW_FORM_ref_sig8 | gimli::DW_FORM_ref_sup8 => 8,
-        gimli::DW_FORM_data16 => 16,
-        gimli::DW_FORM_addr => encoding.address_size,
-        // DWARF 2 gave references the size of an address (DWARF2 7.5.4).
-        gimli::DW_FORM_ref_addr if encoding.version <= 2 => encoding.address_size,
-        gimli::DW_FORM_ref_addr
-        | gimli::DW_FORM_sec_offset
-        | gimli::DW_FORM_strp
-        | gimli::DW_FORM_line_strp
-        | gimli::DW_FORM_strp_sup
-        | gimli::DW_FORM_GNU_ref_alt
-        | gimli::DW_FORM_GNU_strp_alt => encoding.offset_size(),
-        gimli::DW_FORM_udata
-        | gimli::DW_FORM_sdata
-        | gimli::DW_FORM_ref_udata
-        | gimli::DW_FORM_strx
-        | gimli::DW_FORM_addrx
-        | gimli::DW_FORM_loclistx
-        | gimli::DW_FORM_rnglistx
-        | gimli::DW_FORM_GNU_addr_index
-        | gimli::DW_FORM_GNU_str_index
-        | gimli::DW_FORM_string
-        | gimli::DW_FORM_block
-        | gimli::DW_FORM_block1
-        | gimli::DW_FORM_block2
-        | gimli::DW_FORM_block4
-        | gimli::DW_FORM_exprloc
-        | gimli::DW_FORM_indirect => return Ok(None),
-        _ => return Err(form),
-    }))
 }

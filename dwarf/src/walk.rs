@@ -3,9 +3,10 @@
 use gimli::{DwForm, DwTag, Endianity};
 
 use crate::cursor::{Cursor, End};
-use crate::die::{Attributes, Role, Text, Value};
+use crate::die::{Attr, Attributes, Role};
 use crate::error::{Error, ErrorKind, Result};
-use crate::plan::{Encoding, Plan, Plans, Step};
+use crate::form::{self, Class, Layout};
+use crate::plan::{Encoding, Plan, Plans};
 use crate::unit::{PlansBuffer, Unit};
 
 /// A DIE that a visitor asked for.
@@ -186,159 +187,128 @@ impl<'p, 'a, E: Endianity> Walker<'p, 'a, E> {
             return self.cursor.skip(u64::from(bytes));
         }
         for step in self.plans.steps(plan) {
-            match *step {
-                Step::Skip(bytes) => self.cursor.skip(u64::from(bytes))?,
-                Step::SkipForm(form) | Step::Read(_, form) => self.skip_form(form)?,
-                Step::Constant(..) => {}
+            self.cursor.advance(step.skip);
+            match step.layout {
+                Layout::Fixed(bytes) => self.cursor.advance(u32::from(bytes)),
+                layout => self.skip_value(layout)?,
             }
         }
-        Ok(())
+        self.cursor.skip(u64::from(plan.rest))
     }
 
     #[inline(always)]
     fn decode(&mut self, plan: &Plan, attributes: &mut Attributes) -> std::result::Result<(), End> {
         attributes.clear();
-        for step in self.plans.steps(plan) {
-            match *step {
-                Step::Skip(bytes) => self.cursor.skip(u64::from(bytes))?,
-                Step::SkipForm(form) => self.skip_form(form)?,
-                Step::Constant(attr, value) => attributes.set(attr, Value::Signed(value)),
-                Step::Read(attr, form) => {
-                    let value = self.value(form)?;
-                    attributes.set(attr, value);
+        for &(attr, value) in self.plans.constants(plan) {
+            attributes.set(attr, Class::Signed, value as u64);
+        }
+        if let (true, Some(size)) = (plan.is_simple, plan.fixed_size) {
+            if let Some(window) = self.cursor.window(size) {
+                for step in self.plans.steps(plan) {
+                    if let (Layout::Fixed(size), Some(attr)) = (step.layout, step.attr) {
+                        attributes.set(attr, step.class, window.number(step.skip, size)?);
+                    }
                 }
+                self.cursor.advance(size);
+                return Ok(());
             }
         }
+        let mut after = 0;
+        for step in self.plans.steps(plan) {
+            if plan.is_simple {
+                // Its steps tell where values are from the start.
+                let Layout::Fixed(size) = step.layout else { return Err(End) };
+                self.cursor.advance(step.skip - after);
+                after = step.skip + u32::from(size);
+            } else {
+                self.cursor.advance(step.skip);
+            }
+            match (step.layout, step.attr) {
+                (Layout::Fixed(size), Some(attr)) => {
+                    let word = self.cursor.fixed(size)?;
+                    attributes.set(attr, step.class, word);
+                }
+                (layout, Some(attr)) => self.decode_other(attr, step.class, layout, attributes)?,
+                (layout, None) => self.skip_value(layout)?,
+            }
+        }
+        self.cursor.skip(u64::from(plan.rest))
+    }
+
+    #[inline]
+    fn decode_other(
+        &mut self,
+        attr: Attr,
+        class: Class,
+        layout: Layout,
+        attributes: &mut Attributes,
+    ) -> std::result::Result<(), End> {
+        let c = &mut self.cursor;
+        let start = c.position;
+        let word = match layout {
+            Layout::Fixed(size) => c.fixed(size)?,
+            Layout::String => {
+                c.skip_string()?;
+                start as u64
+            }
+            Layout::Uleb => c.uleb()?,
+            Layout::Sleb => c.sleb()? as u64,
+            Layout::Present => 1,
+            Layout::Block(_) | Layout::Sixteen => {
+                let length = c.block(layout)?;
+                attributes.set_length(attr, length);
+                c.position as u64 - length
+            }
+            Layout::Indirect => {
+                let (layout, class) = self.indirect()?;
+                return self.decode_behind(attr, class, layout, attributes);
+            }
+            Layout::Constant => return Err(End), // kept with the plan; without meaning behind DW_FORM_indirect
+        };
+        attributes.set(attr, class, word);
         Ok(())
+    }
+
+    #[inline(always)]
+    fn skip_value(&mut self, layout: Layout) -> std::result::Result<(), End> {
+        let c = &mut self.cursor;
+        match layout {
+            Layout::Fixed(bytes) => c.skip(u64::from(bytes)),
+            Layout::Block(_) | Layout::Sixteen => c.block(layout).map(|_| ()),
+            Layout::String => c.skip_string(),
+            Layout::Uleb | Layout::Sleb => c.skip_leb(),
+            Layout::Present | Layout::Constant => Ok(()),
+            Layout::Indirect => {
+                let (layout, _) = self.indirect()?;
+                self.skip_behind(layout)
+            }
+        }
     }
 
     /// The form that stands before the value itself (DW_FORM_indirect, DWARF5 7.5.3).
     #[cold]
-    fn indirect(&mut self) -> std::result::Result<DwForm, End> {
-        let form = DwForm(self.cursor.uleb()? as u16);
-        match form {
-            gimli::DW_FORM_indirect | gimli::DW_FORM_implicit_const => Err(End),
-            form => Ok(form),
-        }
+    fn indirect(&mut self) -> std::result::Result<(Layout, Class), End> {
+        let form = DwForm(u16::try_from(self.cursor.uleb()?).map_err(|_| End)?);
+        let known = form::of(form, self.encoding).ok_or(End)?;
+        // Neither form can follow here, so what is behind an indirect form goes one deep.
+        if matches!(known.0, Layout::Indirect | Layout::Constant) { Err(End) } else { Ok(known) }
     }
 
-    /// The value of an indirect form. [`Walker::indirect`] does not return itself, so this goes one deep.
     #[cold]
     #[inline(never)]
-    fn value_behind(&mut self, form: DwForm) -> std::result::Result<Value, End> {
-        self.value(form)
+    fn decode_behind(
+        &mut self,
+        attr: Attr,
+        class: Class,
+        layout: Layout,
+        attributes: &mut Attributes,
+    ) -> std::result::Result<(), End> {
+        self.decode_other(attr, class, layout, attributes)
     }
 
-    #[inline(always)]
-    fn skip_form(&mut self, form: DwForm) -> std::result::Result<(), End> {
-        let c = &mut self.cursor;
-        match form {
-            gimli::DW_FORM_exprloc | gimli::DW_FORM_block => {
-                let bytes = c.uleb()?;
-                c.skip(bytes)
-            }
-            gimli::DW_FORM_string => c.skip_string(),
-            gimli::DW_FORM_udata
-            | gimli::DW_FORM_sdata
-            | gimli::DW_FORM_ref_udata
-            | gimli::DW_FORM_strx
-            | gimli::DW_FORM_addrx
-            | gimli::DW_FORM_loclistx
-            | gimli::DW_FORM_rnglistx
-            | gimli::DW_FORM_GNU_addr_index
-            | gimli::DW_FORM_GNU_str_index => c.skip_leb(),
-            _ => self.value(form).map(|_| ()),
-        }
-    }
-
-    #[inline(always)]
-    fn block(&mut self, bytes: u64) -> std::result::Result<Value, End> {
-        let start = self.cursor.position;
-        self.cursor.skip(bytes)?;
-        Ok(Value::Block(start, bytes as usize))
-    }
-
-    #[inline]
-    fn value(&mut self, form: DwForm) -> std::result::Result<Value, End> {
-        let offset_size = self.encoding.offset_size();
-        let c = &mut self.cursor;
-        Ok(match form {
-            gimli::DW_FORM_strp => Value::Text(Text::Str(c.unsigned(offset_size)?)),
-            gimli::DW_FORM_ref4 => Value::UnitOffset(u64::from(c.u32()?)),
-            gimli::DW_FORM_data1 => Value::Unsigned(u64::from(c.u8()?)),
-            gimli::DW_FORM_data2 => Value::Unsigned(u64::from(c.u16()?)),
-            gimli::DW_FORM_data4 => Value::Unsigned(u64::from(c.u32()?)),
-            gimli::DW_FORM_string => {
-                let start = c.position;
-                c.skip_string()?;
-                Value::Text(Text::Inline(start))
-            }
-            gimli::DW_FORM_flag_present => Value::Flag(true),
-            gimli::DW_FORM_sec_offset => Value::SectionOffset(c.unsigned(offset_size)?),
-            gimli::DW_FORM_addr => Value::Address(c.unsigned(self.encoding.address_size)?),
-            gimli::DW_FORM_exprloc | gimli::DW_FORM_block => {
-                let bytes = c.uleb()?;
-                self.block(bytes)?
-            }
-            gimli::DW_FORM_data8 => Value::Unsigned(c.u64()?),
-            gimli::DW_FORM_udata => Value::Unsigned(c.uleb()?),
-            gimli::DW_FORM_sdata => Value::Signed(c.sleb()?),
-            gimli::DW_FORM_data16 => {
-                let start = c.position;
-                c.skip(16)?;
-                Value::Block(start, 16)
-            }
-            gimli::DW_FORM_flag => Value::Flag(c.u8()? != 0),
-            gimli::DW_FORM_ref1 => Value::UnitOffset(u64::from(c.u8()?)),
-            gimli::DW_FORM_ref2 => Value::UnitOffset(u64::from(c.u16()?)),
-            gimli::DW_FORM_ref8 => Value::UnitOffset(c.u64()?),
-            gimli::DW_FORM_ref_udata => Value::UnitOffset(c.uleb()?),
-            gimli::DW_FORM_ref_addr => {
-                let size = if self.encoding.version <= 2 { self.encoding.address_size } else { offset_size };
-                Value::InfoOffset(c.unsigned(size)?)
-            }
-            gimli::DW_FORM_ref_sig8 => Value::Signature(c.u64()?),
-            gimli::DW_FORM_line_strp => Value::Text(Text::LineStr(c.unsigned(offset_size)?)),
-            gimli::DW_FORM_strx | gimli::DW_FORM_GNU_str_index => Value::Text(Text::Index(c.uleb()?)),
-            gimli::DW_FORM_strx1 => Value::Text(Text::Index(c.unsigned(1)?)),
-            gimli::DW_FORM_strx2 => Value::Text(Text::Index(c.unsigned(2)?)),
-            gimli::DW_FORM_strx3 => Value::Text(Text::Index(c.unsigned(3)?)),
-            gimli::DW_FORM_strx4 => Value::Text(Text::Index(c.unsigned(4)?)),
-            gimli::DW_FORM_addrx | gimli::DW_FORM_GNU_addr_index => Value::AddressIndex(c.uleb()?),
-            gimli::DW_FORM_addrx1 => Value::AddressIndex(c.unsigned(1)?),
-            gimli::DW_FORM_addrx2 => Value::AddressIndex(c.unsigned(2)?),
-            gimli::DW_FORM_addrx3 => Value::AddressIndex(c.unsigned(3)?),
-            gimli::DW_FORM_addrx4 => Value::AddressIndex(c.unsigned(4)?),
-            gimli::DW_FORM_loclistx | gimli::DW_FORM_rnglistx => Value::ListIndex(c.uleb()?),
-            gimli::DW_FORM_block1 => {
-                let bytes = c.unsigned(1)?;
-                self.block(bytes)?
-            }
-            gimli::DW_FORM_block2 => {
-                let bytes = c.unsigned(2)?;
-                self.block(bytes)?
-            }
-            gimli::DW_FORM_block4 => {
-                let bytes = c.unsigned(4)?;
-                self.block(bytes)?
-            }
-            gimli::DW_FORM_strp_sup | gimli::DW_FORM_GNU_strp_alt | gimli::DW_FORM_GNU_ref_alt => {
-                c.skip(u64::from(offset_size))?;
-                Value::Elsewhere
-            }
-            gimli::DW_FORM_ref_sup4 => {
-                c.skip(4)?;
-                Value::Elsewhere
-            }
-            gimli::DW_FORM_ref_sup8 => {
-                c.skip(8)?;
-                Value::Elsewhere
-            }
-            gimli::DW_FORM_indirect => {
-                let form = self.indirect()?;
-                self.value_behind(form)?
-            }
-            _ => return Err(End),
-        })
+    #[cold]
+    #[inline(never)]
+    fn skip_behind(&mut self, layout: Layout) -> std::result::Result<(), End> {
+        self.skip_value(layout)
     }
 }

@@ -8,7 +8,7 @@ use btf::graph::{Head, Records, Tag, is_forward, map_refs, refs};
 use btf::header::Endian;
 use btf::ids::TypeId;
 use btf::kind::Kind;
-use btf::map::FixedSet;
+use btf::map::{FixedMap, FixedSet};
 use btf::strings::StrId;
 use btf::writer::Types;
 
@@ -21,6 +21,10 @@ use crate::report::{FunctionReport, Summary};
 use crate::selection::{Decision, Note, Reason};
 use crate::units::Folded;
 use crate::variables::{self, PER_CPU_SECTION};
+
+/// The tags of kfuncs.
+const KFUNC_TAG: &[u8] = b"bpf_kfunc";
+const FASTCALL_TAG: &[u8] = b"bpf_fastcall";
 
 /// What assembling needs besides the folded units.
 pub struct Parts<'p, 'a> {
@@ -42,6 +46,36 @@ fn head(kind: Kind) -> Head {
     Head { kind, kflag: false }
 }
 
+/// Adds what only the chosen functions have: their prototypes, which are types like all others, and the names that the
+/// result will have but the DWARF need not. So all names and types are known before the base is looked at.
+pub fn add_functions(folded: &mut Folded<'_>, decisions: &[Decision], symbols: &FunctionSymbols<'_>) {
+    let unit_index = unit_index(folded);
+    let mut uses: Vec<Use> = Vec::new();
+    let (mut prototypes, mut units) = (Records::default(), Vec::new());
+    for decision in decisions {
+        let Ok(number) = decision.outcome else { continue };
+        let instance = &folded.instances.list[number];
+        let taken = instance.taken.as_deref().filter(|_| decision.note == Some(Note::ConstantsPropagated));
+        prototypes.push_record(&prototype(instance, taken, &folded.instances.parameters, &mut uses));
+        units.push(unit_index[instance.unit as usize]);
+        folded.fold.strings.intern(symbols.get(decision.group).name);
+    }
+    folded.prototypes = folded.fold.add(&units, &prototypes, &uses);
+    for name in [KFUNC_TAG, FASTCALL_TAG, PER_CPU_SECTION] {
+        folded.fold.strings.intern(name);
+    }
+}
+
+/// By number of the unit in the file, its index among those that were folded.
+fn unit_index(folded: &Folded<'_>) -> Vec<usize> {
+    let mut unit_index: Vec<usize> = Vec::new();
+    for (index, unit) in folded.fold.units().iter().enumerate() {
+        unit_index.resize(unit.number as usize + 1, 0);
+        unit_index[unit.number as usize] = index;
+    }
+    unit_index
+}
+
 /// Resolves the types and writes the BTF.
 pub fn assemble(
     folded: &mut Folded<'_>,
@@ -49,22 +83,7 @@ pub fn assemble(
     parts: &Parts<'_, '_>,
     clock: &mut Clock,
 ) -> Result<(Vec<u8>, Summary)> {
-    let unit_index = |folded: &Folded<'_>, number: u32| {
-        folded.fold.units().binary_search_by_key(&number, |u| u.number).expect("an instance's unit was folded")
-    };
-
-    // The prototypes of functions are types like all others.
-    let kept: Vec<&Decision> = decisions.iter().filter(|d| d.outcome.is_ok()).collect();
-    let mut uses: Vec<Use> = Vec::new();
-    let mut prototypes = Vec::with_capacity(kept.len());
-    for decision in &kept {
-        let Ok(number) = decision.outcome else { continue };
-        let instance = &folded.instances.list[number];
-        let taken = instance.taken.as_deref().filter(|_| decision.note == Some(Note::ConstantsPropagated));
-        let record = prototype(instance, taken, &folded.instances.parameters, &mut uses);
-        prototypes.push((unit_index(folded, instance.unit), record));
-    }
-    let prototypes_used = folded.fold.add(&prototypes, &uses);
+    let unit_index = unit_index(folded);
     let resolution = Resolution::new(&folded.fold, parts.base);
     clock.lap("types resolved", || {
         format!("{} own types, {} ambiguous names", resolution.records.len(), resolution.ambiguous_tags)
@@ -80,9 +99,10 @@ pub fn assemble(
 
     // Variables and their section.
     let var_types: Vec<Target> =
-        folded.variables.iter().map(|v| resolution.target(unit_index(folded, v.unit), v.used)).collect();
-    let size = |number: usize| byte_size(var_types[number], &out.records, parts);
-    let (entries, left_out) = variables::layout(&folded.variables, size, &folded.fold.strings);
+        folded.variables.iter().map(|v| resolution.target(unit_index[v.unit as usize], v.used)).collect();
+    let mut sizes = Sizes { own: &out.records, parts, known: FixedMap::default() };
+    let var_sizes: Vec<u64> = var_types.iter().map(|&t| sizes.of(t)).collect();
+    let (entries, left_out) = variables::layout(&folded.variables, &var_sizes, &folded.fold.strings);
     for name in left_out {
         summary.warnings.push(format!("per-CPU variable `{name}` overlaps another and is left out"));
     }
@@ -98,12 +118,14 @@ pub fn assemble(
     summary.variables = entries.len();
 
     // Functions, in the order of their names, each with its tags.
-    let kfunc_tag = folded.fold.strings.intern(b"bpf_kfunc");
-    let fastcall_tag = folded.fold.strings.intern(b"bpf_fastcall");
-    for ((decision, (unit, _)), used) in kept.iter().zip(&prototypes).zip(prototypes_used) {
-        let Ok(number) = decision.outcome else { continue };
-        let name = parts.symbols.get(decision.group).name;
-        let prototype = resolution.target(*unit, used);
+    let kfunc_tag = folded.fold.strings.intern(KFUNC_TAG);
+    let fastcall_tag = folded.fold.strings.intern(FASTCALL_TAG);
+    let kept = decisions.iter().filter_map(|d| Some((d.group, d.outcome.ok()?)));
+    for ((group, number), used) in kept.zip(std::mem::take(&mut folded.prototypes)) {
+        let name = parts.symbols.get(group).name;
+        let unit = unit_index[folded.instances.list[number].unit as usize];
+        let prototype = resolution.target(unit, used);
+        summary.functions += 1;
         let id = folded.fold.strings.intern(name);
         let func = out.push(head(Kind::Func), id, prototype, &[0]);
         if parts.options.features.decl_tag {
@@ -117,20 +139,9 @@ pub fn assemble(
             }
         }
     }
-    summary.functions = kept.len();
-    summary.function_reports = decisions
-        .iter()
-        .map(|d| FunctionReport {
-            name: String::from_utf8_lossy(parts.symbols.get(d.group).name).into_owned(),
-            dropped: d.outcome.err(),
-            note: d.note,
-        })
-        .chain(parts.symbols.fragments().iter().map(|name| FunctionReport {
-            name: String::from_utf8_lossy(name).into_owned(),
-            dropped: Some(Reason::Fragment),
-            note: None,
-        }))
-        .collect();
+    if parts.options.report_functions {
+        summary.function_reports = function_reports(decisions, parts.symbols);
+    }
 
     if let Some(last) = entries.last() {
         let name = folded.fold.strings.intern(PER_CPU_SECTION);
@@ -150,6 +161,20 @@ pub fn assemble(
     Ok((btf, summary))
 }
 
+/// What became of each function, by name.
+fn function_reports(decisions: &[Decision], symbols: &FunctionSymbols<'_>) -> Vec<FunctionReport> {
+    let report = |name: &[u8], dropped, note| {
+        let name = String::from_utf8_lossy(name).into_owned();
+        FunctionReport { name, dropped, note }
+    };
+    let decided = decisions.iter().map(|d| report(symbols.get(d.group).name, d.outcome.err(), d.note));
+    let fragments = symbols.fragments().iter().map(|name| report(name, Some(Reason::Fragment), None));
+    let mut reports: Vec<FunctionReport> = decided.chain(fragments).collect();
+    let key = |report: &FunctionReport| (report.dropped == Some(Reason::Fragment), report.name.clone());
+    reports.sort_by_cached_key(key);
+    reports
+}
+
 /// The record of a function's prototype; its references are numbers in `uses`. `taken` are the parameters that are left, if
 /// not all are.
 fn prototype(
@@ -162,11 +187,13 @@ fn prototype(
         uses.push(used);
         uses.len() as u32 - 1
     };
-    let mut record = vec![head(Kind::FuncProto).word(), 0, number(instance.result)];
     let parameters = &parameters[instance.parameters.clone()];
-    let all: Vec<usize> = (0..parameters.len()).collect();
-    for &(name, used) in taken.unwrap_or(&all).iter().filter_map(|&i| parameters.get(i)) {
-        record.extend([name.0, number(used)]);
+    let mut record = Vec::with_capacity(5 + 2 * parameters.len());
+    record.extend([head(Kind::FuncProto).word(), 0, number(instance.result)]);
+    let mut add = |&(name, used): &(StrId, Use)| record.extend([name.0, number(used)]);
+    match taken {
+        None => parameters.iter().for_each(add),
+        Some(taken) => taken.iter().filter_map(|&i| parameters.get(i)).for_each(&mut add),
     }
     if instance.variadic {
         let void = Use { reference: btf::graph::Ref::Void, local: None };
@@ -209,32 +236,55 @@ fn stand_in_for_void(records: &mut Records) -> u64 {
     lacking.len() as u64
 }
 
-/// Size of a type in bytes; 0 if it has none.
-fn byte_size(target: Target, own: &Records, parts: &Parts<'_, '_>) -> u64 {
-    let (mut at, mut count) = (target, 1u64);
-    for _ in 0..=own.len() {
-        let (record, is_own) = match at {
-            Target::Own(index) => (own.get(index as usize), true),
-            Target::Base(id) => match parts.base.and_then(|b| b.record(id)) {
-                Some(record) => (record, false),
-                None => return 0,
-            },
-        };
-        let target = |word| if is_own { Target::of(word) } else { Target::Base(TypeId(word)) };
-        match Head::of(record).kind {
-            Kind::Int | Kind::Float | Kind::Struct | Kind::Union | Kind::Enum | Kind::Enum64 => {
-                return count.saturating_mul(record[2].into());
+/// Sizes of types. Each that was asked for or passed on the way is kept: a thousand variables may share a long way.
+struct Sizes<'s, 'p, 'a> {
+    own: &'s Records,
+    parts: &'s Parts<'p, 'a>,
+    known: FixedMap<Target, u64>,
+}
+
+impl Sizes<'_, '_, '_> {
+    /// Size of a type in bytes; 0 if it has none.
+    fn of(&mut self, target: Target) -> u64 {
+        // Types that are passed, with how many of the next one they are; the last one has no next.
+        let mut passed: Vec<(Target, u64)> = Vec::new();
+        let (mut at, mut size) = (target, 0);
+        // What leads in a circle has no size.
+        for _ in 0..=self.own.len() {
+            if let Some(&known) = self.known.get(&at) {
+                size = known;
+                break;
             }
-            Kind::Ptr => return count.saturating_mul(parts.word_size),
-            Kind::Typedef | Kind::Const | Kind::Volatile | Kind::Restrict | Kind::TypeTag => at = target(record[2]),
-            Kind::Array => {
-                count = count.saturating_mul(record[5].into());
-                at = target(record[3]);
-            }
-            Kind::Fwd | Kind::Func | Kind::FuncProto | Kind::Var | Kind::Datasec | Kind::DeclTag => return 0,
+            let (record, is_own) = match at {
+                Target::Own(index) => (self.own.get(index as usize), true),
+                Target::Base(id) => match self.parts.base.and_then(|b| b.record(id)) {
+                    Some(record) => (record, false),
+                    None => break,
+                },
+            };
+            let target = |word| if is_own { Target::of(word) } else { Target::Base(TypeId(word)) };
+            let (count, next) = match Head::of(record).kind {
+                Kind::Int | Kind::Float | Kind::Struct | Kind::Union | Kind::Enum | Kind::Enum64 => {
+                    size = record[2].into();
+                    break;
+                }
+                Kind::Ptr => {
+                    size = self.parts.word_size;
+                    break;
+                }
+                Kind::Typedef | Kind::Const | Kind::Volatile | Kind::Restrict | Kind::TypeTag => (1, target(record[2])),
+                Kind::Array => (record[5].into(), target(record[3])),
+                Kind::Fwd | Kind::Func | Kind::FuncProto | Kind::Var | Kind::Datasec | Kind::DeclTag => break,
+            };
+            passed.push((at, count));
+            at = next;
         }
+        for (passed, count) in passed.into_iter().rev() {
+            size = size.saturating_mul(count);
+            self.known.insert(passed, size);
+        }
+        size
     }
-    0
 }
 
 /// Named structs, unions and enums that are defined although the base has a definition of that kind and name.

@@ -2,7 +2,8 @@
 
 use std::sync::OnceLock;
 
-use btf::dedup::fold::{Fold, Renumbering, Use};
+use btf::dedup::fold::{Fold, Use};
+use btf::dedup::renumber::Renumbering;
 use btf::map::{FixedMap, FixedSet};
 use btf::strings::{StrId, Strings};
 use dwarf::elf::ElfFile;
@@ -15,6 +16,7 @@ use object::elf;
 use crate::convert::{RawFunction, RawParameter, RawRef, UnitTypes};
 use crate::error::{Error, Result};
 use crate::locations::{self, Facts, Machine};
+use crate::names::{Names, accepted};
 use crate::options::Selection;
 
 /// Number of a name that function symbols have.
@@ -169,23 +171,21 @@ impl<'a> FunctionSymbols<'a> {
     }
 }
 
-/// The symbols of a file, with a memo from a worker's names to groups.
+/// Entries of the memo in [`FunctionNames`], as a power of two: it stays in a core's own cache.
+const RECENT_BITS: u32 = 15;
+
+/// The symbols of a file, with a memo of the names that a worker asked for last: units have the same inline functions.
 #[derive(Debug)]
 pub struct FunctionNames<'a> {
     symbols: &'a FunctionSymbols<'a>,
-    /// Per name: 0 unknown, 1 no function, else the group + 2.
-    memo: Vec<u32>,
+    /// Names, and their groups + 1, or 0.
+    recent: Vec<(StrId, u32)>,
 }
 
 impl<'a> FunctionNames<'a> {
-    /// With the memo of the same worker's last unit, or an empty one.
-    pub fn new(symbols: &'a FunctionSymbols<'a>, memo: Vec<u32>) -> FunctionNames<'a> {
-        FunctionNames { symbols, memo }
-    }
-
-    /// The memo, for the next unit.
-    pub fn into_memo(self) -> Vec<u32> {
-        self.memo
+    /// An empty memo.
+    pub fn new(symbols: &'a FunctionSymbols<'a>) -> FunctionNames<'a> {
+        FunctionNames { symbols, recent: vec![(StrId::EMPTY, 0); 1 << RECENT_BITS] }
     }
 
     /// See [`FunctionSymbols::of_other_name`].
@@ -194,18 +194,16 @@ impl<'a> FunctionNames<'a> {
     }
 
     /// The group of a name, if a function symbol has that name.
-    pub fn group(&mut self, name: StrId, strings: &Strings<'_>) -> Option<Group> {
+    pub fn group(&mut self, name: StrId, names: &Names<'_>) -> Option<Group> {
         if name == StrId::EMPTY {
             return None;
         }
-        let index = name.0 as usize;
-        if self.memo.len() <= index {
-            self.memo.resize(strings.len() as usize, 0);
+        let recent = &mut self.recent[(name.0.wrapping_mul(0x9e37_79b9) >> (32 - RECENT_BITS)) as usize];
+        if recent.0 != name {
+            let text = names.text(name);
+            *recent = (name, self.symbols.groups.get_index_of(&*accepted(&text)).map_or(0, |group| group as u32 + 1));
         }
-        if self.memo[index] == 0 {
-            self.memo[index] = self.symbols.groups.get_index_of(strings.get(name)).map_or(1, |g| g as u32 + 2);
-        }
-        self.memo[index].checked_sub(2).map(Group)
+        recent.1.checked_sub(1).map(Group)
     }
 }
 
@@ -382,13 +380,14 @@ impl Instances {
     }
 
     /// Takes over another worker's instances.
-    pub fn merge(&mut self, other: Instances, map: &Renumbering) {
+    pub fn merge(&mut self, other: Instances, map: &mut Renumbering<'_>, strings: &mut Strings<'_>) {
         let offset = self.parameters.len();
-        self.parameters.extend(other.parameters.into_iter().map(|(name, used)| (map.name(name), map.used(used))));
+        let parameters = other.parameters.into_iter();
+        self.parameters.extend(parameters.map(|(name, used)| (map.name(name, strings), map.used(used, strings))));
         self.list.extend(other.list.into_iter().map(|mut i| {
             i.parameters = i.parameters.start + offset..i.parameters.end + offset;
-            i.result = map.used(i.result);
-            i.tags.iter_mut().for_each(|t| t.1 = map.name(t.1));
+            i.result = map.used(i.result, strings);
+            i.tags.iter_mut().for_each(|t| t.1 = map.free_name(t.1, strings));
             i
         }));
     }

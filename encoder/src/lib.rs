@@ -18,6 +18,7 @@ pub mod report;
 pub mod schedule;
 pub mod selection;
 pub mod signature;
+pub mod threads;
 pub mod units;
 pub mod variables;
 
@@ -39,6 +40,7 @@ use kfuncs::Kfuncs;
 use locations::Machine;
 use options::Options;
 use report::{Phase, Summary};
+use threads::Threads;
 use units::Job;
 use variables::DataSection;
 
@@ -71,8 +73,7 @@ impl<'a> BaseBtf<'a> {
 
 /// Encodes an ELF file: on top of a base (split BTF), or by itself.
 ///
-/// Runs on the current rayon thread pool; the result is the same for any number of threads. `progress` is called with the
-/// bytes of each unit that was read.
+/// The result is the same for any number of `threads`. `progress` is called with the bytes of each unit that was read.
 ///
 /// # Errors
 /// A file without DWARF, damaged DWARF, a base that does not go with it, a result beyond the limits of BTF.
@@ -80,11 +81,12 @@ pub fn encode(
     file: &ElfFile<'_>,
     base: Option<BaseBtf<'_>>,
     options: &Options,
+    threads: &dyn Threads,
     progress: &(dyn Fn(u64) + Sync),
 ) -> Result<Encoded> {
     match file.endian {
-        object::Endianness::Little => encode_as(file, base, options, progress, LittleEndian),
-        object::Endianness::Big => encode_as(file, base, options, progress, BigEndian),
+        object::Endianness::Little => encode_as(file, base, options, threads, progress, LittleEndian),
+        object::Endianness::Big => encode_as(file, base, options, threads, progress, BigEndian),
     }
 }
 
@@ -92,6 +94,7 @@ fn encode_as<E: Endianity + Send + Sync>(
     file: &ElfFile<'_>,
     base_btf: Option<BaseBtf<'_>>,
     options: &Options,
+    threads: &dyn Threads,
     progress: &(dyn Fn(u64) + Sync),
     endian: E,
 ) -> Result<Encoded> {
@@ -118,12 +121,16 @@ fn encode_as<E: Endianity + Send + Sync>(
     }
     let mut clock = Clock::default();
     let data = file.debug_data()?;
-    let result = encode_sections(file, &data, base_btf, options, progress, endian, &mut clock);
-    if result.is_err() && data.info.put_in_order() {
-        // What was read without relocations that stand elsewhere in the table says nothing.
-        return encode_sections(file, &data, base_btf, options, progress, endian, &mut clock);
-    }
-    result
+    let mut result = None;
+    threads.run(units::useful_workers(data.info.len()), &mut || {
+        let mut encode = || encode_sections(file, &data, base_btf, options, progress, endian, &mut clock);
+        result = Some(match encode() {
+            // What was read without relocations that stand elsewhere in the table says nothing.
+            Err(_) if data.info.put_in_order() => encode(),
+            first => first,
+        });
+    });
+    result.expect("the step was run")
 }
 
 fn encode_sections<E: Endianity + Send + Sync>(
@@ -174,35 +181,36 @@ fn encode_sections<E: Endianity + Send + Sync>(
         linked: !file.relocatable,
         progress,
     };
-    let folded = units::fold(&job)?;
+    let mut folded = units::fold(&job)?;
     data.check()?;
     clock.lap("units", || {
         let classes = &folded.fold.classes;
         format!("{} types, {} classes", folded.types_read, classes.end() - classes.first())
     });
 
+    let decisions =
+        selection::select(options.selection, options.features, &symbols, &folded.instances, &folded.fold.classes);
+    assemble::add_functions(&mut folded, &decisions, &symbols);
+    clock.lap("functions", || format!("{} candidates", folded.instances.list.len()));
+
+    if base_view.is_some_and(BtfView::is_dangling) {
+        let text = "the base BTF refers to types or names that it does not have: it is that of a module, which cannot be a base, or damaged; pass the vmlinux";
+        return Err(Error::new(ErrorKind::BaseDamaged, text));
+    }
     let own_base;
     let base = match base_btf {
         None => None,
         Some(BaseBtf::Indexed(base)) => Some(base),
         Some(BaseBtf::View(view)) => {
-            own_base = Base::for_names(view, &folded.fold.strings);
+            own_base = Base::for_classes(view, &folded.fold.strings, &folded.fold.classes);
             Some(&own_base)
         }
     };
-    if base.is_some_and(|b| b.dangling() > 0) {
-        let text = "the base BTF refers to types or names that it does not have: it is that of a module, which cannot be a base, or damaged; pass the vmlinux";
-        return Err(Error::new(ErrorKind::BaseDamaged, text));
-    }
     let mut folded = match base {
         Some(base) => folded.onto(base),
         None => folded,
     };
     clock.lap("base", || format!("{} types", base.map_or(0, |b| b.type_count())));
-
-    let decisions =
-        selection::select(options.selection, options.features, &symbols, &folded.instances, &folded.fold.classes);
-    clock.lap("functions", || format!("{} candidates", folded.instances.list.len()));
 
     let parts = assemble::Parts { base, endian: target_endian, word_size, symbols: &symbols, kfuncs: &kfuncs, options };
     let (btf, mut summary) = assemble::assemble(&mut folded, &decisions, &parts, clock)?;
@@ -214,7 +222,7 @@ fn encode_sections<E: Endianity + Send + Sync>(
     summary.units_excluded = folded.excluded;
     summary.types_read = folded.types_read;
     summary.degraded = folded.degraded;
-    summary.names_changed = folded.names_changed;
+    summary.names_changed = folded.names_changed.len() as u64;
     summary.dialect = Some(dialect);
     summary.has_base = base.is_some();
     summary.dialect_of_base = base.is_some() && options.dialect.is_none();

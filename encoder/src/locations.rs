@@ -1,12 +1,11 @@
 //! What the locations of a function's parameters tell: whether the optimiser changed how it is called.
 
-use btf::dedup::fold::Local;
 use btf::graph::Head;
 use btf::kind::Kind;
 use gimli::{EndianSlice, Endianity, Operation};
 use object::elf;
 
-use crate::convert::{RawFunction, RawLocation, RawRef};
+use crate::convert::{RawFunction, RawLocation, RawRef, UnitTypes};
 use crate::functions::Collector;
 
 /// Which registers take arguments, in DWARF's numbers (the psABI of each machine).
@@ -145,10 +144,9 @@ impl<E: Endianity> Collector<'_, '_, E> {
 
 /// Size of a type in bytes, and whether it is a struct, or a union.
 fn size_of<E: Endianity>(c: &Collector<'_, '_, E>, target: RawRef, word: u64) -> (u64, bool, bool) {
-    let (mut at, mut count, mut in_array) = (target.0, 1u64, false);
+    let (mut at, mut count, mut in_array) = (c.types.local(target.0), 1u64, false);
     for _ in 0..=c.types.records.len() {
-        let Local::Type(number) = c.types.local(at) else { return (0, false, false) };
-        let record = c.types.records.get(number as usize);
+        let Some(record) = c.types.record(at) else { return (0, false, false) };
         match Head::of(record).kind {
             Kind::Int | Kind::Float | Kind::Enum | Kind::Enum64 => {
                 return (count.saturating_mul(record[2].into()), false, false);
@@ -156,11 +154,13 @@ fn size_of<E: Endianity>(c: &Collector<'_, '_, E>, target: RawRef, word: u64) ->
             Kind::Struct => return (count.saturating_mul(record[2].into()), !in_array, false),
             Kind::Union => return (count.saturating_mul(record[2].into()), false, !in_array),
             Kind::Ptr => return (count.saturating_mul(word), false, false),
-            Kind::Typedef | Kind::Const | Kind::Volatile | Kind::Restrict | Kind::TypeTag => at = record[2],
+            Kind::Typedef | Kind::Const | Kind::Volatile | Kind::Restrict | Kind::TypeTag => {
+                at = UnitTypes::referred(record[2]);
+            }
             Kind::Array => {
                 count = count.saturating_mul(record[5].into());
                 in_array = true;
-                at = record[3];
+                at = UnitTypes::referred(record[3]);
             }
             Kind::Fwd | Kind::Func | Kind::FuncProto | Kind::Var | Kind::Datasec | Kind::DeclTag => {
                 return (0, false, false);

@@ -1,15 +1,23 @@
 //! Names on their way from DWARF to BTF.
 //!
-//! In a linked file a string stands once in `.debug_str`, so its offset tells the name, and a small cache by offset saves
-//! hashing most of them: units have the same headers. (A table of all offsets would know every name, and took four times
-//! as long for a kernel: it does not fit the processor's caches.) In a relocatable file every unit brings its own copies,
-//! and names are interned by content.
+//! A kernel's units mention ten million names, and nearly all of them belong to types that another unit had already. So a
+//! worker does not look at names: it folds its units with *spellings*, numbers that tell a name without reading it, and
+//! only the names of the classes that are left become [`StrId`]s of the file ([`btf::dedup::fold::Fold::merge`]).
+//!
+//! * In a linked file a string stands once in `.debug_str`: its offset is its spelling.
+//! * A name of up to three bytes, which compilers put into the DIE itself, is its own spelling.
+//! * All else is interned by content: in a relocatable file every unit brings its own copies of the strings.
+//!
+//! Nothing promises that a name has one spelling. Two spellings make two classes of one type, which merge when the classes
+//! are spelled out. What does not come right by itself is a unit that has a tag in two spellings, or an empty name that does
+//! not look empty: [`btf::dedup::renumber::Renumbering::misled`] tells, and the units are read again by content.
 //!
 //! Kernels accept letters, digits, `_` and `.` in names (kernel/bpf/btf.c). Names of other languages have more; each byte
 //! that is not accepted becomes `_`, so that the type is kept.
 
 use std::borrow::Cow;
 
+use btf::dedup::renumber::Spelling;
 use btf::strings::{StrId, Strings};
 use dwarf::die::Text;
 use dwarf::unit::Unit;
@@ -18,79 +26,117 @@ use gimli::Endianity;
 /// Longest name that kernels accept, in bytes (KSYM_NAME_LEN less its NUL).
 pub const MAX_NAME: usize = 511;
 
-/// Entries of the cache by offset, as a power of two: 1 MiB, so that it stays in a core's own cache.
-const RECENT_BITS: u32 = 17;
+/// First spelling of short names; those below are offsets in `.debug_str`, + 1.
+const SHORT: u32 = 1 << 28;
+/// First spelling of names that were interned by content.
+const INTERNED: u32 = SHORT + (1 << 24);
 
-/// From DWARF strings to [`StrId`]s, with what is needed to do it fast.
-#[derive(Debug, Default)]
-pub struct Names {
-    /// Recently seen offsets in `.debug_str`, + 1, and their identifiers. Empty for relocatable files.
-    recent: Vec<(u32, StrId)>,
-    /// Per string its form as an identifier + 1, or 0.
-    identifier: Vec<u32>,
-    /// Names that had to be changed.
-    pub changed: u64,
+/// How the spellings of names are found.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Spellings {
+    /// By offset in `.debug_str`: the file is linked.
+    ByOffset,
+    /// By content, short names by themselves: the file is relocatable.
+    ByContent,
+    /// By content only, so that every name has one spelling.
+    Unique,
+}
+
+/// The names of a worker.
+#[derive(Debug)]
+pub struct Names<'a> {
+    debug_str: &'a [u8],
+    spellings: Spellings,
+    /// Offsets below this are spellings.
+    offsets: u64,
+    interned: Strings<'static>,
     /// A string was not where DWARF says.
     pub missing: bool,
 }
 
-impl Names {
-    /// For a linked file, or for a relocatable one.
-    pub fn new(linked: bool) -> Names {
-        let size = if linked { 1 << RECENT_BITS } else { 0 };
-        Names { recent: vec![(0, StrId::EMPTY); size], ..Names::default() }
+impl<'a> Names<'a> {
+    /// No names yet.
+    pub fn new(debug_str: &'a [u8], spellings: Spellings) -> Names<'a> {
+        // What follows the last NUL is no string.
+        let end = debug_str.iter().rposition(|&b| b == 0).map_or(0, |at| at as u64 + 1);
+        let offsets = if spellings == Spellings::ByOffset { end.min(u64::from(SHORT) - 1) } else { 0 };
+        Names { debug_str, spellings, offsets, interned: Strings::new(), missing: false }
     }
 
-    /// A name that a kernel accepts.
-    #[inline]
-    pub fn identifier<E: Endianity>(&mut self, strings: &mut Strings<'_>, unit: &Unit<'_, E>, text: Text) -> StrId {
-        let offset = match unit.str_offset(text) {
-            Some(offset) if !self.recent.is_empty() && offset < u64::from(u32::MAX) => offset as u32,
-            _ => return self.intern_identifier(strings, unit.text_and_rest(text)),
-        };
-        let slot = (offset.wrapping_mul(0x9e37_79b9) >> (32 - RECENT_BITS)) as usize;
-        let (known, id) = self.recent[slot];
-        if known == offset + 1 {
-            return id;
-        }
-        let id = self.intern_identifier(strings, unit.text_and_rest(text));
-        self.recent[slot] = (offset + 1, id);
-        id
+    /// The spelling of the name at an offset in `.debug_str`, if offsets are spellings.
+    #[inline(always)]
+    pub fn spelling_at(&self, offset: u64) -> Option<StrId> {
+        (offset < self.offsets).then(|| StrId(offset as u32 + 1))
     }
 
-    /// Any text: names of base types, tags.
-    pub fn free<E: Endianity>(&mut self, strings: &mut Strings<'_>, unit: &Unit<'_, E>, text: Text) -> StrId {
-        let text = unit.text(text);
-        self.missing |= text.is_none();
-        strings.intern(text.unwrap_or(b""))
-    }
-
-    #[inline]
-    fn intern_identifier(&mut self, strings: &mut Strings<'_>, text: Option<&[u8]>) -> StrId {
-        let raw = text.and_then(|t| strings.intern_at(t));
-        self.missing |= raw.is_none();
-        let raw = raw.unwrap_or_default();
-        match self.identifier.get(raw.0 as usize) {
-            Some(&known) if known != 0 => StrId(known - 1),
-            _ => self.new_identifier(strings, raw),
+    /// The spelling of a name that a DIE has.
+    pub fn spelling<E: Endianity>(&mut self, unit: &Unit<'_, E>, text: Text) -> StrId {
+        match text {
+            Text::Inline(_) if self.spellings != Spellings::Unique => self.inline_spelling(unit, text),
+            _ => self.other_spelling(unit, text),
         }
     }
 
-    #[cold]
-    fn new_identifier(&mut self, strings: &mut Strings<'_>, raw: StrId) -> StrId {
-        let id = match accepted(strings.get(raw)) {
-            Cow::Borrowed(_) => raw,
-            Cow::Owned(changed) => {
-                self.changed += 1;
-                strings.intern(&changed)
+    fn inline_spelling<E: Endianity>(&mut self, unit: &Unit<'_, E>, text: Text) -> StrId {
+        let four = unit.text_and_rest(text).and_then(|rest| rest.first_chunk::<4>());
+        match four {
+            Some(&[0, ..]) => StrId::EMPTY,
+            Some(&[a, 0, ..]) => short(a, 0, 0),
+            Some(&[a, b, 0, _]) => short(a, b, 0),
+            Some(&[a, b, c, 0]) => short(a, b, c),
+            _ => self.other_spelling(unit, text),
+        }
+    }
+
+    fn other_spelling<E: Endianity>(&mut self, unit: &Unit<'_, E>, text: Text) -> StrId {
+        if let Some(spelling) = unit.str_offset(text).and_then(|offset| self.spelling_at(offset)) {
+            return spelling;
+        }
+        let found = unit.text_and_rest(text).and_then(|text| self.interned.intern_at(text));
+        self.missing |= found.is_none();
+        interned(found.unwrap_or_default())
+    }
+
+    /// The spelling of a name that no DIE has.
+    pub fn intern(&mut self, name: &[u8]) -> StrId {
+        interned(self.interned.intern(name))
+    }
+
+    /// A spelled name.
+    pub fn text(&self, spelling: StrId) -> Cow<'_, [u8]> {
+        match spelling.0 {
+            0 => Cow::Borrowed(b""),
+            number @ INTERNED.. => Cow::Borrowed(self.interned.get(StrId(number - INTERNED))),
+            number @ SHORT.. => {
+                let bytes = (number - SHORT).to_le_bytes();
+                let length = bytes.iter().position(|&b| b == 0).unwrap_or(bytes.len());
+                Cow::Owned(bytes[..length].to_vec())
             }
-        };
-        if self.identifier.len() <= raw.0 as usize {
-            self.identifier.resize(strings.len() as usize, 0);
+            number => Cow::Borrowed(dwarf::cursor::string_at(self.debug_str, u64::from(number) - 1).unwrap_or(b"")),
         }
-        self.identifier[raw.0 as usize] = id.0 + 1;
-        id
     }
+}
+
+impl Spelling for Names<'_> {
+    fn identifier(&self, name: StrId) -> (Cow<'_, [u8]>, bool) {
+        let text = self.text(name);
+        match accepted(&text) {
+            Cow::Borrowed(_) => (text, false),
+            Cow::Owned(changed) => (Cow::Owned(changed), true),
+        }
+    }
+
+    fn free(&self, name: StrId) -> Cow<'_, [u8]> {
+        self.text(name)
+    }
+}
+
+fn short(a: u8, b: u8, c: u8) -> StrId {
+    StrId(SHORT + u32::from_le_bytes([a, b, c, 0]))
+}
+
+fn interned(name: StrId) -> StrId {
+    if name == StrId::EMPTY { name } else { StrId(INTERNED + name.0) }
 }
 
 /// True if kernels accept the name as it is.
@@ -127,5 +173,20 @@ mod tests {
         assert_eq!(&*accepted(b"9p"), b"_9p");
         assert_eq!(accepted("\u{e9}t\u{e9}".as_bytes()).len(), 5);
         assert_eq!(accepted(&[b'a'; 600]).len(), MAX_NAME);
+    }
+
+    #[test]
+    fn spellings_spell_their_names() {
+        let mut names = Names::new(b"\0foo\0x\0cut", Spellings::ByOffset);
+        assert_eq!(names.offsets, 7);
+        assert_eq!(&*names.text(StrId(1)), b"");
+        assert_eq!(&*names.text(StrId(2)), b"foo");
+        assert_eq!(&*names.text(StrId(3)), b"oo");
+        assert_eq!(&*names.text(short(b'a', b'b', b'c')), b"abc");
+        assert_eq!(&*names.text(short(b'i', 0, 0)), b"i");
+        let long = names.intern(b"unsigned char");
+        assert_eq!(&*names.text(long), b"unsigned char");
+        assert_eq!(names.intern(b""), StrId::EMPTY);
+        assert!(long.0 > short(0xff, 0xff, 0xff).0 && INTERNED < StrId::LIMIT);
     }
 }

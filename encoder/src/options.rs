@@ -13,6 +13,8 @@ pub struct Options {
     pub dialect: Option<Dialect>,
     /// DWARF language codes of units to leave out.
     pub lang_exclude: Vec<u16>,
+    /// Whether to report what became of each function ([`crate::report::Summary::function_reports`]).
+    pub report_functions: bool,
 }
 
 impl Default for Options {
@@ -22,6 +24,7 @@ impl Default for Options {
             selection: Selection::Truthful,
             dialect: None,
             lang_exclude: Vec::new(),
+            report_functions: false,
         }
     }
 }

@@ -109,7 +109,7 @@ pub struct Summary {
     pub names_changed: u64,
     /// Warnings, one line each.
     pub warnings: Vec<String>,
-    /// Every function with a symbol, by name.
+    /// Every function with a symbol, by name; if [`crate::options::Options::report_functions`] asks for it.
     pub function_reports: Vec<FunctionReport>,
     /// Time per phase.
     pub phases: Vec<Phase>,

@@ -1,5 +1,6 @@
 //! Which functions are described, and by which of their prototypes.
 
+use std::cell::OnceCell;
 use std::fmt;
 
 use btf::dedup::table::ClassTable;
@@ -91,7 +92,37 @@ pub struct Decision {
     pub note: Option<Note>,
 }
 
-/// Decides about every name, in the order of the names. Instances must be in the order of the file.
+/// The instances of each group, in the order of the file.
+struct OfGroup {
+    numbers: Vec<u32>,
+    /// Where the part of each group ends in `numbers`.
+    ends: Vec<u32>,
+}
+
+impl OfGroup {
+    fn new(groups: usize, instances: &Instances) -> OfGroup {
+        let mut ends = vec![0u32; groups + 1];
+        instances.list.iter().for_each(|i| ends[i.group.0 as usize + 1] += 1);
+        for i in 1..ends.len() {
+            ends[i] += ends[i - 1];
+        }
+        let mut numbers = vec![0; instances.list.len()];
+        for (number, instance) in (0..).zip(&instances.list) {
+            // While filling, a group's slot holds where its next instance goes; at the end that is the group's end.
+            let next = &mut ends[instance.group.0 as usize];
+            numbers[*next as usize] = number;
+            *next += 1;
+        }
+        OfGroup { numbers, ends }
+    }
+
+    fn get(&self, group: Group) -> &[u32] {
+        let start = (group.0 as usize).checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.numbers[start as usize..self.ends[group.0 as usize] as usize]
+    }
+}
+
+/// Decides about every name, in the order of the symbols. Instances must be in the order of the file.
 pub fn select(
     selection: Selection,
     features: Features,
@@ -99,34 +130,21 @@ pub fn select(
     instances: &Instances,
     classes: &ClassTable<'_>,
 ) -> Vec<Decision> {
-    let mut of_group: Vec<Vec<usize>> = Vec::new();
-    of_group.resize_with(symbols.len(), Vec::new);
-    for (number, instance) in instances.list.iter().enumerate() {
-        of_group[instance.group.0 as usize].push(number);
-    }
-    let mut order: Vec<(Group, SymbolGroup<'_>)> = symbols.iter().collect();
-    order.sort_unstable_by_key(|(_, g)| g.name);
-    let mut described = FixedMap::default();
-    let with_code = || instances.list.iter().enumerate().filter(|(_, i)| i.has_code);
-    // What has the symbol's own name comes first.
-    let own_names = with_code().filter(|(_, i)| !i.other_name);
-    for (number, instance) in own_names.chain(with_code().filter(|(_, i)| i.other_name)) {
-        let group = symbols.get(instance.group);
-        if let Some(symbol) = instance.symbol.filter(|&s| !group.is_clone(s)) {
-            group.symbols[symbol].address.map(|address| described.entry(address).or_insert(number));
-        }
-    }
-    let mut selector = Selector { features, instances, signatures: Signatures::new(classes), described };
-    let last = order.len().saturating_sub(1);
-    let mut decisions = Vec::with_capacity(order.len());
-    for (position, (group, names)) in order.into_iter().enumerate() {
-        let candidates = &of_group[group.0 as usize];
+    let groups = symbols.iter().count();
+    let of_group = OfGroup::new(groups, instances);
+    let last = symbols.iter().max_by_key(|(_, g)| g.name).map(|(group, _)| group);
+    let signatures = Signatures::new(classes);
+    let mut selector = Selector { features, symbols, instances, signatures, described: OnceCell::new() };
+    let mut decisions = Vec::with_capacity(groups);
+    for (group, names) in symbols.iter() {
+        let candidates = of_group.get(group);
         let outcome = match selection {
             Selection::Truthful => selector.truthful(&names, candidates),
             // pahole has nothing to say about names without a DIE.
             Selection::Pahole if candidates.is_empty() => Err(Reason::NoDebugInformation),
-            Selection::Pahole => selector.pahole(&names, candidates, position == last),
+            Selection::Pahole => selector.pahole(&names, candidates, Some(group) == last),
         };
+        let outcome = outcome.map(|number| number as usize);
         let note = outcome.ok().and_then(|number| note(&instances.list[number], group));
         decisions.push(Decision { group, outcome, note });
     }
@@ -147,21 +165,39 @@ fn note(instance: &Instance, group: Group) -> Option<Note> {
 
 struct Selector<'s, 't, 'b> {
     features: Features,
+    symbols: &'s FunctionSymbols<'s>,
     instances: &'s Instances,
     signatures: Signatures<'t, 'b>,
-    /// Per address of a symbol without an appendix the first instance there.
-    described: FixedMap<u64, usize>,
+    /// Per address of a symbol without an appendix the first instance there. Only aliases ask.
+    described: OnceCell<FixedMap<u64, u32>>,
 }
 
 impl Selector<'_, '_, '_> {
-    fn get(&self, number: usize) -> &Instance {
-        &self.instances.list[number]
+    fn get(&self, number: u32) -> &Instance {
+        &self.instances.list[number as usize]
+    }
+
+    /// The first instance with code at the address of a symbol; what has the symbol's own name comes first.
+    fn described(&self, address: u64) -> Option<u32> {
+        let described = self.described.get_or_init(|| {
+            let mut described = FixedMap::default();
+            let with_code = || (0..).zip(&self.instances.list).filter(|(_, i)| i.has_code);
+            let own_names = with_code().filter(|(_, i)| !i.other_name);
+            for (number, instance) in own_names.chain(with_code().filter(|(_, i)| i.other_name)) {
+                let group = self.symbols.get(instance.group);
+                if let Some(symbol) = instance.symbol.filter(|&s| !group.is_clone(s)) {
+                    group.symbols[symbol].address.map(|address| described.entry(address).or_insert(number));
+                }
+            }
+            described
+        });
+        described.get(&address).copied()
     }
 
     /// The symbol decides: what has the name alone is the function; only if nothing has, a clone of the compiler is. The
     /// DIE at its address describes it. A symbol without an appendix is called as the source says, since callers
     /// elsewhere may rely on it; a clone only if its parameters are where the prototype puts them.
-    fn truthful(&mut self, group: &SymbolGroup<'_>, candidates: &[usize]) -> Result<usize, Reason> {
+    fn truthful(&mut self, group: &SymbolGroup<'_>, candidates: &[u32]) -> Result<u32, Reason> {
         if !crate::names::is_accepted(group.name) {
             return Err(Reason::Name);
         }
@@ -170,8 +206,8 @@ impl Selector<'_, '_, '_> {
         let mut addresses = (0..group.symbols.len()).filter(|&s| counts(s)).filter_map(|s| group.symbols[s].address);
         let Some(first) = addresses.next() else { return Err(Reason::NoDebugInformation) };
         let ambiguous = addresses.any(|a| a != first);
-        let counted = |&&number: &&usize| !self.get(number).other_name && self.get(number).symbol.is_some_and(counts);
-        let mut voters: Vec<usize> = candidates.iter().filter(counted).copied().collect();
+        let counted = |&&number: &&u32| !self.get(number).other_name && self.get(number).symbol.is_some_and(counts);
+        let mut voters: Vec<u32> = candidates.iter().filter(counted).copied().collect();
         if ambiguous {
             return Err(if voters.is_empty() { Reason::NoDebugInformation } else { Reason::Ambiguous });
         }
@@ -180,7 +216,7 @@ impl Selector<'_, '_, '_> {
         }
         if voters.is_empty() {
             // An alias has no DIE, but what its address belongs to has one.
-            voters.extend(self.described.get(&first).filter(|_| plain));
+            voters.extend(plain.then(|| self.described(first)).flatten());
         }
         if voters.is_empty() {
             return Err(Reason::NoDebugInformation);
@@ -215,15 +251,15 @@ impl Selector<'_, '_, '_> {
 
     /// pahole 1.32's rules with their faults: all instances of a name vote, also inlined ones;
     /// addresses match only in linked files; the last name of a file is never ambiguous.
-    fn pahole(&mut self, group: &SymbolGroup<'_>, all: &[usize], last: bool) -> Result<usize, Reason> {
-        let candidates: Vec<usize> = all.iter().copied().filter(|&n| !self.get(n).unnamed_parameter).collect();
+    fn pahole(&mut self, group: &SymbolGroup<'_>, all: &[u32], last: bool) -> Result<u32, Reason> {
+        let candidates: Vec<u32> = all.iter().copied().filter(|&n| !self.get(n).unnamed_parameter).collect();
         let Some(&first) = candidates.first() else { return Err(Reason::UnnamedParameter) };
         let facts = candidates.iter().map(|&n| self.get(n).facts);
         let unexpected = facts.clone().any(|f| f.unexpected);
         let reordered = facts.clone().any(|f| f.reordered);
         let inconsistent = candidates[1..].iter().any(|&n| !self.same_prototype(first, n));
 
-        let optimized = |n: usize| {
+        let optimized = |n: u32| {
             let i = self.get(n);
             let is_changed = i.symbol.is_some_and(|s| {
                 let name = group.symbols[s].name;
@@ -232,7 +268,7 @@ impl Selector<'_, '_, '_> {
             });
             i.facts.optimized && (i.clang_nocall || is_changed)
         };
-        let at_symbol = |&&n: &&usize| self.get(n).symbol.is_some() && self.get(n).has_low_pc;
+        let at_symbol = |&&n: &&u32| self.get(n).symbol.is_some() && self.get(n).has_low_pc;
         let canonical = candidates.iter().filter(at_symbol).find(|&&n| !optimized(n));
         let canonical = canonical.or_else(|| candidates.iter().find(at_symbol));
         let canonical = canonical.or_else(|| candidates.iter().find(|&&n| self.get(n).has_low_pc));
@@ -258,9 +294,9 @@ impl Selector<'_, '_, '_> {
         reason.map_or(Ok(canonical), Err)
     }
 
-    fn same_prototype(&mut self, a: usize, b: usize) -> bool {
+    fn same_prototype(&mut self, a: u32, b: u32) -> bool {
         let instances = self.instances;
-        let (a, b) = (&instances.list[a], &instances.list[b]);
+        let (a, b) = (&instances.list[a as usize], &instances.list[b as usize]);
         let parameters = |i: &Instance| instances.parameters[i.parameters.clone()].iter().map(|(_, used)| *used);
         if a.variadic != b.variadic
             || a.parameters.len() != b.parameters.len()

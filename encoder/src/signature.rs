@@ -5,7 +5,7 @@ use btf::dedup::fold::Use;
 use btf::dedup::table::ClassTable;
 use btf::graph::{ClassId, Head, Ref, TagKind, map_refs, refs};
 use btf::kind::Kind;
-use btf::map::FixedMap;
+use btf::map::{FixedMap, FixedSet};
 
 /// Numbers types so that those which are the same for a caller share a number.
 #[derive(Debug)]
@@ -42,9 +42,13 @@ impl<'t, 'b> Signatures<'t, 'b> {
         *self.numbers.entry(key).or_insert(next)
     }
 
-    /// With a work list: types nest as deep as the input likes.
+    /// With a work list: types nest as deep as the input likes. Each is looked at twice: before its parts and after them.
     fn of_class(&mut self, class: ClassId) -> u32 {
+        if let Some(&number) = self.of_class.get(&class) {
+            return number;
+        }
         let mut work = vec![class];
+        let mut open: FixedSet<ClassId> = FixedSet::default();
         while let Some(&at) = work.last() {
             if self.of_class.contains_key(&at) {
                 work.pop();
@@ -55,23 +59,23 @@ impl<'t, 'b> Signatures<'t, 'b> {
                 let key = vec![TAG | 8 | tag_word(record), record[1]];
                 let number = self.number(key);
                 self.of_class.insert(at, number);
-                continue;
-            }
-            let missing = refs(record).find_map(|word| match Ref::of(word) {
-                Ref::Class(c) if !self.of_class.contains_key(&c) => Some(c),
-                _ => None,
-            });
-            match missing {
-                // A cycle without a tag: whatever is still open counts as void.
-                Some(c) if self.classes.has_cycles() && work.contains(&c) => {
-                    let void = self.number(vec![]);
-                    self.of_class.insert(c, void);
+            } else if open.insert(at) {
+                let known = work.len();
+                for word in refs(record) {
+                    match Ref::of(word) {
+                        // A cycle without a tag: what is still open counts as void.
+                        Ref::Class(c) if open.contains(&c) && !self.of_class.contains_key(&c) => {
+                            let void = self.number(vec![]);
+                            self.of_class.insert(c, void);
+                        }
+                        Ref::Class(c) if !self.of_class.contains_key(&c) => work.push(c),
+                        _ => {}
+                    }
                 }
-                Some(c) => work.push(c),
-                None => {
-                    let number = self.of_parts(at);
-                    self.of_class.insert(at, number);
-                }
+                work[known..].reverse();
+            } else {
+                let number = self.of_parts(at);
+                self.of_class.insert(at, number);
             }
         }
         self.of_class[&class]

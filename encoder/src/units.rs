@@ -5,9 +5,12 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use btf::base::Base;
-use btf::dedup::fold::Fold;
+use btf::dedup::fold::{Fold, Use};
+use btf::dedup::renumber::Spelling;
 use btf::dedup::tags::DeclTags;
 use btf::dialect::Dialect;
+use btf::map::FixedSet;
+use btf::strings::StrId;
 use dwarf::sections::Sections;
 use dwarf::unit::{PlansBuffer, Unit, UnitHeader, UnitKind};
 use dwarf::walk;
@@ -18,14 +21,19 @@ use crate::convert::{Converter, Foreign, Tagged, UnitTypes};
 use crate::error::{Error, ErrorKind, Result};
 use crate::functions::{Collector, FunctionNames, FunctionSymbols, Instances};
 use crate::locations::Machine;
-use crate::names::Names;
+use crate::names::{Names, Spellings};
 use crate::options::Options;
 use crate::report::Degraded;
 use crate::schedule;
 use crate::variables::{self, DataSection, Variable};
 
 /// Units of fewer bytes than this together are not worth a second worker.
-const BYTES_PER_WORKER: usize = 1 << 20;
+pub const BYTES_PER_WORKER: usize = 1 << 20;
+
+/// How many workers units of so many bytes together are enough for.
+pub fn useful_workers(bytes: usize) -> usize {
+    (bytes / BYTES_PER_WORKER).max(1)
+}
 
 /// What the units have in common.
 pub struct Job<'a, E> {
@@ -61,14 +69,18 @@ pub struct Folded<'a> {
     pub variables: Vec<Variable>,
     /// Declaration tags of types.
     pub tags: DeclTags,
+    /// The prototypes of the functions that were chosen, in the order of the decisions.
+    pub prototypes: Vec<Use>,
     /// What BTF could not say.
     pub degraded: Degraded,
-    /// Names that were changed.
-    pub names_changed: u64,
+    /// Names that were changed, as they are now.
+    pub names_changed: FixedSet<StrId>,
     /// Type DIEs read.
     pub types_read: u64,
     /// Units left out.
     pub excluded: usize,
+    /// See [`btf::dedup::renumber::Renumbering::misled`].
+    misled: bool,
 }
 
 /// Reads and folds all units.
@@ -76,23 +88,36 @@ pub struct Folded<'a> {
 /// # Errors
 /// That of the first unit in the file that has one.
 pub fn fold<'a, E: Endianity + Send + Sync>(job: &Job<'a, E>) -> Result<Folded<'a>> {
-    let total: usize = job.headers.iter().map(|h| h.size).sum();
-    let workers = rayon::current_num_threads().min(total / BYTES_PER_WORKER).max(1);
+    let bytes = job.headers.iter().map(|h| h.size).sum();
+    let workers = rayon::current_num_threads().min(useful_workers(bytes)).min(job.headers.len()).max(1);
     let runs = schedule::runs(job.headers, workers);
+    let spellings = if job.linked { Spellings::ByOffset } else { Spellings::ByContent };
+    let mut all = read_all(job, &runs, workers, spellings)?;
+    if all.misled {
+        all = read_all(job, &runs, workers, Spellings::Unique)?;
+    }
+    all.fold.sort_units();
+    all.instances.list.sort_by_key(|i| (i.unit, i.offset));
+    all.variables.sort_by_key(|v| (v.unit, v.offset));
+    Ok(all)
+}
+
+fn read_all<'a, E: Endianity + Send + Sync>(
+    job: &Job<'a, E>,
+    runs: &[Range<usize>],
+    workers: usize,
+    spellings: Spellings,
+) -> Result<Folded<'a>> {
     let next = AtomicUsize::new(0);
-    let run = |_| Worker::run(job, &runs, &next);
+    let run = |_| Worker::run(job, runs, &next, spellings);
     let mut done: Vec<(Worker<'a>, Option<(usize, Error)>)> =
         if workers == 1 { vec![run(0)] } else { (0..workers).into_par_iter().map(run).collect() };
     let first_error = done.iter_mut().filter_map(|(_, e)| e.take()).min_by_key(|(unit, _)| *unit);
     if let Some((_, error)) = first_error {
         return Err(error);
     }
-    let mut workers = done.into_iter().map(|(worker, _)| worker);
-    let mut all = workers.next().expect("there is a worker").folded;
-    workers.for_each(|w| all.merge(w.folded));
-    all.fold.sort_units();
-    all.instances.list.sort_by_key(|i| (i.unit, i.offset));
-    all.variables.sort_by_key(|v| (v.unit, v.offset));
+    let mut all = Folded::new(Fold::new(None));
+    done.into_iter().for_each(|(worker, _)| all.merge(worker.folded, worker.names));
     Ok(all)
 }
 
@@ -103,50 +128,56 @@ impl<'a> Folded<'a> {
             instances: Instances::default(),
             variables: Vec::new(),
             tags: DeclTags::default(),
+            prototypes: Vec::new(),
             degraded: Degraded::default(),
-            names_changed: 0,
+            names_changed: FixedSet::default(),
             types_read: 0,
             excluded: 0,
+            misled: false,
         }
     }
 
     /// The same on top of a base.
-    pub fn onto<'b>(self, base: &'b Base<'b>) -> Folded<'b>
+    pub fn onto<'b>(mut self, base: &'b Base<'b>) -> Folded<'b>
     where
         'a: 'b,
     {
         let mut on_base = Folded::new(Fold::new(Some((base.strings(), base.classes()))));
-        on_base.merge(self);
+        let strings = std::mem::take(&mut self.fold.strings);
+        on_base.merge(self, strings);
         on_base
     }
 
-    fn merge(&mut self, other: Folded<'a>) {
-        let map = self.fold.merge(other.fold);
-        self.instances.merge(other.instances, &map);
-        variables::merge(&mut self.variables, other.variables, &map);
-        self.tags.merge(other.tags, &map);
+    fn merge(&mut self, other: Folded<'_>, spelling: impl Spelling) {
+        let mut map = self.fold.merge_spelled(other.fold, spelling);
+        let strings = &mut self.fold.strings;
+        self.instances.merge(other.instances, &mut map, strings);
+        variables::merge(&mut self.variables, other.variables, &mut map, strings);
+        self.tags.merge(other.tags, &mut map, strings);
+        self.prototypes.extend(other.prototypes.into_iter().map(|used| map.used(used, strings)));
         self.degraded += other.degraded;
-        self.names_changed += other.names_changed;
+        self.names_changed.extend(other.names_changed.into_iter().map(|name| map.name(name, strings)));
+        self.names_changed.extend(map.changed);
         self.types_read += other.types_read;
         self.excluded += other.excluded;
+        self.misled |= map.misled;
     }
 }
 
 struct Worker<'a> {
-    folded: Folded<'a>,
-    names: Names,
-    /// See [`FunctionNames`].
-    function_memo: Vec<u32>,
+    folded: Folded<'static>,
+    names: Names<'a>,
+    functions: FunctionNames<'a>,
     types: UnitTypes,
     plans: PlansBuffer,
 }
 
 impl<'a> Worker<'a> {
-    fn new<E: Endianity>(job: &Job<'a, E>) -> Worker<'a> {
+    fn new<E: Endianity>(job: &Job<'a, E>, spellings: Spellings) -> Worker<'a> {
         Worker {
             folded: Folded::new(Fold::new(None)),
-            names: Names::new(job.linked),
-            function_memo: Vec::new(),
+            names: Names::new(job.sections.str, spellings),
+            functions: FunctionNames::new(job.symbols),
             types: UnitTypes::default(),
             plans: PlansBuffer::default(),
         }
@@ -158,8 +189,9 @@ impl<'a> Worker<'a> {
         job: &Job<'a, E>,
         runs: &[Range<usize>],
         next: &AtomicUsize,
+        spellings: Spellings,
     ) -> (Worker<'a>, Option<(usize, Error)>) {
-        let mut worker = Worker::new(job);
+        let mut worker = Worker::new(job, spellings);
         let mut error: Option<(usize, Error)> = None;
         let mut buffer = Vec::new();
         while let Some(run) = runs.get(next.fetch_add(1, Ordering::Relaxed)) {
@@ -174,7 +206,6 @@ impl<'a> Worker<'a> {
             let bytes = job.headers[run.start].offset..job.headers[run.end - 1].range().end;
             job.sections.data.info.release(&bytes);
         }
-        worker.folded.names_changed = worker.names.changed;
         (worker, error)
     }
 
@@ -202,21 +233,17 @@ impl<'a> Worker<'a> {
             self.folded.excluded += 1;
             return Ok(None);
         }
-        let folded = &mut self.folded;
         self.types.start(header.size);
-        let mut functions = FunctionNames::new(job.symbols, std::mem::take(&mut self.function_memo));
         let mut converter = Converter {
             unit: &unit,
             out: &mut self.types,
             names: &mut self.names,
-            strings: &mut folded.fold.strings,
-            functions: &mut functions,
+            functions: &mut self.functions,
             features: job.options.features,
             dialect: job.dialect,
             variables: job.data.is_some(),
         };
         walk::walk(&unit, &self.plans, &mut converter)?;
-        self.function_memo = functions.into_memo();
         if std::mem::take(&mut self.names.missing) {
             let text = "a name lies outside of the section of strings, which is cut short or damaged".into();
             return Err(at_unit(ErrorKind::Input, &unit, text));
@@ -231,8 +258,8 @@ impl<'a> Worker<'a> {
     fn unit<E: Endianity>(&mut self, job: &Job<'_, E>, number: usize, buffer: &mut Vec<u8>) -> Result<()> {
         let Some(unit) = self.read(job, number, buffer)? else { return Ok(()) };
         let folded = &mut self.folded;
-        folded.fold.fold(number as u32, &self.types.records, |word| self.types.local(word));
-        folded.types_read += self.types.records.len() as u64;
+        folded.fold.fold(number as u32, &self.types.records);
+        folded.types_read += self.types.records.len() as u64 - 1; // the first stands for none
         folded.degraded += std::mem::take(&mut self.types.degraded);
         let collector = Collector {
             unit: &unit,
@@ -245,7 +272,7 @@ impl<'a> Worker<'a> {
         };
         folded.instances.collect(&collector, &folded.fold);
         if let Some(data) = job.data {
-            variables::collect(&mut folded.variables, number as u32, &self.types, data, &folded.fold);
+            variables::collect(&mut folded.variables, number as u32, &self.types, data, &folded.fold, &self.names);
         }
         for tag in &self.types.tags {
             if let Tagged::Type(target) = tag.tagged {

@@ -1,6 +1,7 @@
 //! Per-CPU variables and their data section.
 
-use btf::dedup::fold::{Fold, Renumbering, Use};
+use btf::dedup::fold::{Fold, Use};
+use btf::dedup::renumber::Renumbering;
 use btf::graph::Ref;
 use btf::map::FixedMap;
 use btf::strings::{StrId, Strings};
@@ -9,6 +10,7 @@ use object::elf;
 
 use crate::convert::{RawRef, Tagged, UnitTypes};
 use crate::error::{Error, Result};
+use crate::names::Names;
 
 /// The section whose variables are described.
 pub const PER_CPU_SECTION: &[u8] = b".data..percpu";
@@ -66,7 +68,15 @@ pub struct Variable {
 }
 
 /// Adds the variables of the unit that was just folded.
-pub fn collect(out: &mut Vec<Variable>, unit: u32, types: &UnitTypes, section: &DataSection<'_>, fold: &Fold<'_>) {
+pub fn collect(
+    out: &mut Vec<Variable>,
+    unit: u32,
+    types: &UnitTypes,
+    section: &DataSection<'_>,
+    fold: &Fold<'_>,
+    names: &Names<'_>,
+) {
+    let tags = tags_by_variable(types);
     for (number, variable) in types.variables.iter().enumerate() {
         if variable.declaration || variable.artificial {
             continue;
@@ -84,7 +94,7 @@ pub fn collect(out: &mut Vec<Variable>, unit: u32, types: &UnitTypes, section: &
             RawRef::VOID => declared.map_or(RawRef::VOID, |d| d.target),
             own => own,
         };
-        let text = fold.strings.get(name);
+        let text = &*names.text(name);
         if text.is_empty() || MADE_UP.iter().any(|prefix| text.starts_with(prefix)) {
             continue;
         }
@@ -98,7 +108,7 @@ pub fn collect(out: &mut Vec<Variable>, unit: u32, types: &UnitTypes, section: &
         if used.reference == Ref::Void {
             continue; // kernels refuse that
         }
-        let tag = |t: &&crate::convert::RawTag| t.tagged == Tagged::Variable(number);
+        let first = tags.partition_point(|t| t.0 < number);
         out.push(Variable {
             unit,
             offset: variable.offset,
@@ -107,17 +117,26 @@ pub fn collect(out: &mut Vec<Variable>, unit: u32, types: &UnitTypes, section: &
             external: variable.external || declared.is_some_and(|d| d.external),
             section_offset,
             symbol_size: symbol_size.unwrap_or(0),
-            tags: types.tags.iter().filter(tag).map(|t| t.text).collect(),
+            tags: tags[first..].iter().take_while(|t| t.0 == number).map(|t| t.1).collect(),
         });
     }
 }
 
+/// The tags of a unit's variables, by the variable's number; those of one stay in their order.
+fn tags_by_variable(types: &UnitTypes) -> Vec<(usize, StrId)> {
+    let of_variable = |tagged| if let Tagged::Variable(number) = tagged { Some(number) } else { None };
+    let mut tags: Vec<(usize, StrId)> =
+        types.tags.iter().filter_map(|t| Some((of_variable(t.tagged)?, t.text))).collect();
+    tags.sort_by_key(|t| t.0);
+    tags
+}
+
 /// Takes over another worker's variables.
-pub fn merge(out: &mut Vec<Variable>, other: Vec<Variable>, map: &Renumbering) {
+pub fn merge(out: &mut Vec<Variable>, other: Vec<Variable>, map: &mut Renumbering<'_>, strings: &mut Strings<'_>) {
     out.extend(other.into_iter().map(|mut v| {
-        v.name = map.name(v.name);
-        v.used = map.used(v.used);
-        v.tags.iter_mut().for_each(|t| *t = map.name(*t));
+        v.name = map.name(v.name, strings);
+        v.used = map.used(v.used, strings);
+        v.tags.iter_mut().for_each(|t| *t = map.free_name(*t, strings));
         v
     }));
 }
@@ -136,15 +155,11 @@ pub struct Entry {
 /// The entries of the data section: in order, without overlaps (a kernel refuses them, M94). Of variables at one place
 /// (a weak and a strong definition) the one that its symbol's size confirms stays, else the first. Also the names of
 /// those that were left out.
-pub fn layout(
-    variables: &[Variable],
-    type_size: impl Fn(usize) -> u64,
-    strings: &Strings<'_>,
-) -> (Vec<Entry>, Vec<String>) {
+pub fn layout(variables: &[Variable], type_sizes: &[u64], strings: &Strings<'_>) -> (Vec<Entry>, Vec<String>) {
     let mut order: Vec<(u32, bool, u32, u32, usize, u64)> = Vec::new();
     let mut left_out = Vec::new();
     for (number, v) in variables.iter().enumerate() {
-        let by_type = type_size(number);
+        let by_type = type_sizes[number];
         // A flexible array's initialiser is part of the symbol, not of the type.
         let size = if v.symbol_size != 0 { v.symbol_size.max(by_type) } else { by_type };
         if by_type == 0 && v.symbol_size == 0 {

@@ -4,7 +4,7 @@
 //! that is asked of a graph here is what each carrier reaches; since many carriers share most of that, sets of tags are
 //! kept once each and handed up the graph.
 
-use super::fold::Fold;
+use super::fold::{Fold, Unit};
 use super::lists::components;
 use crate::base::Base;
 use crate::graph::{ClassId, Ref, Tag, is_forward, refs};
@@ -13,7 +13,10 @@ use crate::map::{FixedMap, FixedSet};
 
 /// Per unit (by index) the definitions that there is evidence for.
 pub(super) fn collect(fold: &Fold<'_>, base: Option<&Base<'_>>, ambiguous: &FixedSet<Tag>) -> Vec<Vec<(Tag, ClassId)>> {
-    let sought: Vec<FixedSet<Tag>> = (0..fold.units().len()).map(|unit| undefined(fold, unit, ambiguous)).collect();
+    // Nearly no class has such a tag, and every unit has thousands of classes.
+    let has_tag = |class| Tag::of(fold.classes.get(class)).is_some_and(|tag| ambiguous.contains(&tag));
+    let concerned: Vec<bool> = (0..fold.classes.end()).map(|class| class > 0 && has_tag(ClassId(class))).collect();
+    let sought: Vec<FixedSet<Tag>> = fold.units().iter().map(|unit| undefined(fold, unit, &concerned)).collect();
     let mut found = vec![Vec::new(); sought.len()];
     if sought.iter().all(FixedSet::is_empty) {
         return found;
@@ -23,7 +26,7 @@ pub(super) fn collect(fold: &Fold<'_>, base: Option<&Base<'_>>, ambiguous: &Fixe
     let given = Given::collect(fold, base, &carriers, &tags);
     for (unit, sought) in sought.iter().enumerate().filter(|(_, sought)| !sought.is_empty()) {
         let mut agreed: FixedMap<Tag, Option<ClassId>> = FixedMap::default();
-        for &carrier in fold.classes_of(&fold.units()[unit]) {
+        for carrier in fold.classes_of(&fold.units()[unit]) {
             for tag in carriers.tags(carrier).iter().filter(|tag| sought.contains(*tag)) {
                 if let Some(&definition) = given.definition.get(&(carrier, *tag)) {
                     agree(&mut agreed, *tag, definition);
@@ -43,19 +46,14 @@ fn agree<K: Eq + std::hash::Hash>(map: &mut FixedMap<K, Option<ClassId>>, key: K
     }
 }
 
-/// The ambiguous tags that a unit declares and does not define.
-fn undefined(fold: &Fold<'_>, unit: usize, ambiguous: &FixedSet<Tag>) -> FixedSet<Tag> {
+/// The ambiguous tags that a unit declares and does not define; `concerned` tells which classes have such a tag.
+fn undefined(fold: &Fold<'_>, unit: &Unit, concerned: &[bool]) -> FixedSet<Tag> {
     let (mut declared, mut defined) = (FixedSet::default(), FixedSet::default());
-    for &class in fold.classes_of(&fold.units()[unit]) {
+    fold.classes_of(unit).filter(|class| concerned[class.index()]).for_each(|class| {
         let record = fold.classes.get(class);
-        if let Some(tag) = Tag::of(record).filter(|tag| ambiguous.contains(tag)) {
-            if is_forward(record) {
-                declared.insert(tag)
-            } else {
-                defined.insert(tag)
-            };
-        }
-    }
+        let tags = if is_forward(record) { &mut declared } else { &mut defined };
+        tags.extend(Tag::of(record));
+    });
     declared.retain(|tag| !defined.contains(tag));
     declared
 }
@@ -75,7 +73,7 @@ impl Carriers {
         let units = fold.units().iter().zip(sought).filter(|(_, sought)| !sought.is_empty());
         let mut roots: Vec<usize> = units
             .flat_map(|(unit, _)| fold.classes_of(unit))
-            .filter(|&&class| is_named_composite(fold.classes.get(class)))
+            .filter(|&class| is_named_composite(fold.classes.get(class)))
             .map(|class| class.index())
             .collect();
         roots.sort_unstable();
@@ -120,7 +118,7 @@ impl Given {
                 continue;
             }
             let mut own: FixedMap<Tag, ClassId> = FixedMap::default();
-            for &class in fold.classes_of(unit) {
+            for class in fold.classes_of(unit) {
                 let record = fold.classes.get(class);
                 if let Some(tag) = Tag::of(record).filter(|tag| !is_forward(record) && tags.contains(tag)) {
                     own.insert(tag, class);
@@ -129,7 +127,7 @@ impl Given {
             if own.is_empty() {
                 continue;
             }
-            for &carrier in fold.classes_of(unit) {
+            for carrier in fold.classes_of(unit) {
                 for tag in carriers.tags(carrier) {
                     if let Some(&definition) = own.get(tag) {
                         agree(&mut given.definition, (carrier, *tag), Some(definition));

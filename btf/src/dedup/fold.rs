@@ -11,10 +11,12 @@
 
 use super::cycles;
 use super::lists::{Lists, components};
+use super::renumber::{Renumbering, Spelling};
 use super::table::ClassTable;
-use crate::graph::{ClassId, Records, Ref, Tag, is_forward, map_names, map_refs, refs};
-use crate::map::FixedMap;
-use crate::strings::{StrId, Strings};
+use crate::graph::{ClassId, Records, Ref, Tag, equals_mapped, is_forward, map_refs, refs};
+use crate::kind::Kind;
+use crate::map::{FixedMap, FixedSet};
+use crate::strings::Strings;
 
 /// Where a type first appears: unit number, then number within the unit.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -38,6 +40,8 @@ pub struct Unit {
     /// Number of the unit in the file.
     pub number: u32,
     classes: std::ops::Range<usize>,
+    /// Those that were added to it.
+    added: std::ops::Range<usize>,
     /// The unit's own graph, kept if it defines one tag in two ways, so that a tag alone does not tell which is meant.
     pub(super) exact: Option<Box<ExactUnit>>,
 }
@@ -149,6 +153,15 @@ pub struct Use {
 
 const UNKNOWN: u32 = u32::MAX;
 
+/// What folding needs to know of a class besides its record.
+#[derive(Clone, Copy, Default, Debug)]
+struct Info {
+    /// The last unit (counted from 1) that listed it.
+    listed: u32,
+    /// Number of the tag that it defines; 0 if none.
+    defines: u32,
+}
+
 /// Units folded into classes; see the module's documentation.
 #[derive(Debug)]
 pub struct Fold<'b> {
@@ -158,9 +171,15 @@ pub struct Fold<'b> {
     pub classes: ClassTable<'b>,
     /// Smallest position of each class in the file.
     first: Vec<Position>,
+    /// What folding needs to know of each class.
+    info: Vec<Info>,
+    /// Number of each tag that has a definition or a declaration, from 1.
+    tags: FixedMap<Tag, u32>,
     units: Vec<Unit>,
     /// The distinct classes of all units, one unit after the other.
     unit_classes: Vec<ClassId>,
+    /// The classes of types that were added to units, one unit after the other.
+    added_classes: Vec<ClassId>,
     scratch: Scratch,
     /// Whether units that define one tag in two ways keep their graphs.
     keep_exact: bool,
@@ -169,7 +188,7 @@ pub struct Fold<'b> {
 /// Memory that is used again for each unit.
 #[derive(Debug, Default)]
 struct Scratch {
-    /// Per local type the word of a reference to it, or UNKNOWN.
+    /// Per reference to a local type (0, or its number + 1) the word for it, or UNKNOWN.
     reference: Vec<u32>,
     /// Per local type its class; 0 until known.
     class: Vec<u32>,
@@ -178,11 +197,12 @@ struct Scratch {
     stack: Vec<u32>,
     /// Per local type whether that was done.
     open: Vec<bool>,
-    /// Per class, the last unit (counted from 1) that listed it.
-    listed: Vec<u32>,
-    /// Per name and tag kind, the last unit (counted from 1) that defined it, and the class it had there.
-    defined: [Vec<(u32, u32)>; 3],
+    /// Per tag, by number, the last unit (counted from 1) that defined it.
+    defined: Vec<u32>,
+    /// Units so far.
     count: u32,
+    /// The class that was interned last.
+    previous: ClassId,
     ambiguous: bool,
 }
 
@@ -197,8 +217,11 @@ impl<'b> Fold<'b> {
             strings,
             classes,
             first: Vec::new(),
+            info: Vec::new(),
+            tags: FixedMap::default(),
             units: Vec::new(),
             unit_classes: Vec::new(),
+            added_classes: Vec::new(),
             scratch: Scratch::default(),
             keep_exact: true,
         }
@@ -214,9 +237,10 @@ impl<'b> Fold<'b> {
         &self.units
     }
 
-    /// The distinct classes of a unit.
-    pub fn classes_of(&self, unit: &Unit) -> &[ClassId] {
-        &self.unit_classes[unit.classes.clone()]
+    /// The classes of a unit; those of added types may be among them twice.
+    pub fn classes_of(&self, unit: &Unit) -> impl Iterator<Item = ClassId> {
+        let own = &self.unit_classes[unit.classes.clone()];
+        own.iter().chain(&self.added_classes[unit.added.clone()]).copied()
     }
 
     /// The smallest position of a class in the file.
@@ -224,12 +248,24 @@ impl<'b> Fold<'b> {
         self.first.get(class.index()).copied().unwrap_or(Position::NEVER)
     }
 
-    /// Folds the types of a unit. `local` says what the reference words in `records` mean.
+    /// Folds the types of a unit whose references are not local numbers: `local` says what they mean.
+    pub fn fold_with(&mut self, number: u32, records: &Records, local: impl Fn(u32) -> Local) {
+        let mut copy = records.clone();
+        for i in 0..copy.len() {
+            map_refs(copy.get_mut(i), |word| match local(word) {
+                Local::Void => 0,
+                Local::Type(t) => t.checked_add(1).unwrap_or(0),
+            });
+        }
+        self.fold(number, &copy);
+    }
+
+    /// Folds the types of a unit; references are 0 for void (as are those that lead nowhere) or the local number + 1.
     ///
     /// FUNC, VAR, DATASEC and DECL_TAG records are left alone: they never merge.
     ///
     /// Afterwards [`Fold::reference`] and [`Fold::class`] tell about the unit's types, until the next unit is folded.
-    pub fn fold(&mut self, number: u32, records: &Records, local: impl Fn(u32) -> Local) {
+    pub fn fold(&mut self, number: u32, records: &Records) {
         let n = records.len();
         let s = &mut self.scratch;
         s.count += 1;
@@ -239,29 +275,27 @@ impl<'b> Fold<'b> {
         s.open.clear();
         s.open.resize(n, false);
         s.reference.clear();
-        s.reference.extend(records.iter().map(|r| Tag::of(r).map_or(UNKNOWN, |tag| Ref::Tag(tag).word())));
+        s.reference.push(0);
+        s.reference.extend(records.iter().map(|record| match Tag::of(record) {
+            None if foldable(record) => UNKNOWN,
+            None => 0,
+            Some(tag) => Ref::Tag(tag).word(),
+        }));
         let start = self.unit_classes.len();
         for i in 0..n {
             if self.scratch.class[i] == 0 && foldable(records.get(i)) {
-                self.fold_from(i, number, records, &local);
+                self.fold_from(i, number, records);
             }
         }
         let keep = self.scratch.ambiguous && self.keep_exact;
-        let exact = keep.then(|| Box::new(self.exact_unit(records, &local)));
-        self.units.push(Unit { number, classes: start..self.unit_classes.len(), exact });
+        let exact = keep.then(|| Box::new(self.exact_unit(records)));
+        self.units.push(Unit { number, classes: start..self.unit_classes.len(), added: 0..0, exact });
     }
 
     /// The graph of the unit just folded.
-    fn exact_unit(&self, records: &Records, local: &impl Fn(u32) -> Local) -> ExactUnit {
+    fn exact_unit(&self, records: &Records) -> ExactUnit {
         let class: Vec<ClassId> = self.scratch.class.iter().map(|&c| ClassId(c)).collect();
-        let mut own = records.clone();
-        for i in 0..own.len() {
-            map_refs(own.get_mut(i), |word| match local(word) {
-                Local::Type(t) if (t as usize) < class.len() => t + 1,
-                _ => 0,
-            });
-        }
-        let mut exact = ExactUnit { stands_for: (0..class.len() as u32).collect(), class, records: own };
+        let mut exact = ExactUnit { stands_for: (0..class.len() as u32).collect(), class, records: records.clone() };
         exact.find_definitions();
         exact
     }
@@ -270,7 +304,7 @@ impl<'b> Fold<'b> {
     pub fn reference(&self, local: Local) -> Ref {
         match local {
             Local::Void => Ref::Void,
-            Local::Type(t) => match self.scratch.reference.get(t as usize) {
+            Local::Type(t) => match self.scratch.reference.get(t as usize + 1) {
                 Some(&word) if word != UNKNOWN => Ref::of(word),
                 _ => Ref::Void,
             },
@@ -292,41 +326,38 @@ impl<'b> Fold<'b> {
 
     /// Adds types that are not in the units' own records (the prototypes of functions): per type the index of its unit
     /// in [`Fold::units`], and its record, whose references index `uses`. Returns what to call each of them.
-    pub fn add(&mut self, types: &[(usize, Vec<u32>)], uses: &[Use]) -> Vec<Use> {
+    pub fn add(&mut self, units: &[usize], records: &Records, uses: &[Use]) -> Vec<Use> {
         let mut of_unit: Vec<Vec<ClassId>> = vec![Vec::new(); self.units.len()];
-        let mut added = Vec::with_capacity(types.len());
-        for (index, (unit, record)) in types.iter().enumerate() {
-            let mut nominal = record.clone();
-            map_refs(&mut nominal, |u| uses[u as usize].reference.word());
-            let class = self.classes.intern(&nominal);
-            self.note(class, Position { unit: self.units[*unit].number, local: Position::ADDED + index as u32 });
-            of_unit[*unit].push(class);
-            let local = match &mut self.units[*unit].exact {
+        let mut added = Vec::with_capacity(records.len());
+        let mut copy = Vec::new();
+        for (index, (&unit, record)) in units.iter().zip(records.iter()).enumerate() {
+            copy.clear();
+            copy.extend_from_slice(record);
+            map_refs(&mut copy, |u| uses[u as usize].reference.word());
+            let class = self.classes.intern(&copy);
+            self.note(class, Position { unit: self.units[unit].number, local: Position::ADDED + index as u32 });
+            of_unit[unit].push(class);
+            let local = match &mut self.units[unit].exact {
                 Some(exact) => {
-                    let mut own = record.clone();
-                    map_refs(&mut own, |u| uses[u as usize].local.map_or(0, |t| t + 1));
+                    copy.clear();
+                    copy.extend_from_slice(record);
+                    map_refs(&mut copy, |u| uses[u as usize].local.map_or(0, |t| t + 1));
                     exact.class.push(class);
                     exact.stands_for.push(exact.records.len() as u32);
-                    Some(exact.records.push_record(&own) as u32)
+                    Some(exact.records.push_record(&copy) as u32)
                 }
                 None => None,
             };
             added.push(Use { reference: Ref::Class(class), local });
         }
-        self.list_added(of_unit);
-        added
-    }
-
-    fn list_added(&mut self, of_unit: Vec<Vec<ClassId>>) {
-        let added: usize = of_unit.iter().map(Vec::len).sum();
-        let mut all = Vec::with_capacity(self.unit_classes.len() + added);
-        for (unit, more) in self.units.iter_mut().zip(of_unit) {
-            let start = all.len();
-            all.extend_from_slice(&self.unit_classes[unit.classes.clone()]);
-            all.extend(more);
-            unit.classes = start..all.len();
+        for (unit, mut classes) in self.units.iter_mut().zip(of_unit) {
+            classes.sort_unstable();
+            classes.dedup();
+            let start = self.added_classes.len();
+            self.added_classes.extend(classes);
+            unit.added = start..self.added_classes.len();
         }
-        self.unit_classes = all;
+        added
     }
 
     fn note(&mut self, class: ClassId, position: Position) {
@@ -337,52 +368,52 @@ impl<'b> Fold<'b> {
     }
 
     /// Interns a type after everything it refers to, with a work list instead of recursion.
-    fn fold_from(&mut self, start: usize, number: u32, records: &Records, local: &impl Fn(u32) -> Local) {
-        if self.try_intern(start, number, records, local) {
+    fn fold_from(&mut self, start: usize, number: u32, records: &Records) {
+        if self.try_intern(start, number, records) {
             return;
         }
         self.scratch.stack.push(start as u32);
         while let Some(&top) = self.scratch.stack.last() {
             let at = top as usize;
-            if self.scratch.class[at] != 0 || self.try_intern(at, number, records, local) {
+            if self.scratch.class[at] != 0 || self.try_intern(at, number, records) {
                 self.scratch.stack.pop();
             } else if std::mem::replace(&mut self.scratch.open[at], true) {
                 // It was looked at before, and what it refers to was put above it: that must lead back here.
                 self.scratch.stack.clear();
-                self.fold_cyclic(number, records, local);
+                self.fold_cyclic(number, records);
                 return;
             } else {
                 let s = &mut self.scratch;
-                for word in refs(records.get(at)) {
-                    if let Local::Type(t) = local(word) {
-                        if s.reference.get(t as usize) == Some(&UNKNOWN) && foldable(records.get(t as usize)) {
-                            s.stack.push(t);
-                        }
-                    }
-                }
+                let unknown = |word: &u32| s.reference.get(*word as usize) == Some(&UNKNOWN);
+                s.stack.extend(refs(records.get(at)).filter(unknown).map(|word| word - 1));
             }
         }
     }
 
     /// Interns a type if everything it refers to has its reference word already.
-    fn try_intern(&mut self, at: usize, number: u32, records: &Records, local: &impl Fn(u32) -> Local) -> bool {
+    fn try_intern(&mut self, at: usize, number: u32, records: &Records) -> bool {
         let s = &mut self.scratch;
+        let reference = s.reference.as_slice();
+        if let Some((class, expected)) = self.classes.expected_after(s.previous) {
+            // No reference of a class is UNKNOWN.
+            let referred = |word: u32| reference.get(word as usize).copied().unwrap_or(0);
+            if equals_mapped(records.get(at), expected, referred) {
+                s.previous = class;
+                self.set_class(at, class, number);
+                return true;
+            }
+        }
         s.record.clear();
         s.record.extend_from_slice(records.get(at));
         let mut known = true;
-        map_refs(&mut s.record, |word| match local(word) {
-            Local::Void => 0,
-            Local::Type(t) => match s.reference.get(t as usize).copied() {
-                Some(UNKNOWN) if foldable(records.get(t as usize)) => {
-                    known = false;
-                    0
-                }
-                Some(UNKNOWN) | None => 0,
-                Some(word) => word,
-            },
+        map_refs(&mut s.record, |word| {
+            let word = reference.get(word as usize).copied().unwrap_or(0);
+            known &= word != UNKNOWN;
+            word
         });
         if known {
-            let class = self.classes.intern(&self.scratch.record);
+            let class = self.classes.intern_after(s.previous, &s.record);
+            s.previous = class;
             self.set_class(at, class, number);
         }
         known
@@ -392,36 +423,48 @@ impl<'b> Fold<'b> {
     fn set_class(&mut self, at: usize, class: ClassId, number: u32) {
         let s = &mut self.scratch;
         s.class[at] = class.0;
-        if s.reference[at] == UNKNOWN {
-            s.reference[at] = Ref::Class(class).word();
+        let reference = &mut s.reference[at + 1];
+        if *reference == UNKNOWN {
+            *reference = Ref::Class(class).word();
         }
-        if s.listed.len() <= class.index() {
-            s.listed.resize((class.index() + 1).max(self.classes.end() as usize), 0);
+        if self.info.len() <= class.index() {
+            self.learn_new_classes();
         }
-        if std::mem::replace(&mut s.listed[class.index()], s.count) == s.count {
+        let (info, s) = (&mut self.info[class.index()], &mut self.scratch);
+        if std::mem::replace(&mut info.listed, s.count) == s.count {
             return;
         }
-        self.unit_classes.push(class);
-        let record = self.classes.get(class);
-        if let Some(tag) = Tag::of(record).filter(|_| !is_forward(record)) {
-            let defined = &mut s.defined[tag.kind as usize];
-            let name = tag.name.0 as usize;
-            if defined.len() <= name {
-                defined.resize(name + 1, (0, 0));
-            }
-            s.ambiguous |= defined[name].0 == s.count;
-            defined[name] = (s.count, class.0);
+        if info.defines != 0 {
+            s.ambiguous |= std::mem::replace(&mut s.defined[info.defines as usize], s.count) == s.count;
         }
-        self.note(class, Position { unit: number, local: at as u32 });
+        self.unit_classes.push(class);
+        let first = &mut self.first[class.index()];
+        *first = (*first).min(Position { unit: number, local: at as u32 });
+    }
+
+    /// Finds out what there is to know of the classes that were added to the table.
+    fn learn_new_classes(&mut self) {
+        for class in self.info.len() as u32..self.classes.end() {
+            let mut info = Info::default();
+            if class > 0 {
+                let record = self.classes.get(ClassId(class));
+                if let Some(tag) = Tag::of(record) {
+                    let next = self.tags.len() as u32 + 1;
+                    let number = *self.tags.entry(tag).or_insert(next);
+                    info.defines = if is_forward(record) { 0 } else { number };
+                }
+            }
+            self.info.push(info);
+        }
+        self.scratch.defined.resize(self.tags.len() + 1, 0);
+        self.first.resize(self.info.len().max(self.first.len()), Position::NEVER);
     }
 
     /// Interns all that is left of a unit when there is a cycle without a tag in it.
-    fn fold_cyclic(&mut self, number: u32, records: &Records, local: &impl Fn(u32) -> Local) {
-        let unknown = |s: &Scratch, word: u32| match local(word) {
-            Local::Type(t) if s.reference.get(t as usize) == Some(&UNKNOWN) && foldable(records.get(t as usize)) => {
-                Some(t as usize)
-            }
-            _ => None,
+    fn fold_cyclic(&mut self, number: u32, records: &Records) {
+        let unknown = |s: &Scratch, word: u32| {
+            let is_unknown = s.reference.get(word as usize) == Some(&UNKNOWN);
+            is_unknown.then(|| word as usize - 1)
         };
         let s = &self.scratch;
         let below = |at: usize| refs(records.get(at)).filter_map(|w| unknown(s, w)).collect::<Vec<_>>();
@@ -429,7 +472,7 @@ impl<'b> Fold<'b> {
         let left: Vec<usize> = (0..records.len()).filter(left).collect();
         for component in components(&left, records.len(), below) {
             let single = component[0];
-            if component.len() == 1 && self.try_intern(single, number, records, local) {
+            if component.len() == 1 && self.try_intern(single, number, records) {
                 continue;
             }
             let index = |t: usize| component.binary_search(&t).ok();
@@ -437,12 +480,9 @@ impl<'b> Fold<'b> {
                 .iter()
                 .map(|&at| {
                     let mut record = records.get(at).to_vec();
-                    map_refs(&mut record, |word| match local(word) {
-                        Local::Void => 0,
-                        Local::Type(t) => match index(t as usize).filter(|_| unknown(&self.scratch, word).is_some()) {
-                            Some(i) => cycles::member(i),
-                            None => self.reference(Local::Type(t)).word(),
-                        },
+                    map_refs(&mut record, |word| match unknown(&self.scratch, word).and_then(index) {
+                        Some(i) => cycles::member(i),
+                        None => self.scratch.reference.get(word as usize).copied().unwrap_or(0),
                     });
                     record
                 })
@@ -454,60 +494,96 @@ impl<'b> Fold<'b> {
         }
     }
 
-    /// Takes over all that another fold on the same base has. Returns how its names and classes are called here.
-    pub fn merge(&mut self, other: Fold<'b>) -> Renumbering {
-        let mut names: Vec<StrId> = Vec::with_capacity((other.strings.len() - other.strings.base_len()) as usize);
-        names.extend(other.strings.own().map(|(_, string)| self.strings.intern(string)));
-        let mut map = Renumbering {
-            first_name: other.strings.base_len(),
-            names,
-            first_class: other.classes.first(),
-            classes: Vec::with_capacity((other.classes.end() - other.classes.first()) as usize),
-        };
+    /// Takes over all that another fold has, which stands alone or on the same base. Returns how its names and classes are
+    /// called here.
+    pub fn merge(&mut self, mut other: Fold<'b>) -> Renumbering<'b> {
+        let strings = std::mem::take(&mut other.strings);
+        self.merge_spelled(other, strings)
+    }
+
+    /// The same for a fold whose names are not those of its `strings`, which are empty.
+    pub fn merge_spelled<'s>(&mut self, other: Fold<'_>, spelling: impl Spelling + 's) -> Renumbering<'s> {
+        let mut map = Renumbering::new(spelling, other.classes.first());
+        let count = (other.classes.end() - other.classes.first()) as usize;
+        map.classes.reserve(count);
+        if self.units.is_empty() {
+            self.classes.reserve(count);
+        }
+        let mut copy: Vec<u32> = Vec::new();
         for group in other.classes.own_in_order() {
-            let record = |class: ClassId, map: &Renumbering, record: &mut Vec<u32>| {
-                let mut cyclic = false;
-                record.clear();
-                record.extend_from_slice(other.classes.get(class));
-                map_names(record, |n| map.name(n));
-                map_refs(record, |w| match Ref::of(w) {
-                    Ref::Class(c) if group.position(c).is_some() => {
-                        cyclic = true;
-                        cycles::member((c.0 - group.first().0) as usize)
-                    }
-                    r => map.reference(r).word(),
-                });
-                cyclic
-            };
-            let scratch = &mut self.scratch.record;
-            if record(group.first(), &map, scratch) {
-                let copy = |class| {
-                    let mut copy = Vec::new();
-                    record(class, &map, &mut copy);
-                    copy
-                };
-                let records: Vec<Vec<u32>> = group.classes().map(copy).collect();
-                map.classes.extend(cycles::intern_group(&mut self.classes, &records));
-            } else {
-                map.classes.push(self.classes.intern(scratch));
+            if group.size == 1 && !refs(other.classes.get(group.first())).any(|w| w == Ref::Class(group.first()).word())
+            {
+                copy.clear();
+                copy.extend_from_slice(other.classes.get(group.first()));
+                map.names(&mut copy, &mut self.strings);
+                map_refs(&mut copy, |w| map.reference(Ref::of(w), &mut self.strings).word());
+                map.classes.push(self.classes.intern(&copy));
+                continue;
             }
+            let records: Vec<Vec<u32>> = group
+                .classes()
+                .map(|class| {
+                    let mut record = other.classes.get(class).to_vec();
+                    map.names(&mut record, &mut self.strings);
+                    map_refs(&mut record, |w| match Ref::of(w) {
+                        Ref::Class(c) if group.position(c).is_some() => {
+                            cycles::member((c.0 - group.first().0) as usize)
+                        }
+                        r => map.reference(r, &mut self.strings).word(),
+                    });
+                    record
+                })
+                .collect();
+            map.classes.extend(cycles::intern_group(&mut self.classes, &records));
         }
         for (class, &position) in other.first.iter().enumerate().filter(|(_, p)| **p != Position::NEVER) {
             self.note(map.class(ClassId(class as u32)), position);
         }
+        map.misled |= other.is_misled_by(&map);
         let offset = self.unit_classes.len();
         self.unit_classes.extend(other.unit_classes.iter().map(|&c| map.class(c)));
+        let added_offset = self.added_classes.len();
+        self.added_classes.extend(other.added_classes.iter().map(|&c| map.class(c)));
         for mut unit in other.units {
             unit.classes = unit.classes.start + offset..unit.classes.end + offset;
+            unit.added = unit.added.start + added_offset..unit.added.end + added_offset;
             if let Some(exact) = &mut unit.exact {
                 exact.class.iter_mut().for_each(|c| *c = map.class(*c));
                 for i in 0..exact.records.len() {
-                    map_names(exact.records.get_mut(i), |n| map.name(n));
+                    map.names(exact.records.get_mut(i), &mut self.strings);
                 }
             }
             self.units.push(unit);
         }
         map
+    }
+
+    /// True if some unit has a tag in two spellings, so that its definitions were not seen to be two, or its declaration
+    /// not to be that of its definition.
+    fn is_misled_by(&self, map: &Renumbering<'_>) -> bool {
+        let mut spelled: FixedMap<Tag, Tag> = FixedMap::default();
+        let mut twice: FixedSet<Tag> = FixedSet::default();
+        for &tag in self.tags.keys() {
+            let Some(name) = map.known_name(tag.name) else { continue };
+            let first = *spelled.entry(Tag { name, ..tag }).or_insert(tag);
+            if first != tag {
+                twice.extend([first, tag]);
+            }
+        }
+        if twice.is_empty() {
+            return false;
+        }
+        let doubtful = |class: ClassId| Tag::of(self.classes.get(class)).filter(|tag| twice.contains(tag));
+        let doubtful: Vec<Option<Tag>> = (0..self.classes.end())
+            .map(|c| if c < self.classes.first() { None } else { doubtful(ClassId(c)) })
+            .collect();
+        self.units.iter().any(|unit| {
+            let mut here: FixedMap<Tag, Tag> = FixedMap::default();
+            self.classes_of(unit).filter_map(|class| doubtful[class.index()]).any(|tag| {
+                let name = map.known_name(tag.name).unwrap_or_default();
+                *here.entry(Tag { name, ..tag }).or_insert(tag) != tag
+            })
+        })
     }
 
     /// Puts the units in the order of the file.
@@ -516,42 +592,17 @@ impl<'b> Fold<'b> {
     }
 }
 
-/// How the names and classes of one fold are called in another.
-#[derive(Debug)]
-pub struct Renumbering {
-    first_name: u32,
-    names: Vec<StrId>,
-    first_class: u32,
-    classes: Vec<ClassId>,
-}
-
-impl Renumbering {
-    /// The name's new number.
-    pub fn name(&self, name: StrId) -> StrId {
-        name.0.checked_sub(self.first_name).map_or(name, |own| self.names[own as usize])
-    }
-
-    /// The class's new number.
-    pub fn class(&self, class: ClassId) -> ClassId {
-        class.0.checked_sub(self.first_class).map_or(class, |own| self.classes[own as usize])
-    }
-
-    /// The use of a type, with its reference renumbered.
-    pub fn used(&self, used: Use) -> Use {
-        Use { reference: self.reference(used.reference), local: used.local }
-    }
-
-    /// The reference, with its class or name renumbered.
-    pub fn reference(&self, reference: Ref) -> Ref {
-        match reference {
-            Ref::Void => Ref::Void,
-            Ref::Class(class) => Ref::Class(self.class(class)),
-            Ref::Tag(tag) => Ref::Tag(Tag { kind: tag.kind, name: self.name(tag.name) }),
-        }
-    }
-}
-
 /// True for the kinds that merge; the others are told apart by where they stand.
 fn foldable(record: &[u32]) -> bool {
-    crate::graph::Head::of(record).kind.merges()
+    const KINDS: u32 = {
+        let (mut kinds, mut i) = (0, 0);
+        while i < Kind::ALL.len() {
+            if Kind::ALL[i].merges() {
+                kinds |= Kind::ALL[i].bit();
+            }
+            i += 1;
+        }
+        kinds
+    };
+    KINDS >> (record[0] & 0x1f) & 1 != 0
 }

@@ -20,6 +20,7 @@ mod evidence;
 pub mod fold;
 pub(crate) mod lists;
 mod partition;
+pub mod renumber;
 pub mod resolve;
 pub mod table;
 pub mod tags;

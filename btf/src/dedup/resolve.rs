@@ -255,7 +255,7 @@ impl Targets {
                 }
                 None => {
                     let context = self.versions.context(index);
-                    let records = fold.classes_of(unit).iter().map(|&class| fold.classes.get(class));
+                    let records = fold.classes_of(unit).map(|class| fold.classes.get(class));
                     let declared = records.filter(|r| is_forward(r)).filter_map(Tag::of);
                     unresolved.extend(declared.map(|tag| self.versions.meaning(tag, context)).filter_map(stays));
                 }

@@ -25,6 +25,8 @@ pub struct ClassTable<'b> {
     first: u32,
     records: Records,
     table: HashTable<Slot>,
+    /// Per class the one that was interned after it the last time.
+    next: Vec<u32>,
     /// Own groups of classes on a cycle without any tag ([`super::cycles`]), in the order of the classes.
     groups: Vec<Group>,
     /// The groups by fingerprint.
@@ -137,6 +139,24 @@ impl<'b> ClassTable<'b> {
             }
             None => self.push(record, hash),
         }
+    }
+
+    /// What came after `previous` the last time. Units have the same headers, so that is most often what comes now, and
+    /// stands in memory where the processor looks next.
+    #[inline]
+    pub(super) fn expected_after(&self, previous: ClassId) -> Option<(ClassId, &[u32])> {
+        let next = self.next.get(previous.index()).map(|&next| ClassId(next)).filter(|next| next.0 != 0)?;
+        Some((next, self.get(next)))
+    }
+
+    /// The class of a record, which came after `previous`; it is added if it is new.
+    pub(super) fn intern_after(&mut self, previous: ClassId, record: &[u32]) -> ClassId {
+        let class = self.intern(record);
+        if self.next.len() <= previous.index() {
+            self.next.resize(self.end() as usize, 0);
+        }
+        self.next[previous.index()] = class.0;
+        class
     }
 
     /// The class of a record, if it is there.

@@ -6,14 +6,15 @@
 //! Units hand their tags to a [`DeclTags`]; [`DeclTags::resolve`] finds the targets. The encoder adds those on functions
 //! and variables, whose numbers only it knows, and [`records`] drops what is there twice.
 
-use super::fold::{Fold, Renumbering, Use};
+use super::fold::{Fold, Use};
+use super::renumber::Renumbering;
 use super::resolve::{Resolution, Target};
 use crate::base::{self, Base};
 use crate::graph::Head;
 use crate::ids::TypeId;
 use crate::kind::Kind;
 use crate::map::{FixedMap, FixedSet};
-use crate::strings::StrId;
+use crate::strings::{StrId, Strings};
 
 /// A DECL_TAG on a type of the result.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -51,10 +52,10 @@ impl DeclTags {
     }
 
     /// Takes over the tags of another worker, whose fold was merged with the numbering `map` as its result.
-    pub fn merge(&mut self, other: DeclTags, map: &Renumbering) {
+    pub fn merge(&mut self, other: DeclTags, map: &mut Renumbering<'_>, strings: &mut Strings<'_>) {
         self.tags.extend(other.tags.into_iter().map(|tag| Tagged {
-            used: map.used(tag.used),
-            name: map.name(tag.name),
+            used: map.used(tag.used, strings),
+            name: map.free_name(tag.name, strings),
             ..tag
         }));
     }

@@ -24,7 +24,7 @@
 //! declarations only lose their meaning and types only split, so the end does not depend on the way either.
 
 use super::evidence;
-use super::fold::Fold;
+use super::fold::{Fold, Position};
 use super::lists::Lists;
 use super::partition::coarsest;
 use crate::base::Base;
@@ -70,7 +70,7 @@ pub(super) struct Forward {
     /// The one to write. Those of an enum may differ in size and kind; the smallest record is taken, whichever unit has it.
     pub class: ClassId,
     /// Where the first one stands.
-    pub position: super::fold::Position,
+    pub position: Position,
 }
 
 impl Tags {
@@ -78,15 +78,9 @@ impl Tags {
     pub fn of(fold: &Fold<'_>, base: Option<&Base<'_>>) -> Tags {
         let mut tags = Tags::default();
         let first = fold.classes.first();
-        let mut seen = vec![false; first as usize];
-        if base.is_some() {
-            for unit in fold.units() {
-                for class in fold.classes_of(unit).iter().filter(|c| c.0 < first) {
-                    seen[class.index()] = true;
-                }
-            }
-            tags.present.extend((0..first).filter(|&c| seen[c as usize]).map(ClassId));
-        }
+        // A class of the base has a position in the file if a unit has it.
+        let here = |class: &ClassId| fold.position(*class) != Position::NEVER;
+        tags.present.extend((1..first).map(ClassId).filter(here));
         tags.present.extend((first..fold.classes.end()).map(ClassId));
         for &class in &tags.present {
             let record = fold.classes.get(class);
@@ -103,6 +97,8 @@ impl Tags {
             }
         }
         if let Some(base) = base {
+            let mut seen = vec![false; first as usize];
+            tags.present.iter().take_while(|c| c.0 < first).for_each(|c| seen[c.index()] = true);
             let mentioned: Vec<Tag> = tags.definitions.keys().chain(tags.forwards.keys()).copied().collect();
             for tag in mentioned {
                 for &class in base.definitions(tag) {
@@ -196,8 +192,9 @@ impl Versions {
             }
             v.add_to_play(more, base, tags);
             let mention = Mentions::of(fold, &v.play);
-            v.set_contexts(fold, &evidence);
-            v.set_nodes(fold, base, &mention);
+            let concerned = v.concerned(fold, &mention);
+            v.set_contexts(fold, &evidence, &concerned);
+            v.set_nodes(fold, base, &mention, &concerned);
             v.split(fold, base, &mention);
             match v.take_split(fold) {
                 Some(tags) => more = tags,
@@ -269,19 +266,31 @@ impl Versions {
         if self.number.contains_key(&node) { Meaning::Node(node) } else { Meaning::Class(class) }
     }
 
+    /// Per unit its classes that mention or define a tag in play: few of some thousands.
+    fn concerned(&self, fold: &Fold<'_>, mention: &Mentions) -> Lists<u32> {
+        let is_concerned = |class| mention.any(class) || self.defines(fold, class).is_some();
+        let concerned: Vec<bool> = (0..fold.classes.end()).map(|c| c > 0 && is_concerned(ClassId(c))).collect();
+        let (mut lists, mut list) = (Lists::new(), Vec::new());
+        for unit in fold.units() {
+            fold.classes_of(unit).filter(|class| concerned[class.index()]).for_each(|class| list.push(class.0));
+            lists.push(list.drain(..));
+        }
+        lists
+    }
+
+    /// The number of the tag in play that a class defines.
+    fn defines(&self, fold: &Fold<'_>, class: ClassId) -> Option<u32> {
+        let record = fold.classes.get(class);
+        let tag = Tag::of(record).filter(|_| !is_forward(record))?;
+        self.play.get(&tag).map(|play| play.number)
+    }
+
     /// Groups the units by the definitions that they give to the tags in play.
-    fn set_contexts(&mut self, fold: &Fold<'_>, evidence: &[Vec<(Tag, ClassId)>]) {
-        let defines = |class: ClassId| {
-            let record = fold.classes.get(class);
-            Tag::of(record).filter(|_| !is_forward(record)).and_then(|tag| self.play.get(&tag))
-        };
-        let number: Vec<Option<u32>> = (0..fold.classes.end())
-            .map(|c| if c == 0 { None } else { defines(ClassId(c)).map(|play| play.number) })
-            .collect();
+    fn set_contexts(&mut self, fold: &Fold<'_>, evidence: &[Vec<(Tag, ClassId)>], concerned: &Lists<u32>) {
         let mut contexts: FixedMap<Vec<Binding>, Context> = FixedMap::default();
         self.context.clear();
         self.bindings.clear();
-        for (unit, evidence) in fold.units().iter().zip(evidence) {
+        for (index, (unit, evidence)) in fold.units().iter().zip(evidence).enumerate() {
             let by_evidence = |&(tag, class): &(Tag, ClassId)| {
                 self.play.get(&tag).map(|p| Binding { tag: p.number, class, by_evidence: true })
             };
@@ -294,11 +303,11 @@ impl Versions {
                 self.context.push(next);
                 continue;
             }
-            let own = fold
-                .classes_of(unit)
-                .iter()
-                .filter_map(|&class| number[class.index()].map(|tag| Binding { tag, class, by_evidence: false }));
-            bindings.extend(own);
+            let own = concerned.get(index).iter().map(|&class| ClassId(class));
+            bindings.extend(own.filter_map(|class| {
+                let tag = self.defines(fold, class)?;
+                Some(Binding { tag, class, by_evidence: false })
+            }));
             bindings.sort_unstable();
             bindings.dedup();
             let context = *contexts.entry(bindings).or_insert_with_key(|key| {
@@ -310,7 +319,7 @@ impl Versions {
     }
 
     /// Makes a node of every class that mentions a tag in play, in every context that has it.
-    fn set_nodes(&mut self, fold: &Fold<'_>, base: Option<&Base<'_>>, mention: &Mentions) {
+    fn set_nodes(&mut self, fold: &Fold<'_>, base: Option<&Base<'_>>, mention: &Mentions, concerned: &Lists<u32>) {
         self.nodes.clear();
         self.number.clear();
         self.a_node.clear();
@@ -334,8 +343,9 @@ impl Versions {
                 }
                 None => {
                     let context = self.context[index];
-                    let classes = fold.classes_of(unit).iter().filter(|c| mention.any(**c));
-                    classes.for_each(|&class| add(Node::Class(class, context), class));
+                    let classes = concerned.get(index).iter().map(|&class| ClassId(class));
+                    let classes = classes.filter(|&class| mention.any(class));
+                    classes.for_each(|class| add(Node::Class(class, context), class));
                 }
             }
         }

@@ -11,7 +11,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use crate::input::Input;
-use crate::run::{Plan, compare, partition, reread, run};
+use crate::run::{Plan, Spelled, compare, partition, reread, run};
 
 /// A type, from small numbers that shrink: what it is, its name, two references (or more of what is wanted).
 type Draft = (u8, u8, u8, u8);
@@ -146,8 +146,11 @@ proptest! {
         let input = input(&templates, &units, &base);
         let outcome = run(&input, &Plan::simple(units.len()), Endian::Little);
         let plan = plan(units.len(), &random);
-        let other = run(&input, &plan, Endian::Little);
-        prop_assert_eq!(other.bytes, outcome.bytes, "{:?}\n{}", plan, input.text());
+        for spelled in [None, Some(Spelled::PerUnit), Some(Spelled::PerType)] {
+            let plan = Plan { spelled, ..plan.clone() };
+            let other = run(&input, &plan, Endian::Little);
+            prop_assert_eq!(other.bytes, outcome.bytes.clone(), "{:?}\n{}", plan, input.text());
+        }
     }
 
     #[test]

@@ -23,7 +23,7 @@ fn a_real_btf_is_minimal_and_equal_to_itself() {
     let types = records.iter().filter(|r| !apart.contains(&Head::of(r).kind)).count();
 
     let mut split = Fold::new(Some((base.strings(), base.classes())));
-    split.fold(0, &records, local);
+    split.fold_with(0, &records, local);
     let resolution = Resolution::new(&split, Some(&base));
     assert_eq!(resolution.records.len(), 0, "own types on top of itself");
 
@@ -32,6 +32,6 @@ fn a_real_btf_is_minimal_and_equal_to_itself() {
     for name in 0..base.strings().len() {
         alone.strings.intern(base.strings().get(btf::strings::StrId(name)));
     }
-    alone.fold(0, &records, local);
+    alone.fold_with(0, &records, local);
     assert_eq!(Resolution::new(&alone, None).records.len(), types, "types by itself");
 }

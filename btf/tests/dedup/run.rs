@@ -1,9 +1,11 @@
 //! Runs the deduplication on an [`Input`] as the encoder would, in any split over workers, and compares with the oracle.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use btf::base::Base;
 use btf::dedup::fold::{Fold, Local, Use};
+use btf::dedup::renumber::{Renumbering, Spelling};
 use btf::dedup::resolve::{Resolution, Target};
 use btf::dedup::tags::{self, DeclTag, DeclTags};
 use btf::graph::{Head, Records, Ref, Tag, is_forward, map_names, map_refs, names, refs};
@@ -27,12 +29,43 @@ pub struct Plan {
     pub numbers: Vec<u32>,
     /// Prototypes that only functions use are added when all units are folded.
     pub late: bool,
+    /// Workers use numbers for names that are not those of any strings, as the encoder's do.
+    pub spelled: Option<Spelled>,
+}
+
+/// Which of several numbers for a name is used.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Spelled {
+    /// Each unit has its own.
+    PerUnit,
+    /// Each type has its own; that can mislead.
+    PerType,
+}
+
+/// The names of an input as workers number them: index + 1, plus a multiple of their number.
+struct InputNames<'i>(&'i Input);
+
+impl Spelling for InputNames<'_> {
+    fn identifier(&self, name: StrId) -> (Cow<'_, [u8]>, bool) {
+        (self.free(name), false)
+    }
+
+    fn free(&self, name: StrId) -> Cow<'_, [u8]> {
+        let index = name.0.checked_sub(1).map_or(0, |n| n as usize % self.0.names.len());
+        Cow::Borrowed(self.0.names[index].as_bytes())
+    }
 }
 
 impl Plan {
     /// One worker, units as they come.
     pub fn simple(units: usize) -> Plan {
-        Plan { workers: vec![(0..units).collect()], merges: vec![], numbers: (0..units as u32).collect(), late: false }
+        Plan {
+            workers: vec![(0..units).collect()],
+            merges: vec![],
+            numbers: (0..units as u32).collect(),
+            late: false,
+            spelled: None,
+        }
     }
 
     /// A worker per unit; merged from the last to the first.
@@ -72,8 +105,39 @@ struct Folded<'b> {
     tags: DeclTags,
 }
 
+impl Folded<'_> {
+    fn take_over(&mut self, uses: BTreeMap<usize, Vec<Use>>, tags: DeclTags, mut map: Renumbering<'_>) {
+        let strings = &mut self.fold.strings;
+        for (unit, uses) in uses {
+            let mapped = uses.into_iter().map(|u| map.used(u, strings)).collect();
+            self.uses.insert(unit, mapped);
+        }
+        self.tags.merge(tags, &mut map, strings);
+    }
+}
+
+/// How a worker calls a name of the input.
+fn worker_name(input: &Input, plan: &Plan, fold: &mut Fold<'_>, name: StrId, unit: usize, local: usize) -> StrId {
+    let text = input.names[name.0 as usize].as_bytes();
+    let several = |which: usize| match text {
+        [] => StrId::EMPTY,
+        _ => StrId(name.0 + 1 + (which % 3 * input.names.len()) as u32),
+    };
+    match plan.spelled {
+        None => fold.strings.intern(text),
+        Some(Spelled::PerUnit) => several(unit),
+        Some(Spelled::PerType) => several(local),
+    }
+}
+
 /// The records of a unit without `left_out`, with names of the fold, and per local type its new number.
-fn unit_records(input: &Input, unit: usize, fold: &mut Fold<'_>, left_out: &BTreeSet<usize>) -> (Records, Vec<u32>) {
+fn unit_records(
+    input: &Input,
+    plan: &Plan,
+    unit: usize,
+    fold: &mut Fold<'_>,
+    left_out: &BTreeSet<usize>,
+) -> (Records, Vec<u32>) {
     let mut records = Records::default();
     let mut number = Vec::new();
     for (i, record) in input.units[unit].iter().enumerate() {
@@ -82,7 +146,7 @@ fn unit_records(input: &Input, unit: usize, fold: &mut Fold<'_>, left_out: &BTre
             continue;
         }
         let mut record = record.to_vec();
-        map_names(&mut record, |n| fold.strings.intern(input.names[n.0 as usize].as_bytes()));
+        map_names(&mut record, |n| worker_name(input, plan, fold, n, unit, i));
         number.push(records.push_record(&record) as u32);
     }
     (records, number)
@@ -96,18 +160,19 @@ fn late_prototypes(records: &Records) -> BTreeSet<usize> {
 }
 
 fn work<'b>(input: &Input, plan: &Plan, worker: usize, base: Option<&'b Base<'_>>) -> Folded<'b> {
+    let base = base.filter(|_| plan.spelled.is_none());
     let mut fold = Fold::new(base.map(|b| (b.strings(), b.classes())));
     let (mut uses, mut tags) = (BTreeMap::new(), DeclTags::default());
     for &unit in &plan.workers[worker] {
         let late = if plan.late { late_prototypes(&input.units[unit]) } else { BTreeSet::new() };
-        let (records, number) = unit_records(input, unit, &mut fold, &late);
+        let (records, number) = unit_records(input, plan, unit, &mut fold, &late);
         let local = |word: u32| if word == 0 { Local::Void } else { Local::Type(number[word as usize - 1]) };
-        fold.fold(plan.numbers[unit], &records, local);
+        fold.fold_with(plan.numbers[unit], &records, local);
         let used: Vec<Use> = (0..number.len()).map(|i| fold.used(local(i as u32 + 1))).collect();
         for record in input.units[unit].iter().filter(|r| Head::of(r).kind == Kind::DeclTag) {
             let target = input.units[unit].get(record[2] as usize - 1);
             if !apart(target) && !late.contains(&(record[2] as usize - 1)) {
-                let name = fold.strings.intern(input.names[record[1] as usize].as_bytes());
+                let name = worker_name(input, plan, &mut fold, StrId(record[1]), unit, 0);
                 let used = used[record[2] as usize - 1];
                 tags.add(plan.numbers[unit], used, record[3] as i32, name, Head::of(record).kflag);
             }
@@ -133,31 +198,54 @@ pub fn run(input: &Input, plan: &Plan, endian: Endian) -> Outcome {
     }
     let partial = run_on(Some(&Base::for_names(&view, &unit_names)), input, plan, endian);
     assert_eq!(partial.bytes, outcome.bytes, "a base indexed for the units' names");
+    let alone = work_alone(input, plan);
+    let partial = run_on(Some(&Base::for_classes(&view, &alone.strings, &alone.classes)), input, plan, endian);
+    assert_eq!(partial.bytes, outcome.bytes, "a base indexed for the units' classes");
     outcome
+}
+
+/// All units folded by themselves.
+fn work_alone(input: &Input, plan: &Plan) -> Fold<'static> {
+    let plan = Plan { late: false, spelled: None, ..plan.clone() };
+    let mut workers = (0..plan.workers.len()).map(|w| work(input, &plan, w, None).fold);
+    let mut all = workers.next().unwrap();
+    workers.for_each(|fold| drop(all.merge(fold)));
+    all
 }
 
 fn run_on(base: Option<&Base<'_>>, input: &Input, plan: &Plan, endian: Endian) -> Outcome {
     let mut workers: Vec<Option<Folded<'_>>> =
         (0..plan.workers.len()).map(|w| Some(work(input, plan, w, base))).collect();
-    for &(into, from) in &plan.merges {
-        let other = workers[from].take().unwrap();
-        let into = workers[into].as_mut().unwrap();
-        let map = into.fold.merge(other.fold);
-        for (unit, uses) in other.uses {
-            let mapped = uses.into_iter().map(|u| map.used(u)).collect();
-            into.uses.insert(unit, mapped);
+    let mut all = if plan.spelled.is_some() {
+        let fold = Fold::new(base.map(|b| (b.strings(), b.classes())));
+        let mut all = Folded { fold, uses: BTreeMap::new(), tags: DeclTags::default() };
+        for other in workers.into_iter().flatten() {
+            let map = all.fold.merge_spelled(other.fold, InputNames(input));
+            if map.misled {
+                return run_on(base, input, &Plan { spelled: None, ..plan.clone() }, endian);
+            }
+            all.take_over(other.uses, other.tags, map);
         }
-        into.tags.merge(other.tags, &map);
-    }
-    let Folded { mut fold, mut uses, mut tags } = workers[0].take().unwrap();
-    fold.sort_units();
+        all
+    } else {
+        for &(into, from) in &plan.merges {
+            let other = workers[from].take().unwrap();
+            let into = workers[into].as_mut().unwrap();
+            let map = into.fold.merge(other.fold);
+            into.take_over(other.uses, other.tags, map);
+        }
+        workers[0].take().unwrap()
+    };
+    all.fold.sort_units();
+    let Folded { mut fold, mut uses, mut tags } = all;
     let index_of: BTreeMap<u32, usize> = fold.units().iter().enumerate().map(|(i, u)| (u.number, i)).collect();
     let mut order: Vec<usize> = (0..input.units.len()).collect();
     order.sort_by_key(|&u| plan.numbers[u]);
 
     // Prototypes that were held back.
     if plan.late {
-        let (mut types, mut added_uses, mut whose) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut units, mut types) = (Vec::new(), Records::default());
+        let (mut added_uses, mut whose) = (Vec::new(), Vec::new());
         for &unit in &order {
             for i in late_prototypes(&input.units[unit]) {
                 let mut record = input.units[unit].get(i).to_vec();
@@ -167,11 +255,12 @@ fn run_on(base: Option<&Base<'_>>, input: &Input, plan: &Plan, endian: Endian) -
                     added_uses.push(if word == 0 { void } else { uses[&unit][word as usize - 1] });
                     added_uses.len() as u32 - 1
                 });
-                types.push((index_of[&plan.numbers[unit]], record));
+                types.push_record(&record);
+                units.push(index_of[&plan.numbers[unit]]);
                 whose.push((unit, i));
             }
         }
-        for ((unit, i), used) in whose.into_iter().zip(fold.add(&types, &added_uses)) {
+        for ((unit, i), used) in whose.into_iter().zip(fold.add(&units, &types, &added_uses)) {
             uses.get_mut(&unit).unwrap()[i] = used;
             for record in input.units[unit].iter().filter(|r| Head::of(r).kind == Kind::DeclTag && r[2] == i as u32 + 1)
             {

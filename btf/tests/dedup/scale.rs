@@ -218,7 +218,7 @@ fn d62_too_many_types() {
     }
     let mut fold = btf::dedup::fold::Fold::new(None);
     let local = |w: u32| w.checked_sub(1).map_or(btf::dedup::fold::Local::Void, btf::dedup::fold::Local::Type);
-    fold.fold(0, &records, local);
+    fold.fold_with(0, &records, local);
     let resolution = btf::dedup::resolve::Resolution::new(&fold, None);
     let types =
         btf::writer::Types { records: &resolution.records, strings: &fold.strings, base: None, endian: Endian::Little };
@@ -235,7 +235,7 @@ fn d62_too_long_strings() {
         let name = fold.strings.intern(format!("{i:065535}").as_bytes());
         push(&mut records, Kind::Typedef, name.0, 0, &[]);
     }
-    fold.fold(0, &records, |_| btf::dedup::fold::Local::Void);
+    fold.fold_with(0, &records, |_| btf::dedup::fold::Local::Void);
     let resolution = btf::dedup::resolve::Resolution::new(&fold, None);
     let types =
         btf::writer::Types { records: &resolution.records, strings: &fold.strings, base: None, endian: Endian::Little };

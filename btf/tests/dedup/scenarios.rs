@@ -19,7 +19,7 @@ use btf::view::BtfView;
 
 use crate::input::Input;
 use crate::notation::{Case, parse};
-use crate::run::{Outcome, Plan, compare, partition, reread, run};
+use crate::run::{Outcome, Plan, Spelled, compare, partition, reread, run};
 
 /// All orders of `0..n`; only some for larger n.
 fn orders(n: usize) -> Vec<Vec<u32>> {
@@ -48,7 +48,8 @@ pub fn check_input(input: &Input) -> Outcome {
     let n = input.units.len();
     let outcome = run(input, &Plan::simple(n), Endian::Little);
     compare(input, &outcome).unwrap_or_else(|e| panic!("{e}\n{}", input.text()));
-    for plan in [Plan::backwards(n), Plan::halves(n)] {
+    let spelled = [Spelled::PerUnit, Spelled::PerType].map(|s| Plan { spelled: Some(s), ..Plan::halves(n) });
+    for plan in [Plan::backwards(n), Plan::halves(n)].into_iter().chain(spelled) {
         assert_eq!(run(input, &plan, Endian::Little).bytes, outcome.bytes, "{plan:?}");
     }
     let classes = partition(&outcome);
@@ -589,7 +590,7 @@ fn d46_three_levels() {
         records.push_record(&record);
     }
     let local = |w: u32| w.checked_sub(1).map_or(btf::dedup::fold::Local::Void, btf::dedup::fold::Local::Type);
-    fold.fold(0, &records, local);
+    fold.fold_with(0, &records, local);
     let uses: Vec<_> = (1..=4).map(|w| fold.used(local(w))).collect();
     let resolution = btf::dedup::resolve::Resolution::new(&fold, Some(&all));
     let name = |id: u32| middle_view.get(btf::ids::TypeId(id)).and_then(|t| middle_view.string(t.name_off()));
@@ -616,7 +617,7 @@ fn d48_many_enumerators() {
     for i in 0..records.len() {
         btf::graph::map_names(records.get_mut(i), |n| fold.strings.intern(case.input.names[n.0 as usize].as_bytes()));
     }
-    fold.fold(0, &records, |_| btf::dedup::fold::Local::Void);
+    fold.fold_with(0, &records, |_| btf::dedup::fold::Local::Void);
     let resolution = btf::dedup::resolve::Resolution::new(&fold, None);
     assert_eq!(resolution.records.get(1).len(), 3 + 140_000);
     let types =

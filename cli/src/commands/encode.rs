@@ -15,6 +15,8 @@ use encoder::input::Input;
 use encoder::options::Options;
 use encoder::replace::{self, Durability, ReplaceError};
 use encoder::report::Summary;
+use encoder::threads::{Here, Threads as _};
+use encoder::units::BYTES_PER_WORKER;
 use indicatif::{ProgressBar, ProgressStyle};
 use rayon::prelude::*;
 
@@ -23,9 +25,8 @@ use crate::args::EncodeArgs;
 use crate::choices;
 use crate::exit::Exit;
 use crate::messages::{Failure, print_failure, print_phases, print_summary, print_warning};
-
-/// Most threads that `-j` starts.
-const MAX_THREADS: usize = 256;
+use crate::threads::Threads;
+use crate::tokens::JobServer;
 
 /// Where the BTF of a file goes.
 #[derive(Clone, Debug)]
@@ -39,7 +40,7 @@ enum Destination {
 }
 
 /// Runs the command.
-pub fn run(args: &EncodeArgs) -> Exit {
+pub fn run(args: &EncodeArgs, server: JobServer) -> Exit {
     let usage = |text: String| {
         eprintln!("btfgen: error: {text}");
         Exit::Usage
@@ -63,21 +64,15 @@ pub fn run(args: &EncodeArgs) -> Exit {
     {
         return usage(format!("--functions-report would write over {}", path.display()));
     }
-    // More would only cost memory; 0 means all cores.
-    let threads = args.jobs.unwrap_or(0).min(MAX_THREADS);
-    let pool = match rayon::ThreadPoolBuilder::new().num_threads(threads).build() {
-        Ok(pool) => pool,
-        Err(e) => return usage(format!("cannot start {threads} threads: {e}")),
-    };
-    pool.install(|| match &args.base {
-        None => encode_all(args, &options, &destinations, None),
-        Some(path) => {
-            match with_base(path, args.files.len() > 1, |base| encode_all(args, &options, &destinations, Some(base))) {
-                Ok(exit) => exit,
-                Err(failure) => print_failure(&failure),
-            }
-        }
-    })
+    let threads = Threads::new(args, server);
+    let encode = |base: Option<BaseBtf<'_>>| encode_all(args, &options, &destinations, base, &threads);
+    match &args.base {
+        None => encode(None),
+        Some(path) => match with_base(path, args.files.len() > 1, |base| encode(Some(base))) {
+            Ok(exit) => exit,
+            Err(failure) => print_failure(&failure),
+        },
+    }
 }
 
 fn destinations(args: &EncodeArgs) -> Result<Vec<Destination>, String> {
@@ -138,22 +133,35 @@ fn with_base<T>(path: &Path, many: bool, f: impl FnOnce(BaseBtf<'_>) -> T) -> Re
     Ok(f(BaseBtf::Indexed(&base)))
 }
 
-fn encode_all(args: &EncodeArgs, options: &Options, destinations: &[Destination], base: Option<BaseBtf<'_>>) -> Exit {
+fn encode_all(
+    args: &EncodeArgs,
+    options: &Options,
+    destinations: &[Destination],
+    base: Option<BaseBtf<'_>>,
+    threads: &Threads,
+) -> Exit {
     let progress = Progress::new(args);
-    // Large files first, so that none is left to one thread at the end.
-    let mut order: Vec<usize> = (0..args.files.len()).collect();
-    order.sort_by_cached_key(|&i| std::cmp::Reverse(std::fs::metadata(&args.files[i]).map_or(0, |m| m.len())));
-    let mut results: Vec<(usize, Result<Summary, Failure>)> = order
-        .par_iter()
-        .with_max_len(1)
-        .map(|&i| {
-            let result = encode_one(args, i, &destinations[i], base, options, &progress);
-            progress.file_done();
-            (i, result)
-        })
-        .collect();
+    let one = |i: usize, threads: &dyn encoder::threads::Threads| {
+        let result = encode_one(args, i, &destinations[i], base, options, threads, &progress);
+        progress.file_done();
+        (i, result)
+    };
+    let mut results = Vec::new();
+    if args.files.len() == 1 {
+        results.push(one(0, threads));
+    } else {
+        // Large files first, so that none is left to one thread at the end.
+        let size = |path: &PathBuf| std::fs::metadata(path).map_or(0, |m| m.len());
+        let mut order: Vec<(u64, usize)> = args.files.iter().map(size).zip(0..).collect();
+        order.sort_unstable_by_key(|&(size, i)| (std::cmp::Reverse(size), i));
+        // The units of a large file are shared out as well.
+        let useful = order.iter().map(|(size, _)| 1 + (size / BYTES_PER_WORKER as u64) as usize).sum();
+        threads.run(useful, &mut || {
+            results = order.par_iter().with_max_len(1).map(|&(_, i)| one(i, &Here)).collect();
+        });
+        results.sort_unstable_by_key(|(i, _)| *i);
+    }
     progress.finish();
-    results.sort_unstable_by_key(|(i, _)| *i);
     let mut exit = Exit::Done;
     for (i, result) in &results {
         match result {
@@ -196,6 +204,7 @@ fn encode_one(
     destination: &Destination,
     base: Option<BaseBtf<'_>>,
     options: &Options,
+    threads: &dyn encoder::threads::Threads,
     progress: &Progress,
 ) -> Result<Summary, Failure> {
     let path = &args.files[number];
@@ -204,7 +213,7 @@ fn encode_one(
     let release = |range| input.release(range);
     let elf = elf.releasing(&release);
     progress.start(&elf);
-    let encoded = encoder::encode(&elf, base, options, &|bytes| progress.unit(bytes)).map_err(|e| {
+    let encoded = encoder::encode(&elf, base, options, threads, &|bytes| progress.unit(bytes)).map_err(|e| {
         let base = args.base.as_deref().filter(|_| e.kind() == ErrorKind::BaseDamaged);
         Failure::new(e.kind().into(), base.unwrap_or(path), e.to_string())
     })?;

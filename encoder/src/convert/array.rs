@@ -42,24 +42,29 @@ impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
         let mut target = open.target;
         if target == RawRef::VOID {
             self.out.degraded.foreign_types += 1;
+            self.out.scratch.dimensions.truncate(open.first);
             return; // an array of nothing: the place stays void
         }
-        let dimensions = self.out.scratch.dimensions.split_off(open.first);
-        let counts: Vec<u64> = match dimensions[..] {
-            [] => vec![1],
-            [one] => vec![one],
-            _ if self.dialect.nested_arrays => dimensions,
-            _ => vec![dimensions.iter().fold(1u64, |product, &d| product.saturating_mul(d))],
-        };
-        let mut record = 0;
-        for &count in counts.iter().rev() {
+        let dimensions = &mut self.out.scratch.dimensions;
+        if dimensions.len() == open.first {
+            dimensions.push(1);
+        } else if !self.dialect.nested_arrays {
+            let all = dimensions.drain(open.first..).fold(1u64, u64::saturating_mul);
+            dimensions.push(all);
+        }
+        for i in (open.first..self.out.scratch.dimensions.len()).rev() {
+            let count = self.out.scratch.dimensions[i];
             let count = u32::try_from(count).unwrap_or_else(|_| {
                 self.out.degraded.sizes += 1;
                 0
             });
-            record = self.out.records.push(head(Kind::Array), StrId::EMPTY, 0, &[target.0, index.0, count]);
-            target = RawRef::record(record);
+            let trailer = [target.0, index.0, count];
+            if i == open.first {
+                self.out.define(open.place, head(Kind::Array), StrId::EMPTY, 0, &trailer);
+            } else {
+                target = self.out.synthetic(head(Kind::Array), StrId::EMPTY, 0, &trailer);
+            }
         }
-        self.out.set(open.place, record);
+        self.out.scratch.dimensions.truncate(open.first);
     }
 }

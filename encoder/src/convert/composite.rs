@@ -19,6 +19,13 @@ pub struct Member {
     bit_size: u64,
 }
 
+/// What members have that are bit-fields, or static.
+const UNUSUAL: u64 = Attr::External.bit()
+    | Attr::Declaration.bit()
+    | Attr::BitSize.bit()
+    | Attr::BitOffset.bit()
+    | Attr::DataBitOffset.bit();
+
 /// First bit offset that a struct with kflag cannot say (btf.rst 2.2.4).
 const KFLAG_BITS: u64 = 1 << 24;
 
@@ -33,8 +40,7 @@ impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
         if die.attributes.flag(Attr::Declaration) {
             if name != StrId::EMPTY {
                 let kflag = die.role == Role::Union;
-                let record = self.out.records.push(Head { kind: Kind::Fwd, kflag }, name, 0, &[]);
-                self.out.set(place, record);
+                self.out.define(place, Head { kind: Kind::Fwd, kflag }, name, 0, &[]);
             }
             return Role::Other;
         }
@@ -49,8 +55,24 @@ impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
         die.role
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn member(&mut self, die: Die<'_>) -> Role {
+        let a = die.attributes;
+        let bytes = if a.has(Attr::MemberLocation) { a.unsigned(Attr::MemberLocation) } else { Some(0) };
+        let bits = bytes.and_then(|bytes| bytes.checked_mul(8));
+        let (Some(bit_offset), false, false) = (bits, a.has_any(UNUSUAL), die.has_children) else {
+            return self.unusual_member(die);
+        };
+        let (name, target) = (self.name(a), self.type_of(a));
+        if target == RawRef::VOID {
+            self.out.degraded.members += 1;
+        } else {
+            self.out.scratch.members.push(Member { name, target, bit_offset, bit_size: 0 });
+        }
+        Role::Other
+    }
+
+    fn unusual_member(&mut self, die: Die<'_>) -> Role {
         let a = die.attributes;
         if a.flag(Attr::External) || a.flag(Attr::Declaration) {
             return Role::Other; // a static member of C++
@@ -76,7 +98,6 @@ impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
     }
 
     /// Bits from the start of the composite (DWARF5 5.7.6). None if DWARF computes it at run time.
-    #[inline]
     fn bit_offset(&mut self, a: &Attributes) -> Option<u64> {
         if let Some(bits) = a.unsigned(Attr::DataBitOffset) {
             return Some(bits);
@@ -119,47 +140,61 @@ impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
     pub(super) fn end_composite(&mut self, role: Role) {
         let Some(open) = self.out.scratch.open.pop() else { return };
         let kind = if role == Role::Union { Kind::Union } else { Kind::Struct };
-        let mut members = self.out.scratch.members.split_off(open.first);
-        let before = members.len();
-        // Kernels demand ascending offsets in structs, and none in unions (rules M54, M55 of btf/src/verify/meta.rs).
-        match kind {
-            Kind::Union => members.retain(|m| m.bit_offset == 0),
-            _ if !members.is_sorted_by_key(|m| m.bit_offset) => members.sort_by_key(|m| m.bit_offset),
-            _ => {}
-        }
-        let mut kflag = members.iter().any(|m| m.bit_size != 0);
-        if kflag && members.iter().any(|m| m.bit_offset >= KFLAG_BITS) {
-            // Offsets beyond 2 MiB and bit-fields cannot be said together: the plain members stay right.
-            members.retain(|m| m.bit_size == 0);
-            kflag = false;
-        }
-        // Beyond the end: sizes that are computed at run time (a GNU C struct with an array of variable length) are 0.
-        let end = open.size.saturating_mul(8);
-        if members.last().is_some_and(|m| m.bit_offset > end) {
-            members.retain(|m| m.bit_offset <= end);
-        }
-        members.retain(|m| m.bit_offset <= u64::from(u32::MAX) && m.bit_size < 256);
-        members.truncate(MAX_PORTABLE_VLEN as usize);
-        self.out.degraded.members += (before - members.len()) as u64;
         let size = u32::try_from(open.size).unwrap_or_else(|_| {
             self.out.degraded.sizes += 1;
             u32::MAX
         });
-        let mut trailer = std::mem::take(&mut self.out.scratch.trailer);
-        trailer.clear();
-        for m in &members {
+        let out = &mut *self.out;
+        let mut kflag = false;
+        if !is_plain(&out.scratch.members[open.first..], kind, open.size) {
+            let before = out.scratch.members.len();
+            kflag = fit(&mut out.scratch.members, open.first, kind, open.size);
+            out.degraded.members += (before - out.scratch.members.len()) as u64;
+        }
+        let words = out.scratch.members[open.first..].iter().map(|m| {
             let offset = m.bit_offset as u32 | if kflag { (m.bit_size as u32) << 24 } else { 0 };
-            trailer.extend([m.name.0, m.target.0, offset]);
-        }
-        let record = self.out.records.push(Head { kflag, ..head(kind) }, open.name, size, &trailer);
-        self.out.scratch.trailer = trailer;
-        self.out.set(open.place, record);
-        // The list's memory is kept: what is left of it belongs to the composites around this one.
-        let mut outer = std::mem::take(&mut self.out.scratch.members);
-        members.clear();
-        if outer.is_empty() {
-            outer = members;
-        }
-        self.out.scratch.members = outer;
+            [m.name.0, m.target.0, offset]
+        });
+        out.records.push_elements(Head { kflag, ..head(kind) }, open.name, size, words);
+        out.scratch.members.truncate(open.first);
+        out.records.move_last(open.place);
     }
+}
+
+/// True for members that can be written as they are: in order, without bit-fields, within the composite.
+fn is_plain(members: &[Member], kind: Kind, size: u64) -> bool {
+    let end = match kind {
+        Kind::Union => 0,
+        _ => size.saturating_mul(8).min(u64::from(u32::MAX)),
+    };
+    let mut last = 0;
+    members.len() <= MAX_PORTABLE_VLEN as usize
+        && members.iter().all(|m| {
+            let in_order = m.bit_size == 0 && last <= m.bit_offset && m.bit_offset <= end;
+            last = m.bit_offset;
+            in_order
+        })
+}
+
+/// Brings the members from `first` on into the form that kernels accept; some may be left out. Returns the kflag.
+fn fit(all: &mut Vec<Member>, first: usize, kind: Kind, size: u64) -> bool {
+    let mut members = all.split_off(first);
+    // Kernels demand ascending offsets in structs, and none in unions (rules M54, M55 of btf/src/verify/meta.rs).
+    match kind {
+        Kind::Union => members.retain(|m| m.bit_offset == 0),
+        _ if !members.is_sorted_by_key(|m| m.bit_offset) => members.sort_by_key(|m| m.bit_offset),
+        _ => {}
+    }
+    let mut kflag = members.iter().any(|m| m.bit_size != 0);
+    if kflag && members.iter().any(|m| m.bit_offset >= KFLAG_BITS) {
+        // Offsets beyond 2 MiB and bit-fields cannot be said together: the plain members stay right.
+        members.retain(|m| m.bit_size == 0);
+        kflag = false;
+    }
+    // Beyond the end: sizes that are computed at run time (a GNU C struct with an array of variable length) are 0.
+    let end = size.saturating_mul(8).min(u64::from(u32::MAX));
+    members.retain(|m| m.bit_offset <= end && m.bit_size < 256);
+    members.truncate(MAX_PORTABLE_VLEN as usize);
+    all.append(&mut members);
+    kflag
 }

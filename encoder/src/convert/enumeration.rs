@@ -1,6 +1,5 @@
 //! Enumerations (DWARF5 5.8).
 
-use btf::dedup::fold::Local;
 use btf::graph::Head;
 use btf::kind::{Kind, MAX_PORTABLE_VLEN};
 use btf::strings::StrId;
@@ -83,11 +82,10 @@ impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
         }
         let kind = if wide { Kind::Enum64 } else { Kind::Enum };
         let kflag = negative && (wide || self.dialect.enum_sign && self.features.enum64);
-        let record = out.records.push(Head { kflag, ..head(kind) }, open.name, open.size as u32, &trailer);
+        out.define(open.place, Head { kflag, ..head(kind) }, open.name, open.size as u32, &trailer);
         if wide && !negative {
-            out.scratch.wide_enums.push((record, open.target));
+            out.scratch.wide_enums.push((open.place, open.target));
         }
-        out.set(open.place, record);
         out.scratch.enumerators.truncate(open.first);
         out.scratch.trailer = trailer;
     }
@@ -106,13 +104,13 @@ impl UnitTypes {
         }
     }
 
-    fn is_signed(&self, mut at: RawRef) -> bool {
+    fn is_signed(&self, underlying: RawRef) -> bool {
+        let mut at = self.local(underlying.0);
         for _ in 0..self.records.len() {
-            let Local::Type(number) = self.local(at.0) else { return false };
-            let record = self.records.get(number as usize);
+            let Some(record) = self.record(at) else { return false };
             match Head::of(record).kind {
                 Kind::Int => return record[3] & scalar::SIGNED != 0,
-                Kind::Typedef | Kind::Const | Kind::Volatile => at = RawRef(record[2]),
+                Kind::Typedef | Kind::Const | Kind::Volatile => at = UnitTypes::referred(record[2]),
                 _ => return false,
             }
         }

@@ -80,12 +80,10 @@ impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
     pub(super) fn end_subroutine(&mut self) {
         let Some(open) = self.out.scratch.open.pop() else { return };
         let out = &mut *self.out;
-        out.scratch.trailer.clear();
-        for (name, target) in out.scratch.parameters.drain(open.first..) {
-            out.scratch.trailer.extend([name.0, target.0]);
-        }
-        let record = out.records.push(head(Kind::FuncProto), StrId::EMPTY, open.target.0, &out.scratch.trailer);
-        out.set(open.place, record);
+        let words = out.scratch.parameters[open.first..].iter().map(|target| [StrId::EMPTY.0, target.0]);
+        out.records.push_elements(head(Kind::FuncProto), StrId::EMPTY, open.target.0, words);
+        out.scratch.parameters.truncate(open.first);
+        out.records.move_last(open.place);
     }
 
     #[inline]
@@ -93,7 +91,7 @@ impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
         let varargs = die.role == Role::VarArgs;
         if die.parent == Role::Subroutine {
             let target = if varargs { RawRef::VOID } else { self.type_of(die.attributes) };
-            self.out.scratch.parameters.push((StrId::EMPTY, target));
+            self.out.scratch.parameters.push(target);
             return Role::Other;
         }
         let Some(number) = self.top().map(|o| o.place) else { return Role::Other };
@@ -134,7 +132,7 @@ impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
             origin = self.reference_of(a, Attr::Specification);
         }
         let name = self.name(a);
-        let group = self.functions.group(name, self.strings);
+        let group = self.functions.group(name, self.names);
         let low_pc = a.get(Attr::LowPc).and_then(|v| self.unit.address(v));
         if group.is_none() && origin == RawRef::VOID && !low_pc.is_some_and(|a| self.functions.has_other_name(a)) {
             return Role::Other;

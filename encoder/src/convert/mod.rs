@@ -1,8 +1,8 @@
 //! From the DIEs of a unit to records: one visitor, one file per family of DIEs.
 //!
-//! A type becomes a record when its DIE ends, that is after its children. References stay what DWARF has, offsets in the
-//! unit, until the whole unit is read; [`UnitTypes::local`] then finds the record: DIEs come in ascending order, so a
-//! bit per byte of the unit and a count per word of bits make a table that costs a sixteenth of the unit.
+//! A type is numbered when its DIE begins and becomes a record when that ends, after its children. References stay what
+//! DWARF has, offsets in the unit, until the whole unit is read; [`UnitTypes::local`] then finds the number: DIEs come in
+//! ascending order, so a bit per byte of the unit and a count per word of bits make a table of a quarter of the unit's size.
 
 mod array;
 mod composite;
@@ -14,9 +14,10 @@ mod variable;
 
 use btf::dedup::fold::Local;
 use btf::dialect::Dialect;
-use btf::graph::{Head, Records};
+use btf::graph::{Head, Records, map_refs};
 use btf::kind::Kind;
-use btf::strings::{StrId, Strings};
+use btf::map::FixedMap;
+use btf::strings::StrId;
 use dwarf::die::{Attr, Attributes, Role, Value};
 use dwarf::unit::Unit;
 use dwarf::walk::{Die, Visit};
@@ -31,7 +32,7 @@ pub use function::{RawFunction, RawLocation, RawParameter};
 pub use tag::{RawTag, Tagged};
 pub use variable::RawVariable;
 
-/// A reference as DWARF has it: 0 for none, an offset in the unit, or with the top bit a record's number.
+/// A reference as DWARF has it: 0 for none, an offset in the unit, or with the top bit the number of a synthetic type.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct RawRef(pub u32);
 
@@ -45,18 +46,20 @@ impl RawRef {
     }
 }
 
-/// Where a type DIE's record is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Place {
-    Record(u32),
-    /// It has none of its own and stands for another type.
-    Alias(RawRef),
+/// The type DIEs that start in 64 bytes of a unit.
+#[derive(Clone, Copy, Default, Debug)]
+struct Starts {
+    /// A bit per byte.
+    here: u64,
+    /// How many start before.
+    before: u32,
 }
 
 /// The types of a unit, its functions and variables. The memory is used again for the next unit.
 #[derive(Debug, Default)]
 pub struct UnitTypes {
-    /// The types; references are [`RawRef`] words.
+    /// The types: one that stands for none, then one per type DIE in the order of the DIEs, then those that no DIE stands for.
+    /// References are [`RawRef`] words until the unit is read, then 0 for void or the number + 1.
     pub records: Records,
     /// Functions in the order of their DIEs.
     pub functions: Vec<RawFunction>,
@@ -70,12 +73,14 @@ pub struct UnitTypes {
     pub degraded: Degraded,
     /// A reference that leads out of the unit, if there is one: offset in `.debug_info`, or what kind it is.
     pub foreign: Option<Foreign>,
-    /// A bit per byte of the unit: a type's DIE starts there.
-    starts: Vec<u64>,
-    /// Per word of `starts` the number of bits before it.
-    before: Vec<u32>,
-    /// Per type DIE its place, in the order of the DIEs.
-    places: Vec<Place>,
+    /// Where type DIEs start, in stretches of 64 bytes of the unit.
+    starts: Vec<Starts>,
+    /// Type DIEs that stand for another type, by number.
+    aliases: FixedMap<u32, RawRef>,
+    /// Types that no DIE stands for, until the unit is read.
+    synthetic: Records,
+    /// Number of the first of them afterwards.
+    first_synthetic: u32,
     /// The index type of arrays, once there is an array.
     int: Option<RawRef>,
     scratch: Scratch,
@@ -99,7 +104,7 @@ struct Scratch {
     open: Vec<Open>,
     members: Vec<composite::Member>,
     enumerators: Vec<enumeration::Enumerator>,
-    parameters: Vec<(StrId, RawRef)>,
+    parameters: Vec<RawRef>,
     dimensions: Vec<u64>,
     annotations: Vec<StrId>,
     trailer: Vec<u32>,
@@ -109,7 +114,7 @@ struct Scratch {
 /// A DIE whose children are being read.
 #[derive(Clone, Copy, Debug)]
 struct Open {
-    /// Number of its place; for functions and variables their number.
+    /// Number of the type; for functions, variables and members theirs, for typedefs the offset of the DIE.
     place: usize,
     name: StrId,
     size: u64,
@@ -119,12 +124,11 @@ struct Open {
 }
 
 /// Converts the DIEs of one unit; borrows everything for that long.
-pub struct Converter<'c, 'b, 'u, 'a, E> {
+pub struct Converter<'c, 'u, 'a, 'f, E> {
     pub(crate) unit: &'u Unit<'a, E>,
     pub(crate) out: &'c mut UnitTypes,
-    pub(crate) names: &'c mut Names,
-    pub(crate) strings: &'c mut Strings<'b>,
-    pub(crate) functions: &'c mut FunctionNames<'a>,
+    pub(crate) names: &'c mut Names<'f>,
+    pub(crate) functions: &'c mut FunctionNames<'f>,
     pub(crate) features: Features,
     pub(crate) dialect: Dialect,
     /// Whether variables are wanted.
@@ -139,9 +143,11 @@ impl UnitTypes {
         self.parameters.clear();
         self.variables.clear();
         self.tags.clear();
-        self.places.clear();
+        self.records.push(head(Kind::Func), StrId::EMPTY, 0, &[]); // of a kind that is left alone
+        self.synthetic.clear();
+        self.aliases.clear();
         self.starts.clear();
-        self.starts.resize(bytes / 64 + 1, 0);
+        self.starts.resize(bytes / 64 + 1, Starts::default());
         self.int = None;
         self.foreign = None;
         let s = &mut self.scratch;
@@ -156,72 +162,98 @@ impl UnitTypes {
 
     /// The unit was read: completes what needed to see all of it.
     pub fn finish(&mut self) {
-        self.before.clear();
-        let mut count = 0;
-        for word in &self.starts {
-            self.before.push(count);
-            count += word.count_ones();
+        let mut count = 1;
+        for starts in &mut self.starts {
+            starts.before = count;
+            count += starts.here.count_ones();
         }
+        self.first_synthetic = count;
+        for record in self.synthetic.iter() {
+            self.records.push_record(record);
+        }
+        // Most references are those of types, so they are looked up once and in order.
+        let mut records = std::mem::take(&mut self.records);
+        for i in 1..records.len() {
+            let record = records.get_mut(i);
+            if self.aliases.is_empty() {
+                map_refs(record, |word| self.number(RawRef(word)).map_or(0, |number| number + 1));
+            } else {
+                map_refs(record, |word| match self.local(word) {
+                    Local::Void => 0,
+                    Local::Type(number) => number + 1,
+                });
+            }
+        }
+        self.records = records;
         self.set_signs_of_wide_enums();
     }
 
-    /// The local type behind a reference word of [`UnitTypes::records`].
-    #[inline]
+    /// The local type behind a [`RawRef`] word.
+    #[inline(always)]
     pub fn local(&self, word: u32) -> Local {
-        if word == 0 {
-            return Local::Void;
-        }
-        match self.place(RawRef(word)) {
-            Some(Place::Record(number)) => Local::Type(number),
-            Some(Place::Alias(target)) => self.behind_aliases(target),
+        match self.number(RawRef(word)) {
+            Some(number) if self.aliases.is_empty() => Local::Type(number),
+            Some(number) => self.behind_aliases(number),
             None => Local::Void,
         }
     }
 
-    #[inline]
-    fn place(&self, r: RawRef) -> Option<Place> {
+    /// The type that a reference of a record means, once the unit is read.
+    pub fn referred(word: u32) -> Local {
+        word.checked_sub(1).map_or(Local::Void, Local::Type)
+    }
+
+    /// The record of a type; None for void.
+    pub fn record(&self, local: Local) -> Option<&[u32]> {
+        match local {
+            Local::Void => None,
+            Local::Type(number) => Some(self.records.get(number as usize)),
+        }
+    }
+
+    #[inline(always)]
+    fn number(&self, r: RawRef) -> Option<u32> {
         if r.0 & RawRef::RECORD != 0 {
-            return Some(Place::Record(r.0 & !RawRef::RECORD));
+            return Some(self.first_synthetic + (r.0 & !RawRef::RECORD));
         }
-        let (word, bit) = (r.0 as usize / 64, r.0 % 64);
-        let bits = *self.starts.get(word)?;
-        if bits >> bit & 1 == 0 {
-            return None;
-        }
-        let index = self.before[word] + (bits & ((1u64 << bit) - 1)).count_ones();
-        self.places.get(index as usize).copied()
+        let starts = self.starts.get(r.0 as usize / 64)?;
+        let bit = 1u64 << (r.0 % 64);
+        // No DIE starts at 0, which is void.
+        (starts.here & bit != 0).then(|| starts.before + (starts.here & (bit - 1)).count_ones())
     }
 
     /// Follows aliases; a circle of them is void.
-    fn behind_aliases(&self, mut r: RawRef) -> Local {
-        for _ in 0..self.places.len() {
-            match self.place(r) {
-                Some(Place::Record(number)) => return Local::Type(number),
-                Some(Place::Alias(target)) if target != RawRef::VOID => r = target,
-                Some(Place::Alias(_)) | None => return Local::Void,
+    fn behind_aliases(&self, mut number: u32) -> Local {
+        for _ in 0..=self.aliases.len() {
+            match self.aliases.get(&number).map(|&target| self.number(target)) {
+                None => return Local::Type(number),
+                Some(None) => return Local::Void,
+                Some(Some(next)) => number = next,
             }
         }
         Local::Void
     }
 
-    /// Reserves the place of a type whose DIE starts at `offset`.
+    /// Numbers a type whose DIE starts at `offset`.
     fn reserve(&mut self, offset: u32) -> usize {
-        self.starts[offset as usize / 64] |= 1 << (offset % 64);
-        self.places.push(Place::Alias(RawRef::VOID));
-        self.places.len() - 1
+        self.starts[offset as usize / 64].here |= 1 << (offset % 64);
+        self.records.push_placeholder(0)
     }
 
-    fn set(&mut self, place: usize, record: usize) {
-        self.places[place] = Place::Record(record as u32);
+    /// Gives a numbered type its record.
+    fn define(&mut self, number: usize, head: Head, name: StrId, word2: u32, trailer: &[u32]) {
+        self.records.push(head, name, word2, trailer);
+        self.records.move_last(number);
     }
 
-    fn alias(&mut self, place: usize, target: RawRef) {
-        self.places[place] = Place::Alias(target);
+    /// Lets a numbered type stand for another.
+    fn alias(&mut self, number: usize, target: RawRef) {
+        self.aliases.insert(number as u32, target);
     }
 
     /// Adds a record that no DIE stands for.
     fn synthetic(&mut self, head: Head, name: StrId, word2: u32, trailer: &[u32]) -> RawRef {
-        RawRef::record(self.records.push(head, name, word2, trailer))
+        RawRef::record(self.synthetic.push(head, name, word2, trailer))
     }
 }
 
@@ -229,78 +261,66 @@ fn head(kind: Kind) -> Head {
     Head { kind, kflag: false }
 }
 
+/// Per role the parents under which its DIEs are wanted, as bits.
+static WANTED: [u32; Role::ALL.len()] = {
+    let mut wanted = [0; Role::ALL.len()];
+    let mut i = 0;
+    while i < Role::ALL.len() {
+        wanted[i] = parents(Role::ALL[i]);
+        i += 1;
+    }
+    wanted
+};
+
+const fn parents(role: Role) -> u32 {
+    match role {
+        Role::Other | Role::Unit => 0,
+        Role::Member => Role::Struct.bit() | Role::Union.bit(),
+        Role::Enumerator => Role::Enumeration.bit(),
+        Role::Subrange => Role::Array.bit(),
+        Role::Parameter | Role::VarArgs => Role::Subroutine.bit() | Role::Subprogram.bit(),
+        Role::Variable => Role::Unit.bit(),
+        Role::Annotation => {
+            Role::Pointer.bit()
+                | Role::Struct.bit()
+                | Role::Union.bit()
+                | Role::Typedef.bit()
+                | Role::Member.bit()
+                | Role::Subprogram.bit()
+                | Role::Parameter.bit()
+                | Role::Variable.bit()
+        }
+        Role::BaseType
+        | Role::Pointer
+        | Role::Reference
+        | Role::PointerToMember
+        | Role::Const
+        | Role::Volatile
+        | Role::Restrict
+        | Role::Qualifier
+        | Role::Typedef
+        | Role::Struct
+        | Role::Union
+        | Role::Enumeration
+        | Role::Array
+        | Role::Subroutine
+        | Role::Unspecified
+        | Role::ForeignType
+        | Role::Subprogram
+        | Role::ImportedUnit => u32::MAX,
+    }
+}
+
 impl<E: Endianity> Visit for Converter<'_, '_, '_, '_, E> {
     #[inline(always)]
     fn wants(&self, role: Role, parent: Role) -> bool {
-        match role {
-            Role::Other | Role::Unit => false,
-            Role::Member => matches!(parent, Role::Struct | Role::Union),
-            Role::Enumerator => parent == Role::Enumeration,
-            Role::Subrange => parent == Role::Array,
-            Role::Parameter | Role::VarArgs => matches!(parent, Role::Subroutine | Role::Subprogram),
-            Role::Variable => self.variables && parent == Role::Unit,
-            Role::Annotation => matches!(
-                parent,
-                Role::Pointer
-                    | Role::Struct
-                    | Role::Union
-                    | Role::Typedef
-                    | Role::Member
-                    | Role::Subprogram
-                    | Role::Parameter
-                    | Role::Variable
-            ),
-            Role::BaseType
-            | Role::Pointer
-            | Role::Reference
-            | Role::PointerToMember
-            | Role::Const
-            | Role::Volatile
-            | Role::Restrict
-            | Role::Qualifier
-            | Role::Typedef
-            | Role::Struct
-            | Role::Union
-            | Role::Enumeration
-            | Role::Array
-            | Role::Subroutine
-            | Role::Unspecified
-            | Role::ForeignType
-            | Role::Subprogram
-            | Role::ImportedUnit => true,
-        }
+        WANTED[role as usize] & parent.bit() != 0 && (role != Role::Variable || self.variables)
     }
 
-    #[inline]
+    #[inline(always)]
     fn enter(&mut self, die: Die<'_>) -> Role {
-        match die.role {
-            Role::Member => self.member(die),
-            Role::Pointer => self.pointer(die),
-            Role::Parameter | Role::VarArgs => self.parameter(die),
-            Role::Const => self.modifier(die, Kind::Const),
-            Role::Volatile => self.modifier(die, Kind::Volatile),
-            Role::Restrict => self.modifier(die, Kind::Restrict),
-            Role::Qualifier => self.qualifier(die),
-            Role::Typedef => self.typedef(die),
-            Role::Struct | Role::Union => self.composite(die),
-            Role::Enumeration => self.enumeration(die),
-            Role::Enumerator => self.enumerator(die),
-            Role::Array => self.array(die),
-            Role::Subrange => self.subrange(die),
-            Role::Subroutine => self.subroutine(die),
-            Role::Subprogram => self.subprogram(die),
-            Role::BaseType => self.base_type(die),
-            Role::Reference | Role::PointerToMember => self.reference(die),
-            Role::Unspecified => self.unspecified(die),
-            Role::ForeignType => self.foreign_type(die),
-            Role::Variable => self.variable(die),
-            Role::Annotation => self.annotation(die),
-            Role::ImportedUnit => {
-                self.out.foreign.get_or_insert(Foreign::Import);
-                Role::Other
-            }
-            Role::Other | Role::Unit => Role::Other,
-        }
+        // Nearly half of all DIEs.
+        if die.role == Role::Member { self.member(die) } else { self.enter_other(die) }
     }
 
     #[inline]
@@ -335,19 +355,49 @@ impl<E: Endianity> Visit for Converter<'_, '_, '_, '_, E> {
 }
 
 impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
-    /// The DIE's name, as a name that kernels accept; empty if it has none.
-    #[inline]
-    fn name(&mut self, attributes: &Attributes) -> StrId {
-        match attributes.get(Attr::Name) {
-            Some(Value::Text(text)) => self.names.identifier(self.strings, self.unit, text),
-            _ => StrId::EMPTY,
+    fn enter_other(&mut self, die: Die<'_>) -> Role {
+        match die.role {
+            Role::Member => self.member(die),
+            Role::Pointer => self.pointer(die),
+            Role::Parameter | Role::VarArgs => self.parameter(die),
+            Role::Const => self.modifier(die, Kind::Const),
+            Role::Volatile => self.modifier(die, Kind::Volatile),
+            Role::Restrict => self.modifier(die, Kind::Restrict),
+            Role::Qualifier => self.qualifier(die),
+            Role::Typedef => self.typedef(die),
+            Role::Struct | Role::Union => self.composite(die),
+            Role::Enumeration => self.enumeration(die),
+            Role::Enumerator => self.enumerator(die),
+            Role::Array => self.array(die),
+            Role::Subrange => self.subrange(die),
+            Role::Subroutine => self.subroutine(die),
+            Role::Subprogram => self.subprogram(die),
+            Role::BaseType => self.base_type(die),
+            Role::Reference | Role::PointerToMember => self.reference(die),
+            Role::Unspecified => self.unspecified(die),
+            Role::ForeignType => self.foreign_type(die),
+            Role::Variable => self.variable(die),
+            Role::Annotation => self.annotation(die),
+            Role::ImportedUnit => {
+                self.out.foreign.get_or_insert(Foreign::Import);
+                Role::Other
+            }
+            Role::Other | Role::Unit => Role::Other,
         }
     }
 
-    /// The DIE's name as it is.
-    fn free_name(&mut self, attributes: &Attributes) -> StrId {
+    /// The spelling of the DIE's name; empty if it has none.
+    #[inline(always)]
+    fn name(&mut self, attributes: &Attributes) -> StrId {
+        match attributes.debug_str(Attr::Name).and_then(|offset| self.names.spelling_at(offset)) {
+            Some(spelling) => spelling,
+            None => self.other_name(attributes),
+        }
+    }
+
+    fn other_name(&mut self, attributes: &Attributes) -> StrId {
         match attributes.get(Attr::Name) {
-            Some(Value::Text(text)) => self.names.free(self.strings, self.unit, text),
+            Some(Value::Text(text)) => self.names.spelling(self.unit, text),
             _ => StrId::EMPTY,
         }
     }
@@ -359,12 +409,11 @@ impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
     }
 
     /// The DIE that an attribute refers to.
-    #[inline]
+    #[inline(always)]
     fn reference_of(&mut self, attributes: &Attributes, attr: Attr) -> RawRef {
-        match attributes.get(attr) {
-            None => RawRef::VOID,
-            Some(Value::UnitOffset(offset)) if offset < u64::from(RawRef::RECORD) => RawRef(offset as u32),
-            Some(value) => self.distant_reference(value),
+        match attributes.unit_offset(attr) {
+            Some(offset) if offset < u64::from(RawRef::RECORD) => RawRef(offset as u32),
+            _ => attributes.get(attr).map_or(RawRef::VOID, |value| self.distant_reference(value)),
         }
     }
 
@@ -395,7 +444,7 @@ impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
 
     /// A one-byte unsigned integer, for stretches of bytes that have no type in BTF.
     fn bytes(&mut self, count: u64) -> RawRef {
-        let name = self.strings.intern(b"unsigned char");
+        let name = self.names.intern(b"unsigned char");
         let byte = self.out.synthetic(head(Kind::Int), name, 1, &[8]);
         let index = self.index_type();
         let count = u32::try_from(count).unwrap_or(0);
@@ -407,7 +456,7 @@ impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
         match self.out.int {
             Some(int) => int,
             None => {
-                let name = self.strings.intern(b"int");
+                let name = self.names.intern(b"int");
                 let int = self.out.synthetic(head(Kind::Int), name, 4, &[scalar::SIGNED | 32]);
                 self.out.int = Some(int);
                 int

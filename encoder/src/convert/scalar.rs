@@ -29,29 +29,27 @@ impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
             self.out.alias(place, bytes);
             return Role::Other;
         }
-        let mut name = self.free_name(a);
+        let mut name = self.name(a);
         if name == StrId::EMPTY {
-            name = self.strings.intern(format!("__int{}", size * 8).as_bytes());
+            name = self.names.intern(format!("__int{}", size * 8).as_bytes());
         }
-        let record = if as_float {
-            self.out.records.push(head(Kind::Float), name, size as u32, &[])
+        if as_float {
+            self.out.define(place, head(Kind::Float), name, size as u32, &[]);
         } else {
             let bits = match encoding {
                 gimli::DW_ATE_boolean => BOOL,
                 gimli::DW_ATE_signed | gimli::DW_ATE_signed_char => SIGNED,
                 _ => 0,
             };
-            self.out.records.push(head(Kind::Int), name, size as u32, &[bits | (size as u32 * 8)])
-        };
-        self.out.set(place, record);
+            self.out.define(place, head(Kind::Int), name, size as u32, &[bits | (size as u32 * 8)]);
+        }
         Role::Other
     }
 
     pub(super) fn modifier(&mut self, die: Die<'_>, kind: Kind) -> Role {
         let place = self.out.reserve(die.offset);
         let target = self.type_of(die.attributes);
-        let record = self.out.records.push(head(kind), StrId::EMPTY, target.0, &[]);
-        self.out.set(place, record);
+        self.out.define(place, head(kind), StrId::EMPTY, target.0, &[]);
         Role::Other
     }
 
@@ -98,13 +96,12 @@ impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
     pub(super) fn pointer(&mut self, die: Die<'_>) -> Role {
         let place = self.out.reserve(die.offset);
         let target = self.type_of(die.attributes);
-        let record = self.out.records.push(head(Kind::Ptr), StrId::EMPTY, target.0, &[]);
-        self.out.set(place, record);
+        self.out.define(place, head(Kind::Ptr), StrId::EMPTY, target.0, &[]);
         if !die.has_children {
             return Role::Other;
         }
         let first = self.out.scratch.annotations.len();
-        self.open(Open { place: record, name: StrId::EMPTY, size: 0, target, first });
+        self.open(Open { place, name: StrId::EMPTY, size: 0, target, first });
         Role::Pointer
     }
 
@@ -128,8 +125,7 @@ impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
             self.out.degraded.nameless += 1;
             self.out.alias(place, target);
         } else {
-            let record = self.out.records.push(Head { kind: Kind::Typedef, kflag: false }, name, target.0, &[]);
-            self.out.set(place, record);
+            self.out.define(place, Head { kind: Kind::Typedef, kflag: false }, name, target.0, &[]);
         }
         if !die.has_children {
             return Role::Other;

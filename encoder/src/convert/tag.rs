@@ -43,7 +43,7 @@ impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
         let below = open.len().checked_sub(2).map(|i| open[i]);
         if die.parent == Role::Pointer {
             if name == b"btf_type_tag" && self.features.type_tag && self.dialect.type_tag {
-                let text = self.names.free(self.strings, self.unit, text);
+                let text = self.names.spelling(self.unit, text);
                 if text != StrId::EMPTY {
                     self.out.scratch.annotations.push(text);
                 }
@@ -65,7 +65,7 @@ impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
             (Role::Variable, _) => (Tagged::Variable(top.place), -1),
             _ => return Role::Other,
         };
-        let text = self.names.free(self.strings, self.unit, text);
+        let text = self.names.spelling(self.unit, text);
         if text != StrId::EMPTY {
             self.out.tags.push(RawTag { tagged, component, text });
         }
