@@ -163,6 +163,13 @@ impl<'b> Strings<'b> {
         }
     }
 
+    /// True if the NUL-terminated string at the start of `data` is the one with this number.
+    #[inline]
+    pub fn is_at(&self, id: StrId, data: &[u8]) -> bool {
+        let string = self.get(id);
+        data.get(string.len()) == Some(&0) && data.starts_with(string)
+    }
+
     /// The number of a string, if it is in the table.
     pub fn find(&self, string: &[u8]) -> Option<StrId> {
         self.find_hashed(string, hash(string))

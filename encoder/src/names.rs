@@ -50,6 +50,11 @@ pub struct Names<'a> {
     /// Offsets below this are spellings.
     offsets: u64,
     interned: Strings<'static>,
+    /// Per interned name the one that was interned after it the last time: units have the same headers, so it is most often
+    /// the one that comes next, and comparing costs less than hashing.
+    next: Vec<StrId>,
+    /// The name that was interned last.
+    previous: StrId,
     /// A string was not where DWARF says.
     pub missing: bool,
 }
@@ -60,7 +65,7 @@ impl<'a> Names<'a> {
         // What follows the last NUL is no string.
         let end = debug_str.iter().rposition(|&b| b == 0).map_or(0, |at| at as u64 + 1);
         let offsets = if spellings == Spellings::ByOffset { end.min(u64::from(SHORT) - 1) } else { 0 };
-        Names { debug_str, spellings, offsets, interned: Strings::new(), missing: false }
+        Names { debug_str, spellings, offsets, interned: Strings::new(), next: Vec::new(), previous: StrId::EMPTY, missing: false }
     }
 
     /// The spelling of the name at an offset in `.debug_str`, if offsets are spellings.
@@ -92,9 +97,27 @@ impl<'a> Names<'a> {
         if let Some(spelling) = unit.str_offset(text).and_then(|offset| self.spelling_at(offset)) {
             return spelling;
         }
-        let found = unit.text_and_rest(text).and_then(|text| self.interned.intern_at(text));
+        let Some(text) = unit.text_and_rest(text) else {
+            self.missing = true;
+            return StrId::EMPTY;
+        };
+        let expected = self.next.get(self.previous.0 as usize).copied().unwrap_or_default();
+        let found = match self.interned.is_at(expected, text) {
+            true if expected != StrId::EMPTY => Some(expected),
+            _ => self.interned.intern_at(text).inspect(|&found| self.expect(found)),
+        };
         self.missing |= found.is_none();
-        interned(found.unwrap_or_default())
+        self.previous = found.unwrap_or_default();
+        interned(self.previous)
+    }
+
+    /// Notes that a name came after the previous one.
+    fn expect(&mut self, name: StrId) {
+        let previous = self.previous.0 as usize;
+        if self.next.len() <= previous {
+            self.next.resize(self.interned.len() as usize, StrId::EMPTY);
+        }
+        self.next[previous] = name;
     }
 
     /// The spelling of a name that no DIE has.
