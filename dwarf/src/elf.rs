@@ -126,14 +126,12 @@ impl<'a> ElfFile<'a> {
         })
     }
 
-    /// All symbols of `.symtab`. They are read as they are asked for: a kernel has 200,000.
-    pub fn symbols(&self) -> impl Iterator<Item = Result<Symbol>> {
-        let (mut class32, mut class64) = (None, None);
+    /// Calls `f` with each symbol of `.symtab`, in their order. They are read as they are asked for: a kernel has 200,000.
+    pub fn each_symbol<E: From<Error>>(&self, f: impl FnMut(Symbol) -> Result<(), E>) -> Result<(), E> {
         match &self.symbols {
-            Symbols::Class32(table) => class32 = Some(symbols(table, self.endian)),
-            Symbols::Class64(table) => class64 = Some(symbols(table, self.endian)),
+            Symbols::Class32(table) => each_symbol(table, self.endian, f),
+            Symbols::Class64(table) => each_symbol(table, self.endian, f),
         }
-        class64.into_iter().flatten().chain(class32.into_iter().flatten())
     }
 
     /// The name of a symbol.
@@ -217,12 +215,13 @@ fn damaged(what: impl Display) -> Error {
     Error::elf(format!("the ELF headers are damaged: {what}"))
 }
 
-fn symbols<'a, H: FileHeader<Endian = Endianness>>(
-    table: &SymbolTable<'a, H>,
+fn each_symbol<H: FileHeader<Endian = Endianness>, E: From<Error>>(
+    table: &SymbolTable<'_, H>,
     endian: Endianness,
-) -> impl Iterator<Item = Result<Symbol>> {
-    table.enumerate().map(move |(index, s)| {
-        Ok(Symbol {
+    mut f: impl FnMut(Symbol) -> Result<(), E>,
+) -> Result<(), E> {
+    table.enumerate().try_for_each(|(index, s)| {
+        f(Symbol {
             name: s.st_name(endian),
             value: s.st_value(endian).into(),
             size: s.st_size(endian).into(),

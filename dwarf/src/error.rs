@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// Result of this crate's functions.
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// What is wrong with an ELF file or its DWARF, and where. One line when displayed.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -298,7 +298,12 @@ impl<'a> Table<'a> {
 
 /// Per symbol the value that relocations use: its address.
 pub(crate) fn symbol_values(file: &ElfFile<'_>) -> Result<Arc<[u64]>> {
-    file.symbols().map(|s| s.map(|s| file.address(&s).unwrap_or(s.value))).collect()
+    let mut values = Vec::new();
+    file.each_symbol(|symbol| {
+        values.push(file.address(&symbol).unwrap_or(symbol.value));
+        Ok::<(), Error>(())
+    })?;
+    Ok(values.into())
 }
 
 #[inline(always)]

@@ -14,7 +14,7 @@ use indexmap::IndexMap;
 use object::elf;
 
 use crate::convert::{RawFunction, RawParameter, RawRef, Tagged, UnitTypes};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::locations::{self, Facts, Machine};
 use crate::names::{Names, accepted};
 use crate::options::Selection;
@@ -84,10 +84,9 @@ impl<'a> FunctionSymbols<'a> {
     pub fn of(file: &ElfFile<'a>, selection: Selection) -> Result<FunctionSymbols<'a>> {
         let mut s = FunctionSymbols::default();
         let mut found: Vec<(usize, FunctionSymbol<'a>)> = Vec::new();
-        for symbol in file.symbols() {
-            let symbol = symbol?;
+        file.each_symbol(|symbol| {
             if symbol.kind != elf::STT_FUNC {
-                continue;
+                return Ok(());
             }
             let name = file.symbol_name(&symbol)?;
             let dot = name.iter().position(|&b| b == b'.').unwrap_or(name.len());
@@ -95,18 +94,19 @@ impl<'a> FunctionSymbols<'a> {
             let has = |part: &[u8]| suffix.windows(part.len()).any(|w| w == part);
             // `__pfx_foo` names the padding before a function (x86, CONFIG_PREFIX_SYMBOLS), half of a kernel's symbols.
             if base.is_empty() || base.starts_with(b"__pfx_") {
-                continue;
+                return Ok(());
             }
             if has(b".cold") || has(b".part") {
                 s.fragments.push(base);
-                continue;
+                return Ok(());
             }
             let group = s.groups.entry(base);
             let number = group.index();
             group.or_default();
             let address = if symbol.section == 0 { None } else { file.address(&symbol) };
             found.push((number, FunctionSymbol { name, address, value: symbol.value }));
-        }
+            Ok::<(), Error>(())
+        })?;
         // Nearly in order: most groups have one symbol.
         found.sort_by_key(|(group, _)| *group);
         for group in found.chunk_by_mut(|a, b| a.0 == b.0).filter(|group| group.len() > 1) {

@@ -4,7 +4,7 @@ use btf::map::FixedMap;
 use dwarf::elf::ElfFile;
 use object::{Endian, Endianness};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Bit of an entry's flags: the kfunc follows the BPF calling convention for fast calls.
 const FASTCALL: u32 = 1 << 12;
@@ -35,10 +35,9 @@ impl<'a> Kfuncs<'a> {
         let start = if file.relocatable { 0 } else { section.address };
         let mut sets: Vec<(u64, u64, &[u8])> = Vec::new();
         let mut functions: Vec<(u64, &'a [u8])> = Vec::new();
-        for symbol in file.symbols() {
-            let symbol = symbol?;
+        file.each_symbol(|symbol| {
             let Some(offset) = symbol.value.checked_sub(start).filter(|_| symbol.section == section.index) else {
-                continue;
+                return Ok(());
             };
             let name = file.symbol_name(&symbol)?;
             if let Some(set) = name.strip_prefix(b"__BTF_ID__set8__") {
@@ -51,7 +50,8 @@ impl<'a> Kfuncs<'a> {
                     functions.push((offset, &rest[..end]));
                 }
             }
-        }
+            Ok::<(), Error>(())
+        })?;
         functions.sort_unstable();
         for (start, end, name) in sets {
             let first = functions.partition_point(|f| f.0 < start);

@@ -146,9 +146,14 @@ fn encode_sections<E: Endianity + Send + Sync>(
     let sections = data.sections();
     // Held until the units are read; what comes after them is for one thread.
     let lent = caller.threads.lend(units::useful_workers(data.info.len()));
-    let (headers, (symbols, kfuncs, data_section)) = threads::run(&*lent, || {
-        rayon::join(|| dwarf::unit::headers(&data.info, endian), || read_symbols(file, options))
-    });
+    let features = options.features;
+    let others = || {
+        let kfuncs = if features.decl_tag_kfuncs { Kfuncs::of(file) } else { Ok(Kfuncs::default()) };
+        let data_section = if features.var { DataSection::of(file) } else { Ok(None) };
+        (dwarf::unit::headers(&data.info, endian), kfuncs, data_section)
+    };
+    let (symbols, (headers, kfuncs, data_section)) =
+        threads::run(&*lent, || rayon::join(|| FunctionSymbols::of(file, options.selection), others));
     let headers = headers?;
     // What only variables refer to would be missing without a word (-fdebug-types-section; in DWARF 4 a section of its own).
     if headers.iter().any(|h| h.kind == UnitKind::Type) || file.section(b".debug_types").is_some() {
@@ -233,17 +238,6 @@ fn encode_sections<E: Endianity + Send + Sync>(
     }
     summary.phases = std::mem::take(&mut clock.phases);
     Ok(Encoded { btf, summary })
-}
-
-/// What the symbols tell, each or why not.
-type FromSymbols<'a> = (Result<FunctionSymbols<'a>>, Result<Kfuncs<'a>>, Result<Option<DataSection<'a>>>);
-
-fn read_symbols<'a>(file: &ElfFile<'a>, options: &Options) -> FromSymbols<'a> {
-    let features = options.features;
-    let functions = FunctionSymbols::of(file, options.selection);
-    let kfuncs = if features.decl_tag_kfuncs { Kfuncs::of(file) } else { Ok(Kfuncs::default()) };
-    let data_section = if features.var { DataSection::of(file) } else { Ok(None) };
-    (functions, kfuncs, data_section)
 }
 
 /// Checks the result as a kernel does when it loads it. A finding is a fault of ours, and nothing is written.

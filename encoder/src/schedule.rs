@@ -1,7 +1,7 @@
 //! In which order units are read: in that of the file, in runs that get shorter towards the end.
 //!
-//! Neighbours lie on the same pages, so the memory of a run is given back in one step; unit by unit that took three times as
-//! long, and read pages at the seams again. Short runs at the end leave no worker without work.
+//! Neighbours lie on the same pages, so the memory of a run is given back in one step; unit by unit that takes more than
+//! twice as long, and pages at the seams come back. Short runs at the end leave no worker without work.
 
 use std::ops::Range;
 

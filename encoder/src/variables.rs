@@ -9,7 +9,7 @@ use dwarf::elf::ElfFile;
 use object::elf;
 
 use crate::convert::{RawRef, Tagged, UnitTypes};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::names::Names;
 
 /// The section whose variables are described.
@@ -33,15 +33,15 @@ impl<'a> DataSection<'a> {
     pub fn of(file: &ElfFile<'a>) -> Result<Option<DataSection<'a>>> {
         let Some(section) = file.section(PER_CPU_SECTION).filter(|s| s.size > 0) else { return Ok(None) };
         let mut objects = FixedMap::default();
-        for symbol in file.symbols() {
-            let symbol = symbol?;
+        file.each_symbol(|symbol| {
             if symbol.kind != elf::STT_OBJECT || symbol.section != section.index {
-                continue;
+                return Ok(());
             }
             if let Some(offset) = file.address(&symbol).and_then(|a| a.checked_sub(section.address)) {
                 objects.insert((offset, file.symbol_name(&symbol)?), symbol.size);
             }
-        }
+            Ok::<(), Error>(())
+        })?;
         Ok(Some(DataSection { start: section.address, size: section.size, objects }))
     }
 }
