@@ -4,10 +4,14 @@
 //! class while it is read. A base may come from any encoder: sorted by name or not, with strings or even types twice,
 //! with forward declarations beside definitions. One [`Base`] serves any number of modules.
 
+use std::sync::OnceLock;
+
 use crate::bits::{Bits, Ranked};
 use crate::dedup::fold::{Fold, Local};
+use crate::dedup::lists::Lists;
 use crate::dedup::table::ClassTable;
-use crate::graph::{ClassId, Head, Records, Tag, TagKind, is_forward, map_names};
+use crate::dialect::Dialect;
+use crate::graph::{ClassId, Head, Records, Tag, TagKind, is_forward, map_names, refs};
 use crate::ids::{StrOff, TypeId};
 use crate::kind::Kind;
 use crate::map::FixedMap;
@@ -34,6 +38,11 @@ pub struct Base<'a> {
     defined: Vec<Tag>,
     definitions: Vec<ClassId>,
     forwards: FixedMap<Tag, TypeId>,
+    /// The classes that are forward declarations.
+    declarations: Vec<ClassId>,
+    /// Per type those that refer to it, without composites. Not every file asks, and many files may share it.
+    users: OnceLock<Lists<u32>>,
+    dialect: OnceLock<Dialect>,
     /// Tags with more than one definition, sorted.
     ambiguous: Vec<Tag>,
     /// Smallest offset of each of the names that were searched for; 0 for those that the base does not have.
@@ -150,6 +159,9 @@ impl<'a> Base<'a> {
             defined: Vec::new(),
             definitions: Vec::new(),
             forwards: FixedMap::default(),
+            declarations: Vec::new(),
+            users: OnceLock::new(),
+            dialect: OnceLock::new(),
             ambiguous: Vec::new(),
             offsets: names.into_first(),
             decl_tags,
@@ -182,6 +194,7 @@ impl<'a> Base<'a> {
                 let id = self.ids[class.index()].0;
                 let first = self.forwards.entry(tag).or_insert(id);
                 *first = id.min(*first);
+                self.declarations.push(class);
             } else {
                 definitions.push((tag, class));
             }
@@ -269,6 +282,33 @@ impl<'a> Base<'a> {
     /// The forward declaration of a tag, if the base has one.
     pub fn forward(&self, tag: Tag) -> Option<TypeId> {
         self.forwards.get(&tag).copied()
+    }
+
+    /// The classes that are forward declarations.
+    pub(crate) fn declarations(&self) -> &[ClassId] {
+        &self.declarations
+    }
+
+    /// The types that refer to a type, other than structs and unions.
+    pub(crate) fn users(&self, id: TypeId) -> &[u32] {
+        let users = self.users.get_or_init(|| {
+            let ids = self.view.end_id().index();
+            let is_composite = |record: &[u32]| matches!(Head::of(record).kind, Kind::Struct | Kind::Union);
+            let references = || {
+                // FUNC, VAR, DATASEC and DECL_TAG are no types: what refers to one counts as referring to void.
+                let refers = move |id, record: &[u32]| !is_composite(record) && self.class(id).is_some();
+                let records = self.records().filter(move |&(id, record)| refers(id, record));
+                let pairs = records.flat_map(|(id, record)| refs(record).map(move |target| (target, id.0)));
+                pairs.filter(move |&(target, _)| (target as usize) < ids)
+            };
+            Lists::grouped(ids, references)
+        });
+        users.get(id.index())
+    }
+
+    /// The dialect that the base was written in; see [`Dialect::of`].
+    pub fn dialect(&self, otherwise: Dialect) -> Dialect {
+        *self.dialect.get_or_init(|| Dialect::of(self.view, otherwise))
     }
 
     /// A DECL_TAG that the base has already.

@@ -165,8 +165,9 @@ fn encode_sections<E: Endianity + Send + Sync>(
         format!("{} bytes, {} units, {} names of functions", data.info.len(), headers.len(), symbols.len())
     });
 
-    let dialect = options.dialect.unwrap_or_else(|| match base_view {
-        Some(base) => Dialect::of(base, Dialect::PAHOLE_1_32),
+    let dialect = options.dialect.unwrap_or_else(|| match base_btf {
+        Some(BaseBtf::Indexed(base)) => base.dialect(Dialect::PAHOLE_1_32),
+        Some(BaseBtf::View(view)) => Dialect::of(view, Dialect::PAHOLE_1_32),
         None => Dialect::PAHOLE_1_32,
     });
     let job = Job {

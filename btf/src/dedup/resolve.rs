@@ -13,12 +13,10 @@
 //! * do not lead to a forward declaration that means a definition, other than through a struct or union.
 
 use super::fold::{Fold, Position, Use};
-use super::lists::Lists;
 use super::versions::{Context, Meaning, Node, Tags, Version, Versions};
 use crate::base::Base;
-use crate::graph::{ClassId, Head, Records, Ref, Tag, is_forward, map_refs, refs};
+use crate::graph::{ClassId, Records, Ref, Tag, is_forward, map_refs};
 use crate::ids::TypeId;
-use crate::kind::Kind;
 use crate::map::{FixedMap, FixedSet};
 
 /// A type of the result: void, one of the base, or one of the file's own.
@@ -341,36 +339,23 @@ impl Targets {
 
 /// The forward declarations of the base whose definition is known, and what leads to them.
 struct Completed {
-    /// Per base type whether it leads to such a declaration, other than through a composite. Empty if none does.
-    leads: Vec<bool>,
+    /// The types of the base that lead to such a declaration, other than through a composite.
+    leads: FixedSet<TypeId>,
 }
 
 impl Completed {
     fn of(base: Option<&Base<'_>>, definition: &FixedMap<Tag, ClassId>) -> Completed {
-        let mut completed = Completed { leads: Vec::new() };
+        let mut completed = Completed { leads: FixedSet::default() };
         let Some(base) = base else { return completed };
         let declares = |class: ClassId| {
             let record = base.classes().get(class);
             is_forward(record) && Tag::of(record).is_some_and(|tag| definition.contains_key(&tag))
         };
-        let declaring = (1..base.classes().end()).map(ClassId).filter(|&class| declares(class));
+        let declaring = base.declarations().iter().copied().filter(|&class| declares(class));
         let mut work: Vec<TypeId> = declaring.flat_map(|class| base.ids(class)).collect();
-        if work.is_empty() {
-            return completed;
-        }
-        let ids = base.type_count() as usize + 1;
-        let references = || {
-            // FUNC, VAR, DATASEC and DECL_TAG are no types: what refers to one counts as referring to void.
-            let leads = |id, record: &[u32]| !is_composite(record) && base.class(id).is_some();
-            let records = base.records().filter(move |&(id, record)| leads(id, record));
-            let pairs = records.flat_map(|(id, record)| refs(record).map(move |target| (target, id.0)));
-            pairs.filter(|&(target, _)| (target as usize) < ids)
-        };
-        let users = Lists::grouped(ids, references);
-        completed.leads = vec![false; ids];
         while let Some(id) = work.pop() {
-            if !std::mem::replace(&mut completed.leads[id.index()], true) {
-                work.extend(users.get(id.index()).iter().map(|&user| TypeId(user)));
+            if completed.leads.insert(id) {
+                work.extend(base.users(id).iter().copied().map(TypeId));
             }
         }
         completed
@@ -378,10 +363,6 @@ impl Completed {
 
     /// True if a base type says all that is known: it does not lead to a declaration of what is defined somewhere.
     fn is_exact(&self, id: TypeId) -> bool {
-        !self.leads.get(id.index()).copied().unwrap_or(false)
+        !self.leads.contains(&id)
     }
-}
-
-fn is_composite(record: &[u32]) -> bool {
-    matches!(Head::of(record).kind, Kind::Struct | Kind::Union)
 }
