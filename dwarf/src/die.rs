@@ -424,3 +424,16 @@ impl Attributes {
         matches!(self.get(attr), Some(Value::Flag(true)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn roles_are_listed_by_number() {
+        for (number, role) in Role::ALL.into_iter().enumerate() {
+            assert_eq!(role as usize, number);
+        }
+        assert_eq!(Role::ALL.last(), Some(&Role::ImportedUnit));
+    }
+}

@@ -218,8 +218,8 @@ impl<'p, 'a, E: Endianity> Walker<'p, 'a, E> {
             if plan.is_simple {
                 // Its steps tell where values are from the start.
                 let Layout::Fixed(size) = step.layout else { return Err(End) };
-                self.cursor.advance(step.skip - after);
-                after = step.skip + u32::from(size);
+                self.cursor.advance(step.skip.saturating_sub(after));
+                after = step.skip.saturating_add(u32::from(size));
             } else {
                 self.cursor.advance(step.skip);
             }

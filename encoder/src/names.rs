@@ -167,6 +167,7 @@ fn short(a: u8, b: u8, c: u8) -> StrId {
 }
 
 fn interned(name: StrId) -> StrId {
+    assert!(name.0 < StrId::LIMIT - INTERNED, "more than {} distinct names", StrId::LIMIT - INTERNED);
     if name == StrId::EMPTY { name } else { StrId(INTERNED + name.0) }
 }
 
