@@ -25,6 +25,8 @@ TARGETS = {
 WALK_LIMIT = 2.5
 # Rows whose peers are those of another row, since no peer can do that at all.
 PEERS_OF = {"modules": "each"}
+# Rounds from which on medians are worth quoting.
+ENOUGH_ROUNDS = 5
 IN_README = ["vmlinux", "xfs", "mlx5_core", "btrfs", "vsock_loopback", "each", "modules", "amd64"]
 WALL, CPU, PEAK = range(3)
 
@@ -170,9 +172,13 @@ def circumstances(data):
         text.append(f"The machine had other work too (load {machine['load']} at the start): only the ratios mean something.")
     if not data["complete"]:
         rows = ", ".join(dict.fromkeys(row["row"] for row in data["rows"]))
-        text.insert(0, f"**Not a complete run** (rows {rows}; {data['rounds']} rounds): a sample of what `make bench` writes, not the "
-                       "figures to go by.")
+        text.insert(0, f"Not all rows were run, only {rows}; {data['rounds']} rounds.{warning(data)}")
     return "\n".join(text)
+
+
+def warning(data):
+    """What to say of figures that are medians of hardly anything."""
+    return " **These are too few to go by.**" if data["rounds"] < ENOUGH_ROUNDS else ""
 
 
 def performance(data, rows, plots=""):
@@ -196,7 +202,7 @@ def readme(data, rows):
         if row.name in IN_README and row.peer:
             lines.append([row.title, seconds(median(row.ours, WALL)), f"{seconds(median(row.peer, WALL))} ({row.peer['tool']})",
                           times(row.ratio(WALL)[0]), times(row.ratio(CPU)[0])])
-    mark = "" if data["complete"] else "\n\n**Not a complete run**: a sample of what `make bench` writes, not the figures to go by."
+    mark = "\n\n" + warning(data).strip() if warning(data) else ""
     head = [f"{data['machine']['cores']} cores", "btfgen", "fastest peer", "times as fast", "CPU time ×"]
     return table(head, lines) + mark
 
