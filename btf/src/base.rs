@@ -306,9 +306,9 @@ impl<'a> Base<'a> {
         users.get(id.index())
     }
 
-    /// The dialect that the base was written in; see [`Dialect::of`].
-    pub fn dialect(&self, otherwise: Dialect) -> Dialect {
-        *self.dialect.get_or_init(|| Dialect::of(self.view, otherwise))
+    /// The dialect that the base was written in; see [`Dialect::of`]. What leaves no trace is as pahole 1.32 has it.
+    pub fn dialect(&self) -> Dialect {
+        *self.dialect.get_or_init(|| Dialect::of(self.view, Dialect::PAHOLE_1_32))
     }
 
     /// A DECL_TAG that the base has already.

@@ -32,7 +32,7 @@ impl Encoding {
 /// One step of a plan: bytes to pass over, then a value.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Step {
-    /// Bytes before the value. In a simple plan those from the start of the attributes, else from the last value.
+    /// Bytes before the value.
     pub skip: u32,
     /// What the value is for; None to pass over it, since its size is in the data.
     pub attr: Option<Attr>,
@@ -150,18 +150,8 @@ impl Plans {
                 (attr, _, _) => self.steps.push(Step { skip: std::mem::take(&mut skip), attr, class, layout }),
             }
         }
-        let steps = &mut self.steps[first..];
+        let steps = &self.steps[first..];
         let is_simple = all_fixed && steps.iter().all(|step| matches!(step.layout, Layout::Fixed(_)));
-        if is_simple {
-            let mut at = 0u32;
-            for step in steps {
-                at = at.saturating_add(step.skip);
-                step.skip = at;
-                if let Layout::Fixed(bytes) = step.layout {
-                    at = at.saturating_add(u32::from(bytes));
-                }
-            }
-        }
         Ok(Ok(Plan {
             is_simple,
             role,

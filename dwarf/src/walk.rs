@@ -204,25 +204,20 @@ impl<'p, 'a, E: Endianity> Walker<'p, 'a, E> {
         }
         if let (true, Some(size)) = (plan.is_simple, plan.fixed_size) {
             if let Some(window) = self.cursor.window(size) {
+                let mut at = 0;
                 for step in self.plans.steps(plan) {
+                    at += step.skip;
                     if let (Layout::Fixed(size), Some(attr)) = (step.layout, step.attr) {
-                        attributes.set(attr, step.class, window.number(step.skip, size)?);
+                        attributes.set(attr, step.class, window.number(at, size)?);
+                        at += u32::from(size);
                     }
                 }
                 self.cursor.advance(size);
                 return Ok(());
             }
         }
-        let mut after = 0;
         for step in self.plans.steps(plan) {
-            if plan.is_simple {
-                // Its steps tell where values are from the start.
-                let Layout::Fixed(size) = step.layout else { return Err(End) };
-                self.cursor.advance(step.skip.saturating_sub(after));
-                after = step.skip.saturating_add(u32::from(size));
-            } else {
-                self.cursor.advance(step.skip);
-            }
+            self.cursor.advance(step.skip);
             match (step.layout, step.attr) {
                 (Layout::Fixed(size), Some(attr)) => {
                     let word = self.cursor.fixed(size)?;
@@ -261,7 +256,7 @@ impl<'p, 'a, E: Endianity> Walker<'p, 'a, E> {
             }
             Layout::Indirect => {
                 let (layout, class) = self.indirect()?;
-                return self.decode_behind(attr, class, layout, attributes);
+                return self.decode_other(attr, class, layout, attributes);
             }
             Layout::Constant => return Err(End), // kept with the plan; without meaning behind DW_FORM_indirect
         };
@@ -269,7 +264,7 @@ impl<'p, 'a, E: Endianity> Walker<'p, 'a, E> {
         Ok(())
     }
 
-    #[inline(always)]
+    #[inline]
     fn skip_value(&mut self, layout: Layout) -> std::result::Result<(), End> {
         let c = &mut self.cursor;
         match layout {
@@ -280,7 +275,7 @@ impl<'p, 'a, E: Endianity> Walker<'p, 'a, E> {
             Layout::Present | Layout::Constant => Ok(()),
             Layout::Indirect => {
                 let (layout, _) = self.indirect()?;
-                self.skip_behind(layout)
+                self.skip_value(layout)
             }
         }
     }
@@ -292,23 +287,5 @@ impl<'p, 'a, E: Endianity> Walker<'p, 'a, E> {
         let known = form::of(form, self.encoding).ok_or(End)?;
         // Neither form can follow here, so what is behind an indirect form goes one deep.
         if matches!(known.0, Layout::Indirect | Layout::Constant) { Err(End) } else { Ok(known) }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn decode_behind(
-        &mut self,
-        attr: Attr,
-        class: Class,
-        layout: Layout,
-        attributes: &mut Attributes,
-    ) -> std::result::Result<(), End> {
-        self.decode_other(attr, class, layout, attributes)
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn skip_behind(&mut self, layout: Layout) -> std::result::Result<(), End> {
-        self.skip_value(layout)
     }
 }

@@ -13,7 +13,7 @@ use gimli::Endianity;
 use indexmap::IndexMap;
 use object::elf;
 
-use crate::convert::{RawFunction, RawParameter, RawRef, Tagged, UnitTypes};
+use crate::convert::{RawFunction, RawParameter, RawRef, Tagged, TagsByNumber, UnitTypes};
 use crate::error::{Error, Result};
 use crate::locations::{self, Facts, Machine};
 use crate::names::{Names, accepted};
@@ -293,24 +293,13 @@ pub struct Collector<'c, 'a, E> {
     pub is_clang: bool,
 }
 
-/// A declaration tag of a function: number of the function in its unit, component, text.
-type FunctionTag = (usize, i32, StrId);
-
-/// The tags of a unit's functions, sorted by function.
-fn tags_by_function(types: &UnitTypes) -> Vec<FunctionTag> {
-    let of_function = |tagged| if let Tagged::Function(number) = tagged { Some(number) } else { None };
-    let tags = types.tags.iter().filter_map(|t| Some((of_function(t.tagged)?, t.component, t.text)));
-    let mut tags: Vec<FunctionTag> = tags.collect();
-    tags.sort_by_key(|t| t.0);
-    tags
-}
-
 impl Instances {
     /// Adds the functions of the unit that was just folded.
     pub fn collect<E: Endianity>(&mut self, c: &Collector<'_, '_, E>, fold: &Fold<'_>) {
         let mut addresses = Vec::new();
         let mut entries = Vec::new();
-        let tags = tags_by_function(c.types);
+        let of_function = |tagged| if let Tagged::Function(number) = tagged { Some(number) } else { None };
+        let tags = TagsByNumber::new(&c.types.tags, of_function);
         let mut with_code: FixedSet<Group> = FixedSet::default();
         let mut without_code = Vec::new();
         for (number, function) in c.types.functions.iter().enumerate().filter(|(_, f)| !f.declaration) {
@@ -365,7 +354,7 @@ impl Instances {
         group: Group,
         symbol: Option<usize>,
         has_code: bool,
-        tags: &[FunctionTag],
+        tags: &TagsByNumber,
     ) {
         let function = &c.types.functions[number];
         let abstracts = c.function_at(function.origin);
@@ -387,8 +376,6 @@ impl Instances {
             RawRef::VOID => abstracts.map_or(RawRef::VOID, |a| a.result),
             result => result,
         };
-        let first_tag = tags.partition_point(|t| t.0 < number);
-        let tags = tags[first_tag..].iter().take_while(|t| t.0 == number);
         self.list.push(Instance {
             group,
             unit: c.number,
@@ -405,7 +392,7 @@ impl Instances {
             assembler: c.unit.language == gimli::DW_LANG_Mips_Assembler,
             clang_nocall: clang && nocall,
             unnamed_parameter,
-            tags: tags.map(|&(_, component, text)| (component, text)).collect(),
+            tags: tags.of(number).map(|t| (t.component, t.text)).collect(),
         });
     }
 

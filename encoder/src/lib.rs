@@ -67,7 +67,7 @@ pub struct Caller<'c> {
 pub enum BaseBtf<'a> {
     /// Ready for any number of files.
     Indexed(&'a Base<'a>),
-    /// To be indexed for one file: if that is small, no further than it needs.
+    /// To be indexed for one file, no further than it needs.
     View(&'a BtfView<'a>),
 }
 
@@ -166,7 +166,7 @@ fn encode_sections<E: Endianity + Send + Sync>(
     });
 
     let dialect = options.dialect.unwrap_or_else(|| match base_btf {
-        Some(BaseBtf::Indexed(base)) => base.dialect(Dialect::PAHOLE_1_32),
+        Some(BaseBtf::Indexed(base)) => base.dialect(),
         Some(BaseBtf::View(view)) => Dialect::of(view, Dialect::PAHOLE_1_32),
         None => Dialect::PAHOLE_1_32,
     });

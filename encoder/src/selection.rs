@@ -3,6 +3,7 @@
 use std::cell::OnceCell;
 use std::fmt;
 
+use btf::dedup::lists::Lists;
 use btf::dedup::table::ClassTable;
 use btf::map::FixedMap;
 
@@ -92,36 +93,6 @@ pub struct Decision {
     pub note: Option<Note>,
 }
 
-/// The instances of each group, in the order of the file.
-struct OfGroup {
-    numbers: Vec<u32>,
-    /// Where the part of each group ends in `numbers`.
-    ends: Vec<u32>,
-}
-
-impl OfGroup {
-    fn new(groups: usize, instances: &Instances) -> OfGroup {
-        let mut ends = vec![0u32; groups + 1];
-        instances.list.iter().for_each(|i| ends[i.group.0 as usize + 1] += 1);
-        for i in 1..ends.len() {
-            ends[i] += ends[i - 1];
-        }
-        let mut numbers = vec![0; instances.list.len()];
-        for (number, instance) in (0..).zip(&instances.list) {
-            // While filling, a group's slot holds where its next instance goes; at the end that is the group's end.
-            let next = &mut ends[instance.group.0 as usize];
-            numbers[*next as usize] = number;
-            *next += 1;
-        }
-        OfGroup { numbers, ends }
-    }
-
-    fn get(&self, group: Group) -> &[u32] {
-        let start = (group.0 as usize).checked_sub(1).map_or(0, |before| self.ends[before]);
-        &self.numbers[start as usize..self.ends[group.0 as usize] as usize]
-    }
-}
-
 /// Decides about every name, in the order of the symbols. Instances must be in the order of the file.
 pub fn select(
     selection: Selection,
@@ -131,13 +102,13 @@ pub fn select(
     classes: &ClassTable<'_>,
 ) -> Vec<Decision> {
     let groups = symbols.iter().count();
-    let of_group = OfGroup::new(groups, instances);
+    let of_group = Lists::grouped(groups, || instances.list.iter().map(|i| i.group.0).zip(0u32..));
     let last = symbols.iter().max_by_key(|(_, g)| g.name).map(|(group, _)| group);
     let signatures = Signatures::new(classes);
     let mut selector = Selector { features, symbols, instances, signatures, described: OnceCell::new() };
     let mut decisions = Vec::with_capacity(groups);
     for (group, names) in symbols.iter() {
-        let candidates = of_group.get(group);
+        let candidates = of_group.get(group.0 as usize);
         let outcome = match selection {
             Selection::Truthful => selector.truthful(&names, candidates),
             // pahole has nothing to say about names without a DIE.

@@ -8,7 +8,7 @@ use btf::strings::{StrId, Strings};
 use dwarf::elf::ElfFile;
 use object::elf;
 
-use crate::convert::{RawRef, Tagged, UnitTypes};
+use crate::convert::{RawRef, Tagged, TagsByNumber, UnitTypes};
 use crate::error::{Error, Result};
 use crate::names::Names;
 
@@ -76,7 +76,8 @@ pub fn collect(
     fold: &Fold<'_>,
     names: &Names<'_>,
 ) {
-    let tags = tags_by_variable(types);
+    let of_variable = |tagged| if let Tagged::Variable(number) = tagged { Some(number) } else { None };
+    let tags = TagsByNumber::new(&types.tags, of_variable);
     for (number, variable) in types.variables.iter().enumerate() {
         if variable.declaration || variable.artificial {
             continue;
@@ -108,7 +109,6 @@ pub fn collect(
         if used.reference == Ref::Void {
             continue; // kernels refuse that
         }
-        let first = tags.partition_point(|t| t.0 < number);
         out.push(Variable {
             unit,
             offset: variable.offset,
@@ -117,18 +117,9 @@ pub fn collect(
             external: variable.external || declared.is_some_and(|d| d.external),
             section_offset,
             symbol_size: symbol_size.unwrap_or(0),
-            tags: tags[first..].iter().take_while(|t| t.0 == number).map(|t| t.1).collect(),
+            tags: tags.of(number).map(|t| t.text).collect(),
         });
     }
-}
-
-/// The tags of a unit's variables, by the variable's number; those of one stay in their order.
-fn tags_by_variable(types: &UnitTypes) -> Vec<(usize, StrId)> {
-    let of_variable = |tagged| if let Tagged::Variable(number) = tagged { Some(number) } else { None };
-    let mut tags: Vec<(usize, StrId)> =
-        types.tags.iter().filter_map(|t| Some((of_variable(t.tagged)?, t.text))).collect();
-    tags.sort_by_key(|t| t.0);
-    tags
 }
 
 /// Takes over another worker's variables.

@@ -520,24 +520,22 @@ fn big_unit(f: &mut Elf, n: usize) {
 
 /// Structs whose members are pointers to pointers to ... to an int.
 fn base_chain(f: &mut Elf, n: usize) {
-    f.unit(|f| {
-        let mut links = Vec::new();
-        chain(f, n, |f, at, _| {
-            links.push(f.pointer(at));
-            links[links.len() - 1]
-        });
-        links.iter().enumerate().for_each(|(i, &at)| _ = small(f, &format!("s{i}"), 8, at));
-    });
+    structs_on_chain(f, n, "s");
 }
 
+/// The same with names of its own.
 fn module_of_chain(f: &mut Elf, n: usize) {
+    structs_on_chain(f, n, "own");
+}
+
+fn structs_on_chain(f: &mut Elf, n: usize, name: &str) {
     f.unit(|f| {
         let mut links = Vec::new();
         chain(f, n, |f, at, _| {
             links.push(f.pointer(at));
             links[links.len() - 1]
         });
-        links.iter().enumerate().for_each(|(i, &at)| _ = small(f, &format!("own{i}"), 8, at));
+        links.iter().enumerate().for_each(|(i, &at)| _ = small(f, &format!("{name}{i}"), 8, at));
     });
 }
 

@@ -2,7 +2,7 @@
 
 /// Lists one after the other in one array.
 #[derive(Debug, Clone)]
-pub(crate) struct Lists<T> {
+pub struct Lists<T> {
     items: Vec<T>,
     /// End of each list in `items`; it starts at the end of the one before.
     ends: Vec<u32>,
@@ -10,7 +10,7 @@ pub(crate) struct Lists<T> {
 
 impl<T: Copy + Default> Lists<T> {
     /// No lists.
-    pub fn new() -> Lists<T> {
+    pub(crate) fn new() -> Lists<T> {
         Lists { items: Vec::new(), ends: Vec::new() }
     }
 

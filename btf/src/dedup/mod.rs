@@ -18,7 +18,7 @@
 mod cycles;
 mod evidence;
 pub mod fold;
-pub(crate) mod lists;
+pub mod lists;
 mod partition;
 pub mod renumber;
 pub mod resolve;

@@ -186,11 +186,6 @@ impl<'b> ClassTable<'b> {
         class
     }
 
-    /// True if some classes refer to each other in a circle.
-    pub fn has_cycles(&self) -> bool {
-        !self.groups.is_empty() || self.base.is_some_and(ClassTable::has_cycles)
-    }
-
     /// The groups with a fingerprint, also the base's.
     pub(super) fn groups_like(&self, fingerprint: u64) -> Vec<Group> {
         let mut groups = self.base.map_or_else(Vec::new, |b| b.groups_like(fingerprint));

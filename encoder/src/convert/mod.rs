@@ -29,7 +29,7 @@ use crate::options::Features;
 use crate::report::Degraded;
 
 pub use function::{RawFunction, RawLocation, RawParameter};
-pub use tag::{RawTag, Tagged};
+pub use tag::{RawTag, Tagged, TagsByNumber};
 pub use variable::RawVariable;
 
 /// A reference as DWARF has it: 0 for none, an offset in the unit, or with the top bit the number of a synthetic type.

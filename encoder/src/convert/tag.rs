@@ -29,6 +29,26 @@ pub enum Tagged {
     Variable(usize),
 }
 
+/// The declaration tags of a unit's functions, or of its variables, by their numbers.
+pub struct TagsByNumber {
+    sorted: Vec<(usize, RawTag)>,
+}
+
+impl TagsByNumber {
+    /// Those for which `number` tells one.
+    pub fn new(tags: &[RawTag], number: impl Fn(Tagged) -> Option<usize>) -> TagsByNumber {
+        let mut sorted: Vec<(usize, RawTag)> = tags.iter().filter_map(|t| Some((number(t.tagged)?, *t))).collect();
+        sorted.sort_by_key(|t| t.0);
+        TagsByNumber { sorted }
+    }
+
+    /// The tags of one, in their order.
+    pub fn of(&self, number: usize) -> impl Iterator<Item = &RawTag> {
+        let first = self.sorted.partition_point(|t| t.0 < number);
+        self.sorted[first..].iter().take_while(move |t| t.0 == number).map(|t| &t.1)
+    }
+}
+
 impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
     /// `DW_TAG_LLVM_annotation`: the name tells the attribute, the constant value its text.
     pub(super) fn annotation(&mut self, die: Die<'_>) -> Role {
