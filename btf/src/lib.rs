@@ -6,6 +6,7 @@ mod bits;
 pub mod dedup;
 pub mod dialect;
 pub mod dump;
+pub mod edit;
 pub mod error;
 pub mod graph;
 pub mod header;

@@ -182,6 +182,16 @@ fn check_vlen(record: &[u32], id: TypeId) -> Result<u32> {
     Ok(vlen as u32)
 }
 
+/// A split BTF without types, for any base. It has one (empty) string, since bpftool does not read one without strings.
+pub fn empty_split(endian: Endian) -> Vec<u8> {
+    let mut out = Vec::with_capacity(HEADER_BYTES + 1);
+    endian.push_u16(&mut out, 0xeb9f);
+    out.extend_from_slice(&[1, 0]);
+    [HEADER_BYTES as u32, 0, 0, 0, 1].iter().for_each(|&word| endian.push_u32(&mut out, word));
+    out.push(0);
+    out
+}
+
 /// Fills up a BTF to `room` bytes, as more (unused) bytes of its strings; as it is if it is larger or not one of ours.
 pub fn pad(mut btf: Vec<u8>, room: u64) -> Vec<u8> {
     let Ok(header) = crate::header::Header::parse(&btf) else { return btf };

@@ -13,6 +13,7 @@ pub fn options(args: &EncodeArgs) -> Result<(Options, Vec<String>), String> {
         selection: if args.compat.is_some() { Selection::Pahole } else { Selection::Truthful },
         dialect: dialect(&args.dialect)?,
         lang_exclude: languages(&args.lang_exclude)?,
+        empty_without_dwarf: false,
         report_functions: args.verbose || args.functions_report.is_some(),
     };
     Ok((options, remarks))

@@ -5,6 +5,8 @@ mod choices;
 mod commands;
 mod exit;
 mod messages;
+mod pahole;
+mod personality;
 mod threads;
 mod tokens;
 
@@ -13,11 +15,18 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use args::{Cli, Command};
+use personality::Personality;
 use tokens::JobServer;
 
 fn main() -> ExitCode {
     let server = JobServer::from_env();
-    let cli = Cli::parse_from(args::numbers_attached(std::env::args_os()));
+    let (personality, args) = personality::choose(std::env::args_os().collect());
+    match personality {
+        Personality::Pahole => return pahole::run(args, server).into(),
+        Personality::ResolveBtfids => return commands::resolve_btfids::run(args).into(),
+        Personality::Btfgen => {}
+    }
+    let cli = Cli::parse_from(args::numbers_attached(args));
     let exit = match &cli.command {
         Some(Command::Dump(args)) => commands::dump::run(args),
         None => commands::encode::run(&cli.encode, server),

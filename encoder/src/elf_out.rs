@@ -338,3 +338,32 @@ pub fn plan<'a>(bytes: &[u8], updates: &[SectionUpdate<'a>]) -> Result<Plan<'a>,
     }
     Layout::new(&file, edit)?.into_plan()
 }
+
+/// The file with other bytes in a section that keeps its place and size; no other byte changes.
+///
+/// # Errors
+/// A file without the section, other sizes, an appended signature.
+pub fn overwrite<'a>(bytes: &[u8], name: &'static str, data: &'a [u8]) -> Result<Plan<'a>, ElfOutError> {
+    let file = ElfFile::parse(bytes)?;
+    let malformed = |what: String| ElfOutError::Malformed { what };
+    let Some(index) = file.find(name)? else {
+        return Err(malformed(format!("section {name} not found")));
+    };
+    let section = &file.sections[index];
+    if section.kind == elf::SHT_NOBITS {
+        return Err(ElfOutError::NoContents { name });
+    }
+    if section.size != data.len() as u64 {
+        return Err(malformed(format!("size mismatch - {name} has {} bytes, the data {}", section.size, data.len())));
+    }
+    if bytes.ends_with(SIGNATURE_MARKER) {
+        return Err(ElfOutError::Signed);
+    }
+    let end = section.offset.checked_add(section.size).filter(|&end| end <= bytes.len() as u64);
+    let Some(end) = end else { return Err(malformed(format!("section {name} lies outside of the file"))) };
+    let mut plan = Plan::new(true);
+    plan.push(Piece::Copy(0..section.offset));
+    plan.push(Piece::Bytes(Cow::Borrowed(data)));
+    plan.push(Piece::Copy(end..bytes.len() as u64));
+    Ok(plan)
+}

@@ -4,6 +4,7 @@
 //! the base, bytes. [`elf_out`] and [`replace`] put the bytes into the ELF file.
 
 pub mod assemble;
+pub mod btf_ids;
 pub mod convert;
 pub mod elf_out;
 pub mod error;
@@ -101,6 +102,12 @@ fn encode_as<E: Endianity + Send + Sync>(
     endian: E,
 ) -> Result<Encoded> {
     let target_endian = if endian.is_big_endian() { Endian::Big } else { Endian::Little };
+    if !file.has_dwarf() && base_btf.is_some() && options.empty_without_dwarf {
+        let warnings = vec!["no DWARF debug information: its BTF is empty".into()];
+        let btf = btf::writer::empty_split(target_endian);
+        let summary = Summary { bytes: btf.len(), string_bytes: 1, has_base: true, warnings, ..Summary::default() };
+        return Ok(Encoded { btf, summary });
+    }
     if !file.has_dwarf() {
         let text = "no DWARF debug information (.debug_info): build with CONFIG_DEBUG_INFO_DWARF5 or -g, and encode before stripping";
         return Err(Error::new(ErrorKind::NoDwarf, text));
@@ -148,7 +155,7 @@ fn encode_sections<E: Endianity + Send + Sync>(
     let lent = caller.threads.lend(units::useful_workers(data.info.len()));
     let features = options.features;
     let others = || {
-        let kfuncs = if features.decl_tag_kfuncs { Kfuncs::of(file) } else { Ok(Kfuncs::default()) };
+        let kfuncs = if features.decl_tag_kfuncs { Kfuncs::of(file, base_view) } else { Ok(Kfuncs::default()) };
         let data_section = if features.var { DataSection::of(file) } else { Ok(None) };
         (dwarf::unit::headers(&data.info, endian), kfuncs, data_section)
     };
@@ -230,12 +237,6 @@ fn encode_sections<E: Endianity + Send + Sync>(
     summary.dialect_of_base = base.is_some() && options.dialect.is_none();
     if !file.has_symbols() {
         summary.warnings.push("no .symtab: functions and variables are left out".into());
-    }
-    for set in &kfuncs.sorted_sets {
-        let text = format!(
-            "kfunc set {set}: its entries were sorted, so which one is bpf_fastcall is uncertain; encode the file from before resolve_btfids"
-        );
-        summary.warnings.push(text);
     }
     summary.phases = std::mem::take(&mut clock.phases);
     Ok(Encoded { btf, summary })

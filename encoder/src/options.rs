@@ -13,6 +13,8 @@ pub struct Options {
     pub dialect: Option<Dialect>,
     /// DWARF language codes of units to leave out.
     pub lang_exclude: Vec<u16>,
+    /// Whether a file without DWARF gets an empty BTF, if there is a base, instead of an error.
+    pub empty_without_dwarf: bool,
     /// Whether to report what became of each function ([`crate::report::Summary::function_reports`]).
     pub report_functions: bool,
 }
@@ -24,6 +26,7 @@ impl Default for Options {
             selection: Selection::Truthful,
             dialect: None,
             lang_exclude: Vec::new(),
+            empty_without_dwarf: false,
             report_functions: false,
         }
     }

@@ -41,6 +41,17 @@ enum Destination {
 
 /// Runs the command.
 pub fn run(args: &EncodeArgs, server: JobServer) -> Exit {
+    match choices::options(args) {
+        Ok((options, remarks)) => run_with(args, &options, &remarks, server),
+        Err(text) => {
+            eprintln!("btfgen: error: {text}");
+            Exit::Usage
+        }
+    }
+}
+
+/// Runs the command with options that were decided, and remarks for `-v`.
+pub fn run_with(args: &EncodeArgs, options: &Options, remarks: &[String], server: JobServer) -> Exit {
     let usage = |text: String| {
         eprintln!("btfgen: error: {text}");
         Exit::Usage
@@ -48,10 +59,6 @@ pub fn run(args: &EncodeArgs, server: JobServer) -> Exit {
     if args.files.is_empty() {
         return usage("no file to encode; see btfgen --help".into());
     }
-    let (options, remarks) = match choices::options(args) {
-        Ok(options) => options,
-        Err(text) => return usage(text),
-    };
     if args.verbose {
         remarks.iter().for_each(|r| eprintln!("btfgen: {r}"));
     }
@@ -65,7 +72,7 @@ pub fn run(args: &EncodeArgs, server: JobServer) -> Exit {
         return usage(format!("--functions-report would write over {}", path.display()));
     }
     let threads = Threads::new(args, server);
-    let encode = |base: Option<BaseBtf<'_>>| encode_all(args, &options, &destinations, base, &threads);
+    let encode = |base: Option<BaseBtf<'_>>| encode_all(args, options, &destinations, base, &threads);
     match &args.base {
         None => encode(None),
         Some(path) => match with_base(path, args.files.len() > 1, |base| encode(Some(base))) {
@@ -234,7 +241,11 @@ fn write_elf(input: &Input, path: &Path, copy: Option<&Path>, btf: Vec<u8>) -> R
         Some(room) => Cow::Owned(btf::writer::pad(btf, room)),
         None => Cow::Owned::<[u8]>(btf),
     };
-    let updates = [SectionUpdate { name: ".BTF", data: Some(&btf) }];
+    let updates = [
+        SectionUpdate { name: ".BTF", data: Some(&btf) },
+        // What an earlier BTF of this file was based on.
+        SectionUpdate { name: ".BTF.base", data: None },
+    ];
     let plan = elf_out::plan(input.bytes(), &updates).map_err(refused)?;
     let write = |out: &mut File| plan.write(input.file(), out);
     match copy {
@@ -245,7 +256,7 @@ fn write_elf(input: &Input, path: &Path, copy: Option<&Path>, btf: Vec<u8>) -> R
     }
 }
 
-fn replace_failure(path: &Path, e: ReplaceError) -> Failure {
+pub(super) fn replace_failure(path: &Path, e: ReplaceError) -> Failure {
     let cause = std::error::Error::source(&e).map(|s| format!(": {s}")).unwrap_or_default();
     Failure::new(Exit::Io, path, format!("{e}{cause}"))
 }

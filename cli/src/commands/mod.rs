@@ -2,6 +2,7 @@
 
 pub mod dump;
 pub mod encode;
+pub mod resolve_btfids;
 
 use std::path::Path;
 

@@ -1,0 +1,238 @@
+//! `resolve_btfids`: fills in `.BTF_ids`, in the place of the kernel's own tool.
+//!
+//! Linux 7.0 and later call it with `--btf`: the results go to side files, and a second call with `--patch_btfids` puts one of them into
+//! the file. Older trees call it without: the ids go into the file at once, and its BTF stays as it is.
+
+use std::ffi::OsString;
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use btf::view::BtfView;
+use clap::{ArgAction, Parser};
+use dwarf::elf::ElfFile;
+use encoder::btf_ids::finish::finish;
+use encoder::btf_ids::section::SECTION;
+use encoder::btf_ids::{Finding, IdSection, order, patch};
+use encoder::elf_out;
+use encoder::input::Input;
+use encoder::replace::{self, Durability};
+
+use super::btf_of;
+
+/// Exit codes of the kernel's tool: a failure, and wrong usage. The third is for `--fatal_warnings`.
+const FAILED: u8 = 255;
+const USAGE: u8 = 129;
+const WARNED: u8 = 1;
+
+/// Fills in the BTF ids of a kernel or module.
+#[derive(Parser, Debug)]
+#[command(name = "resolve_btfids", disable_version_flag = true)]
+pub struct ResolveArgs {
+    /// Say what is done
+    #[arg(long, short, action = ArgAction::Count)]
+    verbose: u8,
+    /// BTF to use, raw or in an ELF file; results go to FILE.BTF and
+    /// FILE.BTF_ids instead of into FILE
+    #[arg(long, value_name = "BTF")]
+    btf: Option<PathBuf>,
+    /// Base BTF, raw or in an ELF file
+    #[arg(long = "btf_base", short = 'b', value_name = "BASE")]
+    base: Option<PathBuf>,
+    /// Write a distilled base, too
+    #[arg(long = "distill_base")]
+    distill_base: bool,
+    /// Fail on warnings, and write nothing
+    #[arg(long = "fatal_warnings")]
+    fatal_warnings: bool,
+    /// Warnings never fail, as in Linux 7.3 (also by the environment:
+    /// BTFGEN_COMPAT_WARNINGS=1)
+    #[arg(long = "compat_warnings")]
+    compat_warnings: bool,
+    /// Only put these bytes into FILE's .BTF_ids
+    #[arg(long = "patch_btfids", value_name = "BLOB")]
+    patch: Option<PathBuf>,
+    /// Only undo what an earlier run did to FILE's .BTF_ids
+    #[arg(long = "link_order", conflicts_with = "patch")]
+    link_order: bool,
+    /// ELF file
+    #[arg(value_name = "FILE", trailing_var_arg = true, allow_hyphen_values = true)]
+    files: Vec<PathBuf>,
+}
+
+/// Runs the program; returns its exit code.
+pub fn run(args: Vec<OsString>) -> u8 {
+    let args = match ResolveArgs::try_parse_from(args) {
+        Ok(args) => args,
+        Err(e) => {
+            _ = e.print();
+            return if e.use_stderr() { USAGE } else { 0 };
+        }
+    };
+    let [file] = &args.files[..] else {
+        eprintln!("resolve_btfids: error: name exactly one ELF file, after the options; see --help");
+        return USAGE;
+    };
+    let result = match &args.patch {
+        Some(blob) => patch_file(blob, file),
+        None => resolve(&args, file),
+    };
+    match result {
+        Ok(code) => code,
+        Err(text) => {
+            eprintln!("{text}");
+            FAILED
+        }
+    }
+}
+
+fn open(path: &Path) -> Result<Input, String> {
+    Input::open(path).map_err(|e| format!("FAILED cannot open {}: {e}", path.display()))
+}
+
+/// Opens a file that is to be changed. A file that may not be written is left alone, although a new one could take its place.
+fn open_to_change(path: &Path) -> Result<Input, String> {
+    let changeable = OpenOptions::new().read(true).write(true).open(path);
+    changeable.map_err(|e| format!("FAILED cannot open {}: {e}", path.display()))?;
+    open(path)
+}
+
+fn at(path: &Path) -> impl Fn(encoder::error::Error) -> String {
+    move |e| {
+        let text = e.to_string();
+        if text.starts_with("FAILED") || text.starts_with("ERROR") {
+            format!("{text}: {}", path.display())
+        } else {
+            format!("FAILED: {}: {text}", path.display())
+        }
+    }
+}
+
+fn elf<'i>(input: &'i Input, path: &Path) -> Result<ElfFile<'i>, String> {
+    ElfFile::parse(input.bytes()).map_err(|e| format!("FAILED cannot open {}: {e}", path.display()))
+}
+
+/// The BTF of a file, or why not.
+fn load<'v>(what: &str, input: &'v Input, path: &Path, base: Option<&'v BtfView<'v>>) -> Result<BtfView<'v>, String> {
+    let failed = |why: String| format!("FAILED: load {what} from {}: {why}", path.display());
+    let bytes = btf_of(input, path).map_err(|failure| failed(failure.text))?;
+    BtfView::parse_on(bytes, base).map_err(|e| failed(e.to_string()))
+}
+
+fn resolve(args: &ResolveArgs, path: &Path) -> Result<u8, String> {
+    if args.distill_base {
+        // The one place for the distilled base: `finish` below returns what is to be distilled.
+        return Err("FAILED to distill base BTF: --distill_base is not supported yet; build without KBUILD_EXTMOD's \
+                    flag, or leave RESOLVE_BTFIDS to the kernel's own tool"
+            .into());
+    }
+    let in_place = args.btf.is_none() || args.link_order;
+    let input = if in_place { open_to_change(path)? } else { open(path)? };
+    let elf = elf(&input, path)?;
+    let section = IdSection::of(&elf).map_err(at(path))?;
+    if in_place && section.is_none() {
+        return Ok(0);
+    }
+    let base_input = match &args.base {
+        Some(base) => Some((Input::open(base).map_err(|e| cannot_load("base BTF", base, &e))?, base)),
+        None => None,
+    };
+    let base = base_input.as_ref().map(|(input, path)| load("base BTF", input, path, None)).transpose()?;
+    let btf_path = args.btf.as_deref().unwrap_or(path);
+    let own_input = args.btf.as_ref().map(|p| Input::open(p).map_err(|e| cannot_load("BTF", p, &e))).transpose()?;
+    let view = load("BTF", own_input.as_ref().unwrap_or(&input), btf_path, base.as_ref())?;
+
+    // A file that was resolved before has the BTF of that time.
+    let old = elf.section(b".BTF").and_then(|s| elf.bytes(s).ok());
+    let old = old.and_then(|bytes| BtfView::parse_on(bytes, base.as_ref()).ok());
+    let section = section.map(|s| order::restore(s, old.as_ref())).transpose().map_err(at(path))?;
+    if let (Some(section), true) = (&section, args.link_order) {
+        write_ids(&input, path, &section.bytes)?;
+        return Ok(0);
+    }
+    let mut findings = Vec::new();
+    let finished = match in_place {
+        true => None,
+        false => {
+            let (bytes, warnings) = finish(section.as_ref(), &view).map_err(at(btf_path))?;
+            findings = warnings;
+            Some(bytes)
+        }
+    };
+    let finished_view = match &finished {
+        Some(bytes) => BtfView::parse_on(bytes, base.as_ref()).map_err(|e| format!("FAILED to sort BTF: {e}"))?,
+        None => view,
+    };
+    let ids = section.map(|section| patch::patch(section, &finished_view));
+    let ids = ids.map(|(bytes, warnings)| {
+        findings.extend(warnings);
+        bytes
+    });
+    if report(args, path, &findings) {
+        return Ok(WARNED);
+    }
+    match (finished.as_deref(), ids) {
+        (None, Some(ids)) => write_ids(&input, path, &ids)?,
+        (Some(btf), ids) => {
+            write_side_file(path, "BTF", btf)?;
+            if let Some(ids) = ids {
+                write_side_file(path, "BTF_ids", &ids)?;
+            }
+        }
+        (None, None) => {}
+    }
+    Ok(0)
+}
+
+fn cannot_load(what: &str, path: &Path, e: &std::io::Error) -> String {
+    format!("FAILED: load {what} from {}: {e}", path.display())
+}
+
+/// Prints the warnings; returns whether they are fatal.
+fn report(args: &ResolveArgs, path: &Path, findings: &[Finding]) -> bool {
+    findings.iter().for_each(|finding| eprintln!("{finding}"));
+    let compat = args.compat_warnings || std::env::var_os("BTFGEN_COMPAT_WARNINGS").is_some_and(|v| v == "1");
+    let fatal = args.fatal_warnings && !compat && !findings.is_empty();
+    if fatal {
+        let (count, path) = (findings.len(), path.display());
+        eprintln!(
+            "resolve_btfids: error: {path}: {count} warnings, and --fatal_warnings was given: nothing was written \
+             (BTFGEN_COMPAT_WARNINGS=1 goes on)"
+        );
+    }
+    fatal
+}
+
+fn write_side_file(path: &Path, extension: &str, bytes: &[u8]) -> Result<(), String> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{extension}"));
+    replace::write_new_file(Path::new(&name), Durability::Memory, |f| f.write_all(bytes))
+        .map_err(|e| format!("FAILED: {}", super::encode::replace_failure(Path::new(&name), e).text))
+}
+
+fn write_ids(input: &Input, path: &Path, ids: &[u8]) -> Result<(), String> {
+    let plan =
+        elf_out::overwrite(input.bytes(), SECTION, ids).map_err(|e| format!("FAILED: {}: {e}", path.display()))?;
+    let write = |out: &mut File| plan.write(input.file(), out);
+    replace::replace_file(path, input.snapshot(), Durability::Disk, write)
+        .map_err(|e| format!("FAILED: {}", super::encode::replace_failure(path, e).text))
+}
+
+fn patch_file(blob: &Path, path: &Path) -> Result<u8, String> {
+    let input = open_to_change(path)?;
+    let data = open(blob)?;
+    let file = elf(&input, path)?;
+    let Some(section) = file.section(SECTION.as_bytes()) else {
+        return Err(format!("FAILED: section {SECTION} not found in {}", path.display()));
+    };
+    let (here, new) = (section.size, data.bytes().len());
+    if here != new as u64 {
+        let (path, blob) = (path.display(), blob.display());
+        return Err(format!(
+            "FAILED: size mismatch - {SECTION} in {path} has {here} bytes, {blob} has {new}: \
+             it was made for another link of the file"
+        ));
+    }
+    write_ids(&input, path, data.bytes())?;
+    Ok(0)
+}

@@ -1,0 +1,126 @@
+//! btfgen in the place of pahole, called as the kernel's build calls it.
+
+mod support;
+
+use std::os::unix::fs::symlink;
+use std::process::Command;
+
+use btf::view::BtfView;
+
+use support::folder::Folder;
+use support::{Run, btfgen, encode, must, section, works};
+
+const KERNEL_LIST: &str =
+    "--btf_features=encode_force,var,float,enum64,decl_tag,type_tag,optimized_func,consistent_func";
+
+fn pahole(folder: &Folder, words: &str) -> Run {
+    btfgen(folder.path(), ["--pahole"].into_iter().chain(words.split_whitespace()))
+}
+
+#[track_caller]
+fn quiet(folder: &Folder, words: &str) {
+    let run = pahole(folder, words);
+    assert_eq!((run.code, run.err.as_str(), run.out), (0, "", Vec::new()), "{words}");
+}
+
+/// K01: the version as a script of the build finds it, whatever the shell and the way to name the program.
+#[test]
+fn the_version_in_scripts() {
+    let folder = Folder::new();
+    let program = env!("CARGO_BIN_EXE_btfgen");
+    symlink(program, folder.file("pahole")).expect("link is made");
+    let script = r#"test -x "$(command -v "$@")" || { echo none; exit 1; }; "$@" --version | sed 's/v\([0-9]*\)\.\([0-9]*\)/\1\2/'"#;
+    let here = folder.path().display();
+    for shell in ["dash", "bash"].into_iter().filter(|shell| works(shell, &["-c", ":"])) {
+        for name in ["pahole", &format!("{here}/pahole"), &format!("{program} --pahole")] {
+            for (claimed, number) in [(None, "132\n"), (Some("1.31"), "131\n")] {
+                let mut command = Command::new(shell);
+                let path = format!("{here}:{}", std::env::var("PATH").expect("there is one"));
+                command.args(["-c", script, shell]).args(name.split(' ')).env("PATH", path);
+                claimed.map(|version| command.env("BTFGEN_PAHOLE_VERSION", version));
+                let run = Run::from(command.output().expect("it starts"));
+                assert_eq!(
+                    (run.code, String::from_utf8_lossy(&run.out)),
+                    (0, number.into()),
+                    "{shell} {name}: {run:?}"
+                );
+            }
+        }
+    }
+    assert_eq!(pahole(&folder, "--pahole_version=1.30 --numeric_version").out, b"130\n");
+    assert_eq!(pahole(&folder, "--pahole_version=2.0 --version").code, 1);
+}
+
+/// K02: what each tree passes.
+#[test]
+fn flags_of_all_trees() {
+    let folder = Folder::with_samples();
+    let flags = [
+        "".to_owned(),
+        "--skip_encoding_btf_vars".into(),
+        "--btf_gen_floats -j --skip_encoding_btf_enum64 --lang_exclude=rust".into(),
+        "--btf_gen_floats -j --lang_exclude=rust --skip_encoding_btf_inconsistent_proto --btf_gen_optimized".into(),
+        format!("-j {KERNEL_LIST},decl_tag_kfuncs -j --lang_exclude=rust --lang_exclude=rust"),
+        format!("-j {KERNEL_LIST},decl_tag_kfuncs,attributes -j --btf_features=+reproducible_build"),
+        format!("-j4 {KERNEL_LIST} --btf_features=layout -j4 --btf_features=+reproducible_build --lang_exclude=rust"),
+    ];
+    for flags in flags {
+        quiet(&folder, &format!("-J {flags} sample.o"));
+        quiet(&folder, &format!("-J {flags} --btf_base base driver.ko"));
+        quiet(&folder, &format!("-J {flags} --btf_base base --btf_encode_detached=driver.ko.BTF.1 driver.ko"));
+    }
+    let before = folder.read("sample.o");
+    quiet(&folder, "-J --btf_features=var,nonsense --btf_encode_detached=o sample.o");
+    for wrong in ["-J --btf_features_strict=nonsense sample.o", "sample.o", "-J --nonsense sample.o", "-J missing.o"] {
+        let run = pahole(&folder, wrong);
+        assert!(run.code == 1 && !run.err.is_empty() && run.out.is_empty(), "{wrong}: {run:?}");
+    }
+    assert_eq!(folder.read("sample.o"), before);
+}
+
+/// K03: no DWARF, or nothing in it.
+#[test]
+fn nothing_to_encode() {
+    let folder = Folder::with_samples();
+    let base = section(&folder.file("base"), ".BTF").expect("it has BTF");
+    let base = BtfView::parse(&base).expect("it is BTF");
+    for (debug, code) in [("-g0", 0), ("-g", 0)] {
+        folder.write("e.c", b"");
+        must(folder.path(), "gcc", ["-c", debug, "-o", "e.ko", "e.c"]);
+        let run = pahole(&folder, "-J --btf_base base --btf_encode_detached=e.BTF.1 e.ko");
+        assert_eq!(run.code, code, "{}", run.err);
+        let bytes = folder.read("e.BTF.1");
+        assert_eq!(BtfView::parse_split(&bytes, &base).expect("it is BTF").type_count(), 0);
+        assert_eq!(pahole(&folder, "-J --btf_base base e.ko").code, 0);
+        assert_eq!(section(&folder.file("e.ko"), ".BTF"), Some(bytes));
+    }
+    must(folder.path(), "gcc", ["-c", "-g0", "-o", "e.ko", "e.c"]);
+    assert_eq!(pahole(&folder, "-J e.ko").code, 1, "a kernel without DWARF is no kernel with BTF");
+}
+
+/// K04: what was there is replaced, and its base goes.
+#[test]
+fn stale_sections() {
+    let folder = Folder::with_samples();
+    folder.write("clean.ko", &folder.read("driver.ko"));
+    folder.write("old", &[7; 5000]);
+    must(folder.path(), "objcopy", ["--add-section", ".BTF=old", "--add-section", ".BTF.base=old", "driver.ko"]);
+    for file in ["clean.ko", "driver.ko"] {
+        quiet(&folder, &format!("-J {KERNEL_LIST} --btf_base base {file}"));
+    }
+    assert_eq!(section(&folder.file("driver.ko"), ".BTF"), section(&folder.file("clean.ko"), ".BTF"));
+    let names = String::from_utf8(must(folder.path(), "readelf", ["-SW", "driver.ko"]).out).expect("ASCII");
+    assert!(names.matches(" .BTF ").count() == 1 && !names.contains(".BTF.base"), "{names}");
+}
+
+/// K20, and that a kernel's flags mean what btfgen does by itself.
+#[test]
+fn the_same_bytes() {
+    let folder = Folder::with_samples();
+    encode(folder.path(), ["--btf_base", "base", "--btf_encode_detached", "own", "driver.ko"]);
+    for jobs in ["-j", "-j1", "-j4", "-j16"] {
+        let list = format!("-J {jobs} {KERNEL_LIST} --btf_features=+reproducible_build");
+        quiet(&folder, &format!("{list} --btf_base base --btf_encode_detached=out driver.ko"));
+        assert_eq!(folder.read("out"), folder.read("own"), "{jobs}");
+    }
+}
