@@ -55,7 +55,7 @@ pub struct Names<'a> {
 }
 
 /// Names that were interned by content.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Interned {
     strings: Strings<'static>,
     /// Per name the one that was interned after it the last time: units have the same headers, so it is most often the one that
@@ -63,6 +63,12 @@ pub struct Interned {
     next: Vec<StrId>,
     /// The name that was interned last.
     previous: StrId,
+}
+
+impl Default for Interned {
+    fn default() -> Interned {
+        Interned { strings: Strings::new(), next: Vec::new(), previous: StrId::EMPTY }
+    }
 }
 
 impl Interned {
@@ -93,13 +99,7 @@ impl<'a> Names<'a> {
         // What follows the last NUL is no string.
         let end = debug_str.iter().rposition(|&b| b == 0).map_or(0, |at| at as u64 + 1);
         let offsets = if spellings == Spellings::ByOffset { end.min(u64::from(SHORT) - 1) } else { 0 };
-        Names {
-            debug_str,
-            spellings,
-            offsets,
-            interned,
-            missing: false,
-        }
+        Names { debug_str, spellings, offsets, interned, missing: false }
     }
 
     /// The names that were interned, for another file.

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use btf::base::Base;
 use btf::view::BtfView;
 use dwarf::elf::ElfFile;
+use encoder::batch::Batch;
 use encoder::elf_out::{self, SectionUpdate};
 use encoder::error::ErrorKind;
 use encoder::input::Input;
@@ -136,8 +137,8 @@ fn with_base<T>(path: &Path, many: bool, f: impl FnOnce(BaseBtf<'_>) -> T) -> Re
     if !many {
         return Ok(f(BaseBtf::View(&view)));
     }
-    let base = Base::new(&view);
-    Ok(f(BaseBtf::Indexed(&base)))
+    let batch = Batch::new(Base::new(&view));
+    Ok(f(BaseBtf::Shared(&batch)))
 }
 
 fn encode_all(
