@@ -227,7 +227,8 @@ fn encode_one(
         Failure::new(e.kind().into(), base.unwrap_or(path), e.to_string())
     })?;
     match destination {
-        Destination::Detached(out) => replace::write_new_file(out, Durability::Disk, |f| f.write_all(&encoded.btf))
+        // It can be made again; only the user's own file is worth waiting for the disk.
+        Destination::Detached(out) => replace::write_new_file(out, Durability::Memory, |f| f.write_all(&encoded.btf))
             .map_err(|e| replace_failure(out, e))?,
         Destination::InPlace => write_elf(&input, path, None, encoded.btf)?,
         Destination::Copy(out) => write_elf(&input, path, Some(out), encoded.btf)?,
