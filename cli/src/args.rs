@@ -68,6 +68,16 @@ pub struct EncodeArgs {
     /// Write a copy of FILE with .BTF to OUT
     #[arg(long, short, value_name = "OUT")]
     pub output: Option<PathBuf>,
+    /// Do not fill in .BTF_ids: `resolve_btfids` is yet to come
+    #[arg(long = "no-btf-ids")]
+    pub no_ids: bool,
+    /// Fail on warnings about .BTF_ids, and leave the file alone
+    #[arg(long = "fatal_warnings", alias = "fatal-warnings")]
+    pub fatal_warnings: bool,
+    /// Cut off the signature of a signed module, which no longer
+    /// matches, instead of refusing the module
+    #[arg(long = "strip-signature", alias = "strip_signature")]
+    pub strip_signature: bool,
     /// Number of threads [default: all cores, or what make's job
     /// server allows]
     #[arg(long, short, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "0", overrides_with = "jobs")]

@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 use btf::base::Base;
 use btf::view::BtfView;
 use dwarf::elf::ElfFile;
+use encoder::btf_ids::finish::{DESCRIBED_FLAGS, Stage, finish};
+use encoder::btf_ids::order::link_order;
+use encoder::btf_ids::section::SECTION;
 use encoder::elf_out::{self, SectionUpdate};
 use encoder::error::ErrorKind;
 use encoder::input::Input;
@@ -24,7 +27,7 @@ use super::btf_of;
 use crate::args::EncodeArgs;
 use crate::choices;
 use crate::exit::Exit;
-use crate::messages::{Failure, print_failure, print_phases, print_summary, print_warning};
+use crate::messages::{Failure, print_failure, print_finding, print_phases, print_summary, print_warning};
 use crate::threads::Threads;
 use crate::tokens::JobServer;
 
@@ -174,6 +177,7 @@ fn encode_all(
         match result {
             Ok(summary) => {
                 summary.warnings.iter().for_each(|w| print_warning(&args.files[*i], w));
+                summary.findings.iter().for_each(|f| print_finding(&args.files[*i], f));
                 if args.verbose {
                     print_summary(&args.files[*i], summary);
                 }
@@ -225,28 +229,64 @@ fn encode_one(
         let base = args.base.as_deref().filter(|_| e.kind() == ErrorKind::BaseDamaged);
         Failure::new(e.kind().into(), base.unwrap_or(path), e.to_string())
     })?;
-    match destination {
-        Destination::Detached(out) => replace::write_new_file(out, Durability::Disk, |f| f.write_all(&encoded.btf))
-            .map_err(|e| replace_failure(out, e))?,
-        Destination::InPlace => write_elf(&input, path, None, encoded.btf)?,
-        Destination::Copy(out) => write_elf(&input, path, Some(out), encoded.btf)?,
+    let mut summary = encoded.summary;
+    let failed = |e: encoder::error::Error| Failure::new(e.kind().into(), path, e.to_string());
+    let base = base.map(BaseBtf::view);
+    // The part of resolve_btfids.
+    let detached = matches!(destination, Destination::Detached(_));
+    let features = options.features;
+    let describe = options.describe_kfuncs && features.decl_tag && features.decl_tag_kfuncs;
+    let flags = if detached { DESCRIBED_FLAGS } else { u32::MAX };
+    let section = if detached && !describe { None } else { link_order(&elf, base, flags).map_err(failed)? };
+    let unfilled = section.as_ref().filter(|_| args.no_ids && !detached).map(|section| section.bytes.clone());
+    let view = BtfView::parse_on(&encoded.btf, base).map_err(|e| Failure::new(Exit::Verify, path, e.to_string()))?;
+    let stage = if describe { Stage::Encoded } else { Stage::Final };
+    let finished = finish(&view, section, stage, !detached && !args.no_ids).map_err(failed)?;
+    summary.findings = finished.findings;
+    if args.fatal_warnings && !summary.findings.is_empty() {
+        let findings = &summary.findings;
+        let mut text = format!("{} warnings, and --fatal_warnings was given: nothing was written", findings.len());
+        findings.iter().for_each(|finding| text += &format!("\n  {finding}"));
+        return Err(Failure::new(Exit::Warnings, path, text));
     }
-    Ok(encoded.summary)
+    let sections = Sections { btf: finished.btf, ids: finished.ids.or(unfilled) };
+    match destination {
+        Destination::Detached(out) => replace::write_new_file(out, Durability::Disk, |f| f.write_all(&sections.btf))
+            .map_err(|e| replace_failure(out, e))?,
+        Destination::InPlace => write_elf(&input, elf.data(), path, None, sections)?,
+        Destination::Copy(out) => write_elf(&input, elf.data(), path, Some(out), sections)?,
+    }
+    Ok(summary)
 }
 
-fn write_elf(input: &Input, path: &Path, copy: Option<&Path>, btf: Vec<u8>) -> Result<(), Failure> {
+/// What goes into an ELF file.
+struct Sections<'b> {
+    btf: Cow<'b, [u8]>,
+    /// `.BTF_ids`, if it is there: of the size that it has.
+    ids: Option<Vec<u8>>,
+}
+
+/// Writes the sections into an ELF file, or a copy of it. `elf` is what of the input is to be kept.
+fn write_elf(
+    input: &Input,
+    elf: &[u8],
+    path: &Path,
+    copy: Option<&Path>,
+    sections: Sections<'_>,
+) -> Result<(), Failure> {
     let refused = |e: elf_out::ElfOutError| Failure::new(Exit::Input, path, e.to_string());
     // A loaded .BTF keeps its size; the strings take up what is left over.
-    let btf = match elf_out::allocated_room(input.bytes(), ".BTF").map_err(refused)? {
-        Some(room) => Cow::Owned(btf::writer::pad(btf, room)),
-        None => Cow::Owned::<[u8]>(btf),
+    let btf = match elf_out::allocated_room(elf, ".BTF").map_err(refused)? {
+        Some(room) => Cow::Owned(btf::writer::pad(sections.btf.into_owned(), room)),
+        None => sections.btf,
     };
-    let updates = [
+    let mut updates = vec![
         SectionUpdate { name: ".BTF", data: Some(&btf) },
         // What an earlier BTF of this file was based on.
         SectionUpdate { name: ".BTF.base", data: None },
     ];
-    let plan = elf_out::plan(input.bytes(), &updates).map_err(refused)?;
+    updates.extend(sections.ids.as_deref().map(|ids| SectionUpdate { name: SECTION, data: Some(ids) }));
+    let plan = elf_out::plan(elf, &updates).map_err(refused)?;
     let write = |out: &mut File| plan.write(input.file(), out);
     match copy {
         Some(out) => replace::write_new_file(out, Durability::Disk, write).map_err(|e| replace_failure(out, e)),
