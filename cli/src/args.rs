@@ -15,14 +15,16 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
     after_help = "Examples:
   btfgen vmlinux                              encode a kernel, in place
   btfgen --btf_base vmlinux foo.ko            encode a module on top of it
+  btfgen foo.ko                               the same, vmlinux being searched
   btfgen --btf_base vmlinux --detached-dir out *.ko
                                               raw BTF, files left alone
   btfgen dump --btf_base vmlinux foo.ko       show what was encoded
 
 Exit codes: 0 done, 1 cannot read or write, 2 wrong usage, 3 not ELF or damaged
 DWARF, 4 no DWARF, 5 base BTF missing or not fitting, 6 beyond the limits of
-BTF, 7 the result failed verification. With several files: that of the first
-one that failed."
+BTF, 7 the result failed verification, 8 no base found, 9 warnings and
+--fatal_warnings, 10 `check` says no. With several files: that of the first one
+that failed."
 )]
 pub struct Cli {
     /// What to do other than encoding.
@@ -51,14 +53,22 @@ pub struct DumpArgs {
 }
 
 /// Options of encoding.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub struct EncodeArgs {
-    /// ELF files with DWARF: a vmlinux, or modules
+    /// ELF files with DWARF: a vmlinux, or modules; @LIST: those
+    /// that a file lists, one per line
     #[arg(value_name = "FILE")]
     pub files: Vec<PathBuf>,
+    /// All modules (*.ko) below DIR
+    #[arg(long = "modules-dir", value_name = "DIR")]
+    pub modules_dirs: Vec<PathBuf>,
     /// Encode on top of BASE: an ELF file with .BTF, or raw BTF
+    /// [default for modules: that of their kernel, if it is found]
     #[arg(long = "btf_base", value_name = "BASE", alias = "btf-base")]
     pub base: Option<PathBuf>,
+    /// Encode modules by themselves, without looking for a base
+    #[arg(long = "no-base", conflicts_with = "base")]
+    pub no_base: bool,
     /// Write raw BTF to OUT and leave the input alone
     #[arg(long = "btf_encode_detached", value_name = "OUT", alias = "detached", conflicts_with_all = ["detached_dir", "output"])]
     pub detached: Option<PathBuf>,

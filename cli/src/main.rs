@@ -1,9 +1,11 @@
 //! The btfgen command: arguments in, one line per problem out, exit codes as documented.
 
 mod args;
+mod base_search;
 mod choices;
 mod commands;
 mod exit;
+mod files;
 mod messages;
 mod pahole;
 mod personality;

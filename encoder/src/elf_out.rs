@@ -46,6 +46,8 @@ use std::ops::Range;
 use object::elf;
 use rustix::fs::OFlags;
 
+use crate::module_file::SIGNATURE_MARKER;
+
 use edit::Edit;
 use headers::ElfFile;
 use layout::Layout;
@@ -55,9 +57,6 @@ use layout::Layout;
 /// any record, and is what a 64-bit section of structured data has elsewhere. pahole and objcopy
 /// leave it at 1.
 pub const NEW_SECTION_ALIGN: u64 = 8;
-
-/// Last bytes of a file with an appended module signature; kernel `scripts/sign-file`.
-const SIGNATURE_MARKER: &[u8] = b"~Module signature appended~\n";
 
 /// What shall become of one section, found by its name.
 #[derive(Clone, Copy, Debug)]

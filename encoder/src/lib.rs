@@ -12,6 +12,7 @@ pub mod functions;
 pub mod input;
 pub mod kfuncs;
 pub mod locations;
+pub mod module_file;
 pub mod names;
 pub mod options;
 pub mod replace;

@@ -14,6 +14,7 @@ use encoder::btf_ids::section::SECTION;
 use encoder::elf_out::{self, SectionUpdate};
 use encoder::error::ErrorKind;
 use encoder::input::Input;
+use encoder::module_file::{self, Compression};
 use encoder::options::Options;
 use encoder::replace::{self, Durability, ReplaceError};
 use encoder::report::Summary;
@@ -25,8 +26,10 @@ use rayon::prelude::*;
 
 use super::btf_of;
 use crate::args::EncodeArgs;
+use crate::base_search;
 use crate::choices;
 use crate::exit::Exit;
+use crate::files;
 use crate::messages::{Failure, print_failure, print_finding, print_phases, print_summary, print_warning};
 use crate::threads::Threads;
 use crate::tokens::JobServer;
@@ -59,9 +62,23 @@ pub fn run_with(args: &EncodeArgs, options: &Options, remarks: &[String], server
         eprintln!("btfgen: error: {text}");
         Exit::Usage
     };
-    if args.files.is_empty() {
+    if args.files.is_empty() && args.modules_dirs.is_empty() {
         return usage("no file to encode; see btfgen --help".into());
     }
+    let mut named = args.clone();
+    match files::named(args) {
+        // An empty list is no mistake.
+        Ok(files) if files.is_empty() => return Exit::Done,
+        Ok(files) => named.files = files,
+        Err(failure) => return print_failure(&failure),
+    }
+    if named.base.is_none() && !named.no_base {
+        match base_search::find(&named.files) {
+            Ok(base) => named.base = base,
+            Err(failure) => return print_failure(&failure),
+        }
+    }
+    let args = &named;
     if args.verbose {
         remarks.iter().for_each(|r| eprintln!("btfgen: {r}"));
     }
@@ -220,7 +237,8 @@ fn encode_one(
 ) -> Result<Summary, Failure> {
     let path = &args.files[number];
     let input = Input::open(path).map_err(|e| Failure::new(Exit::Io, path, format!("cannot be read: {e}")))?;
-    let elf = ElfFile::parse(input.bytes()).map_err(|e| Failure::new(Exit::Input, path, e.to_string()))?;
+    let bytes = elf_part(args, path, destination, input.bytes())?;
+    let elf = ElfFile::parse(bytes).map_err(|e| Failure::new(Exit::Input, path, e.to_string()))?;
     let release = |range| input.release(range);
     let elf = elf.releasing(&release);
     progress.start(&elf);
@@ -257,6 +275,30 @@ fn encode_one(
         Destination::Copy(out) => write_elf(&input, elf.data(), path, Some(out), sections)?,
     }
     Ok(summary)
+}
+
+/// The bytes of a file that are to be encoded: all of them, or those before a signature.
+fn elf_part<'i>(
+    args: &EncodeArgs,
+    path: &Path,
+    destination: &Destination,
+    bytes: &'i [u8],
+) -> Result<&'i [u8], Failure> {
+    let refused = |text: String| Failure::new(Exit::Input, path, text);
+    if let Some(compression) = Compression::of(bytes) {
+        return Err(refused(compression.refusal()));
+    }
+    if matches!(destination, Destination::Detached(_)) {
+        return Ok(bytes);
+    }
+    match module_file::signature(bytes).map_err(|e| refused(e.to_string()))? {
+        None => Ok(bytes),
+        Some(start) if args.strip_signature => Ok(&bytes[..start]),
+        Some(start) => Err(refused(format!(
+            "it is signed: the signature at offset {start:#x} would no longer match: encode before signing, or let \
+             --strip-signature cut it off, then sign again"
+        ))),
+    }
 }
 
 /// What goes into an ELF file.

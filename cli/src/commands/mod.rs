@@ -8,6 +8,7 @@ use std::path::Path;
 
 use dwarf::elf::ElfFile;
 use encoder::input::Input;
+use encoder::module_file::Compression;
 
 use crate::exit::Exit;
 use crate::messages::Failure;
@@ -19,7 +20,8 @@ pub fn btf_of<'i>(input: &'i Input, path: &Path) -> Result<&'i [u8], Failure> {
         if bytes.starts_with(&[0x9f, 0xeb]) || bytes.starts_with(&[0xeb, 0x9f]) {
             return Ok(bytes);
         }
-        let text = "neither an ELF file nor raw BTF";
+        let compressed = Compression::of(bytes).map(|c| format!("it is compressed: uncompress it (`{} -d`)", c.program()));
+        let text = compressed.unwrap_or_else(|| "neither an ELF file nor raw BTF".into());
         return Err(Failure::new(Exit::Base, path, text));
     }
     let failed = |e: dwarf::error::Error| Failure::new(Exit::Base, path, e.to_string());
