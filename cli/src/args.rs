@@ -18,6 +18,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
   btfgen foo.ko                               the same, vmlinux being searched
   btfgen --btf_base vmlinux --detached-dir out *.ko
                                               raw BTF, files left alone
+  btfgen check --btf_base vmlinux foo.ko      do they go together?
   btfgen dump --btf_base vmlinux foo.ko       show what was encoded
 
 Exit codes: 0 done, 1 cannot read or write, 2 wrong usage, 3 not ELF or damaged
@@ -40,6 +41,21 @@ pub struct Cli {
 pub enum Command {
     /// Print the types of a file as bpftool does
     Dump(DumpArgs),
+    /// Say whether modules belong to a base, or why a kernel would
+    /// refuse their BTF
+    Check(CheckArgs),
+}
+
+/// Options of `btfgen check`.
+#[derive(Args, Debug)]
+pub struct CheckArgs {
+    /// Modules
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+    /// Base: ELF file with .BTF, or raw BTF [default: that of the
+    /// modules' kernel, if it is found]
+    #[arg(long = "btf_base", short = 'B', value_name = "BASE", alias = "btf-base")]
+    pub base: Option<PathBuf>,
 }
 
 /// Options of `btfgen dump`.
@@ -88,6 +104,9 @@ pub struct EncodeArgs {
     /// matches, instead of refusing the module
     #[arg(long = "strip-signature", alias = "strip_signature")]
     pub strip_signature: bool,
+    /// Write into the module which base it is for, for `btfgen check`
+    #[arg(long)]
+    pub stamp: bool,
     /// Number of threads [default: all cores, or what make's job
     /// server allows]
     #[arg(long, short, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "0", overrides_with = "jobs")]

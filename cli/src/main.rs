@@ -30,6 +30,7 @@ fn main() -> ExitCode {
     }
     let cli = Cli::parse_from(args::numbers_attached(args));
     let exit = match &cli.command {
+        Some(Command::Check(args)) => commands::check::run(args),
         Some(Command::Dump(args)) => commands::dump::run(args),
         None => commands::encode::run(&cli.encode, server),
     };

@@ -20,6 +20,7 @@ pub mod report;
 pub mod schedule;
 pub mod selection;
 pub mod signature;
+pub mod stamp;
 pub mod threads;
 pub mod units;
 pub mod variables;

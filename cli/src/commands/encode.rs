@@ -18,13 +18,14 @@ use encoder::module_file::{self, Compression};
 use encoder::options::Options;
 use encoder::replace::{self, Durability, ReplaceError};
 use encoder::report::Summary;
+use encoder::stamp::{self, Identity};
 use encoder::threads::{Here, Threads as _};
 use encoder::units::BYTES_PER_WORKER;
 use encoder::{BaseBtf, Caller};
 use indicatif::{ProgressBar, ProgressStyle};
 use rayon::prelude::*;
 
-use super::btf_of;
+use super::{btf_of, identity};
 use crate::args::EncodeArgs;
 use crate::base_search;
 use crate::choices;
@@ -91,8 +92,16 @@ pub fn run_with(args: &EncodeArgs, options: &Options, remarks: &[String], server
     {
         return usage(format!("--functions-report would write over {}", path.display()));
     }
+    let stamp = match &args.base {
+        Some(base) if args.stamp => match stamp_of(base) {
+            Ok(stamp) => Some(stamp),
+            Err(failure) => return print_failure(&failure),
+        },
+        None if args.stamp => return usage("--stamp says which base a module is for: pass --btf_base".into()),
+        _ => None,
+    };
     let threads = Threads::new(args, server);
-    let encode = |base: Option<BaseBtf<'_>>| encode_all(args, options, &destinations, base, &threads);
+    let encode = |base: Option<BaseBtf<'_>>| encode_all(args, options, &destinations, base, stamp.as_ref(), &threads);
     match &args.base {
         None => encode(None),
         Some(path) => match with_base(path, args.files.len() > 1, |base| encode(Some(base))) {
@@ -160,16 +169,24 @@ fn with_base<T>(path: &Path, many: bool, f: impl FnOnce(BaseBtf<'_>) -> T) -> Re
     Ok(f(BaseBtf::Indexed(&base)))
 }
 
+/// The stamp of modules that are encoded on a base.
+fn stamp_of(path: &Path) -> Result<Identity, Failure> {
+    let failed = |e: io::Error| Failure::new(Exit::Base, path, format!("the base cannot be read: {e}"));
+    let input = Input::open(path).map_err(failed)?;
+    Ok(identity(&input, btf_of(&input, path)?))
+}
+
 fn encode_all(
     args: &EncodeArgs,
     options: &Options,
     destinations: &[Destination],
     base: Option<BaseBtf<'_>>,
+    stamp: Option<&Identity>,
     threads: &Threads,
 ) -> Exit {
     let progress = Progress::new(args);
     let one = |i: usize, threads: &dyn encoder::threads::Threads| {
-        let result = encode_one(args, i, &destinations[i], base, options, threads, &progress);
+        let result = encode_one(args, i, &destinations[i], base, stamp, options, threads, &progress);
         progress.file_done();
         (i, result)
     };
@@ -226,11 +243,13 @@ fn encode_all(
     exit
 }
 
+#[allow(clippy::too_many_arguments)]
 fn encode_one(
     args: &EncodeArgs,
     number: usize,
     destination: &Destination,
     base: Option<BaseBtf<'_>>,
+    stamp: Option<&Identity>,
     options: &Options,
     threads: &dyn encoder::threads::Threads,
     progress: &Progress,
@@ -267,7 +286,11 @@ fn encode_one(
         findings.iter().for_each(|finding| text += &format!("\n  {finding}"));
         return Err(Failure::new(Exit::Warnings, path, text));
     }
-    let sections = Sections { btf: finished.btf, ids: finished.ids.or(unfilled) };
+    let sections = Sections {
+        btf: finished.btf,
+        ids: finished.ids.or(unfilled),
+        stamp: stamp.map(|stamp| stamp.note(elf.endian)),
+    };
     match destination {
         Destination::Detached(out) => replace::write_new_file(out, Durability::Disk, |f| f.write_all(&sections.btf))
             .map_err(|e| replace_failure(out, e))?,
@@ -306,6 +329,7 @@ struct Sections<'b> {
     btf: Cow<'b, [u8]>,
     /// `.BTF_ids`, if it is there: of the size that it has.
     ids: Option<Vec<u8>>,
+    stamp: Option<Vec<u8>>,
 }
 
 /// Writes the sections into an ELF file, or a copy of it. `elf` is what of the input is to be kept.
@@ -326,6 +350,7 @@ fn write_elf(
         SectionUpdate { name: ".BTF", data: Some(&btf) },
         // What an earlier BTF of this file was based on.
         SectionUpdate { name: ".BTF.base", data: None },
+        SectionUpdate { name: stamp::SECTION, data: sections.stamp.as_deref() },
     ];
     updates.extend(sections.ids.as_deref().map(|ids| SectionUpdate { name: SECTION, data: Some(ids) }));
     let plan = elf_out::plan(elf, &updates).map_err(refused)?;

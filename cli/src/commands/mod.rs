@@ -1,5 +1,6 @@
 //! One file per command.
 
+pub mod check;
 pub mod dump;
 pub mod encode;
 pub mod resolve_btfids;
@@ -9,6 +10,7 @@ use std::path::Path;
 use dwarf::elf::ElfFile;
 use encoder::input::Input;
 use encoder::module_file::Compression;
+use encoder::stamp::Identity;
 
 use crate::exit::Exit;
 use crate::messages::Failure;
@@ -34,4 +36,9 @@ pub fn btf_of<'i>(input: &'i Input, path: &Path) -> Result<&'i [u8], Failure> {
             "no BTF in this file (section .BTF): encode it first, or pass another vmlinux or /sys/kernel/btf/vmlinux",
         )),
     }
+}
+
+/// What tells a base apart from others: its BTF and, if it is an ELF file, its build id.
+pub fn identity(input: &Input, btf: &[u8]) -> Identity {
+    Identity::of(btf, ElfFile::parse(input.bytes()).ok().as_ref())
 }
