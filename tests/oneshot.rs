@@ -350,3 +350,85 @@ fn a_base_is_found() {
     assert_eq!(searched(&folder, &["evil.ko"]).code, 0);
     assert!(Path::new(&root).exists());
 }
+
+#[test]
+fn stamps_and_checks() {
+    let module = Module::new(SETS);
+    let at = module.path();
+    let linked = module.folder.read("m.ko");
+    // A kernel with more in it, and with a build id.
+    let other = format!("{} struct more {{ long a, b; }} more; int extra(struct more *m) {{ return m->a; }}", support::ids::KERNEL);
+    support::compile(at, "o", &other, &["-O1", "-ffreestanding", "-fno-pie"]);
+    must(at, "ld", ["--build-id=0x0123ab", "-o", "other", "o.o"]);
+    encode(at, ["other"]);
+    let check = |args: &[&str]| {
+        let run = btfgen(at, ["check"].iter().chain(args));
+        assert_eq!(run.out.iter().filter(|&&b| b == b'\n').count(), args.len() - 2, "{run:?}");
+        (run.code, String::from_utf8(run.out).expect("UTF-8"))
+    };
+    let refused = |args: &[&str], start: &str| {
+        let (code, line) = check(args);
+        assert_eq!(code, 10, "{line}");
+        assert!(line.starts_with(&format!("m.ko: refused: {start}")), "{line}");
+        line
+    };
+    refused(&["--btf_base", "vmlinux", "m.ko"], "it has no BTF (section .BTF)");
+    encode(at, ["--btf_base", "vmlinux", "m.ko"]);
+    let plain = module.folder.read("m.ko");
+    let (code, line) = check(&["--btf_base", "vmlinux", "m.ko"]);
+    assert_eq!(code, 0, "{line}");
+    assert!(line.starts_with("m.ko: ok: its BTF belongs to vmlinux: all references fit; it has no stamp"), "{line}");
+    let line = refused(&["--btf_base", "other", "m.ko"], "");
+    assert!(line.contains("it was encoded on another base, or is damaged"), "{line}");
+    // Ids that are not filled in.
+    assert_eq!(module.run(&["--link_order", "-b", "vmlinux", "m.ko"]).code, 0);
+    refused(&["--btf_base", "vmlinux", "m.ko"], "its .BTF_ids is not that of its BTF: at offset 0x0 ");
+
+    module.folder.write("m.ko", &linked);
+    encode(at, ["--stamp", "--btf_base", "other", "m.ko"]);
+    let stamped = module.folder.read("m.ko");
+    let (code, line) = check(&["--btf_base", "other", "m.ko"]);
+    assert_eq!((code, line.as_str()), (0, "m.ko: ok: its BTF belongs to other: its stamp says so\n"));
+    let line = refused(&["--btf_base", "vmlinux", "m.ko"], "it was encoded on another base (build id 0123ab, SHA-256 of BTF ");
+    let raw = section(&at.join("other"), ".BTF").expect("it is encoded");
+    module.folder.write("raw", &raw);
+    let hash = String::from_utf8(must(at, "sha256sum", ["raw"]).out).expect("ASCII");
+    assert!(line.contains(hash.split(' ').next().expect("a hash")), "{line}");
+    // The same BTF from elsewhere, as in /sys.
+    assert_eq!(check(&["--btf_base", "raw", "m.ko"]).0, 0);
+    // Other tools read the note, stripping keeps it; a second stamp changes nothing, an encoding without one removes it.
+    let notes = String::from_utf8(must(at, "readelf", ["-nW", "m.ko"]).out).expect("ASCII");
+    assert!(notes.contains(".note.btfgen") && notes.contains("btfgen") && !notes.contains("corrupt"), "{notes}");
+    encode(at, ["--stamp", "--btf_base", "other", "m.ko"]);
+    assert!(module.folder.read("m.ko") == stamped);
+    must(at, "strip", ["--strip-debug", "m.ko"]);
+    assert_eq!(check(&["--btf_base", "other", "m.ko"]).0, 0);
+    module.folder.write("m.ko", &stamped);
+    encode(at, ["--btf_base", "other", "m.ko"]);
+    assert_eq!(section(&at.join("m.ko"), ".note.btfgen"), None);
+    // Several, and the first that is no good decides.
+    module.folder.write("good.ko", &plain);
+    let run = btfgen(at, ["check", "--btf_base", "vmlinux", "good.ko", "m.ko", "lost.ko"]);
+    assert_eq!((run.code, run.out.iter().filter(|&&b| b == b'\n').count(), run.err.lines().count()), (10, 2, 1));
+    // What cannot be checked at all.
+    module.folder.write("m.xz", b"\xfd7zXZ\0");
+    for (args, code, text) in [
+        (["--btf_base", "vmlinux", "m.xz"], 3, "m.xz: it is compressed: uncompress it (`xz -d`)"),
+        (["--btf_base", "m.1", "good.ko"], 5, "m.1: the base BTF is damaged"),
+        (["--btf_base", "nowhere", "good.ko"], 5, "nowhere: the base cannot be read"),
+    ] {
+        let run = btfgen(at, ["check"].iter().chain(&args));
+        assert_eq!(run.code, code, "{}", run.err);
+        assert!(run.err.contains(text), "{}", run.err);
+    }
+    let run = btfgen(at, ["check", "good.ko"]);
+    assert_eq!((run.code, run.err.lines().count()), (8, 1), "{}", run.err);
+    let run = btfgen(at, ["--stamp", "good.ko"]);
+    assert_eq!(run.code, 2, "{}", run.err);
+    // Cut off anywhere: a line, no panic.
+    for end in (64..stamped.len()).step_by(stamped.len() / 97) {
+        module.folder.write("cut.ko", &stamped[..end]);
+        let run = btfgen(at, ["check", "--btf_base", "other", "cut.ko"]);
+        assert!([0, 3, 10].contains(&run.code), "{end}: {run:?}");
+    }
+}

@@ -1,6 +1,6 @@
 //! The stamp of a module: which base it was encoded on.
 //!
-//! A section `.note.btfgen` that no kernel loads, with one ELF note (gABI "Note Section"): name `btfgen`, type 1, and as its
+//! A section `.note.btfgen` that no kernel loads, with one ELF note (gABI "Note Section"): name `btfgen`, type 0x100, and as its
 //! description the SHA-256 of the base's BTF, which is what `sha256sum /sys/kernel/btf/vmlinux` prints, and the build id of the base,
 //! if it has one.
 
@@ -14,8 +14,8 @@ use sha2::{Digest, Sha256};
 pub const SECTION: &str = ".note.btfgen";
 /// Name of the note, with its end.
 const OWNER: &[u8] = b"btfgen\0";
-/// Type of the note: a base.
-const BASE: u32 = 1;
+/// Type of the note: a base. Small numbers would be shown as the types of well-known notes.
+const BASE: u32 = 0x100;
 /// Bytes of the hash.
 const HASH_BYTES: usize = 32;
 /// The note with the build id: `NT_GNU_BUILD_ID`, and the longest one that is taken over.
@@ -33,9 +33,12 @@ pub struct Identity {
 impl Identity {
     /// Of BTF, and the ELF file that it is from.
     pub fn of(btf: &[u8], file: Option<&ElfFile<'_>>) -> Identity {
-        let notes = file.and_then(|file| file.bytes(file.section(b".note.gnu.build-id")?).ok().zip(Some(file.endian)));
         let (owner, kind, longest) = BUILD_ID;
-        let build_id = notes.and_then(|(notes, endian)| description(notes, endian, owner, kind));
+        // A kernel has it in `.notes`, together with others.
+        let build_id = file.and_then(|file| {
+            let mut notes = file.sections.iter().filter(|s| s.kind == object::elf::SHT_NOTE);
+            notes.find_map(|section| description(file.bytes(section).ok()?, file.endian, owner, kind))
+        });
         let build_id = build_id.filter(|id| id.len() <= longest).unwrap_or_default().to_vec();
         Identity { hash: Sha256::digest(btf).into(), build_id }
     }
