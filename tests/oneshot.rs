@@ -314,7 +314,11 @@ fn a_base_is_found() {
     let run = searched(&folder, &["m.ko"]);
     assert_eq!(run.code, 8, "{}", run.err);
     let start = "btfgen: error: m.ko: it is for Linux 6.1.0-test, and there is no vmlinux with BTF for that in /lib/modules/6.1.0-test";
-    assert!(run.err.starts_with(start) && run.err.lines().count() == 1 && run.err.contains("--btf_base"), "{}", run.err);
+    assert!(
+        run.err.starts_with(start) && run.err.lines().count() == 1 && run.err.contains("--btf_base"),
+        "{}",
+        run.err
+    );
     assert_eq!(folder.listing(), before);
     put("proc/sys/kernel/osrelease", b"6.1.0-test\n");
     let finds = |place: &str| {
@@ -357,7 +361,10 @@ fn stamps_and_checks() {
     let at = module.path();
     let linked = module.folder.read("m.ko");
     // A kernel with more in it, and with a build id.
-    let other = format!("{} struct more {{ long a, b; }} more; int extra(struct more *m) {{ return m->a; }}", support::ids::KERNEL);
+    let other = format!(
+        "{} struct more {{ long a, b; }} more; int extra(struct more *m) {{ return m->a; }}",
+        support::ids::KERNEL
+    );
     support::compile(at, "o", &other, &["-O1", "-ffreestanding", "-fno-pie"]);
     must(at, "ld", ["--build-id=0x0123ab", "-o", "other", "o.o"]);
     encode(at, ["other"]);
@@ -389,7 +396,8 @@ fn stamps_and_checks() {
     let stamped = module.folder.read("m.ko");
     let (code, line) = check(&["--btf_base", "other", "m.ko"]);
     assert_eq!((code, line.as_str()), (0, "m.ko: ok: its BTF belongs to other: its stamp says so\n"));
-    let line = refused(&["--btf_base", "vmlinux", "m.ko"], "it was encoded on another base (build id 0123ab, SHA-256 of BTF ");
+    let line =
+        refused(&["--btf_base", "vmlinux", "m.ko"], "it was encoded on another base (build id 0123ab, SHA-256 of BTF ");
     let raw = section(&at.join("other"), ".BTF").expect("it is encoded");
     module.folder.write("raw", &raw);
     let hash = String::from_utf8(must(at, "sha256sum", ["raw"]).out).expect("ASCII");
@@ -431,4 +439,64 @@ fn stamps_and_checks() {
         let run = btfgen(at, ["check", "--btf_base", "other", "cut.ko"]);
         assert!([0, 3, 10].contains(&run.code), "{end}: {run:?}");
     }
+}
+
+/// As the build of Linux 7.3 puts BTF into the image: an object for the linker, made of a first link, and ids for the last one.
+#[track_caller]
+fn links_as_a_kernel(compiler: &str, linker: &str) {
+    let folder = Folder::new();
+    let at = folder.path();
+    let ids =
+        "SET8(k, 1); IDF(kf_implicit, 0x10010); IDF(kf_a, 4); END8(k); ID(struct, own); int _start(void) { return 0; }";
+    support::compile_with(
+        compiler,
+        at,
+        "v",
+        &format!("{}{ids}", support::ids::MACROS),
+        &["-O1", "-ffreestanding", "-fno-pie"],
+    );
+    must(at, linker, ["-o", "first", "v.o"]);
+    let first = folder.read("first");
+    assert_eq!(encode(at, ["--btf_object", "btf.o", "--btf_ids", "blob", "first"]), "");
+    assert!(folder.read("first") == first);
+    let linked = must(at, linker, ["--fatal-warnings", "-o", "vmlinux", "v.o", "btf.o"]);
+    assert_eq!(linked.err, "");
+    let run = btfgen(at, ["resolve_btfids", "--patch_btfids", "blob", "vmlinux"]);
+    assert_eq!((run.code, run.err.as_str()), (0, ""));
+    let (btf, ids) = (section(&at.join("vmlinux"), ".BTF").expect("it was linked"), folder.read("blob"));
+    encode(at, ["--btf_encode_detached", "raw", "first"]);
+    assert_eq!(btf, folder.read("raw"));
+    assert_eq!(section(&at.join("vmlinux"), ".BTF_ids"), Some(ids.clone()));
+    let view = BtfView::parse(&btf).expect("it is BTF");
+    let big = first[5] == 2;
+    assert_eq!(words(&ids, big, &view)[..2], ["0x2", "0x1"].map(String::from));
+    assert!(words(&ids, big, &view).contains(&"own".into()));
+    // The image in one step is the same.
+    encode(at, ["-o", "again", "vmlinux"]);
+    assert!(folder.read("again") == folder.read("vmlinux"));
+    // Readable by others; no code on the stack.
+    let headers = String::from_utf8(must(at, "readelf", ["-hSW", "btf.o"]).out).expect("ASCII");
+    for word in ["REL (Relocatable file)", " .BTF ", ".note.GNU-stack", ".shstrtab"] {
+        assert!(headers.contains(word), "{headers}");
+    }
+}
+
+#[test]
+fn a_kernel_is_linked() {
+    links_as_a_kernel("gcc", "ld");
+    if works("s390x-linux-gnu-gcc", &["--version"]) {
+        links_as_a_kernel("s390x-linux-gnu-gcc", "s390x-linux-gnu-ld");
+    }
+    // Without .BTF_ids there is no blob; results do not take the place of inputs.
+    let folder = Folder::with_samples();
+    encode(folder.path(), ["--btf_object", "btf.o", "--btf_ids", "blob", "vmlinux"]);
+    assert!(folder.file("btf.o").exists() && !folder.file("blob").exists());
+    let before = folder.listing();
+    for args in [&["--btf_object", "vmlinux", "vmlinux"][..], &["--btf_object", "o", "--btf_ids", "vmlinux", "vmlinux"]]
+    {
+        let run = btfgen(folder.path(), args);
+        assert!(run.code == 2 && run.err.contains("vmlinux is an input"), "{}", run.err);
+    }
+    assert_eq!(btfgen(folder.path(), ["--btf_ids", "blob", "vmlinux"]).code, 2);
+    assert_eq!(folder.listing(), before);
 }

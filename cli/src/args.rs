@@ -94,6 +94,14 @@ pub struct EncodeArgs {
     /// Write a copy of FILE with .BTF to OUT
     #[arg(long, short, value_name = "OUT")]
     pub output: Option<PathBuf>,
+    /// Write an object file with FILE's BTF to OUT, for the linker,
+    /// and leave FILE alone
+    #[arg(long = "btf_object", value_name = "OUT", alias = "btf-object", conflicts_with_all = ["detached", "detached_dir", "output"])]
+    pub object: Option<PathBuf>,
+    /// With --btf_object: write FILE's filled-in .BTF_ids to OUT,
+    /// for `resolve_btfids --patch_btfids`
+    #[arg(long = "btf_ids", value_name = "OUT", alias = "btf-ids", requires = "object")]
+    pub ids: Option<PathBuf>,
     /// Do not fill in .BTF_ids: `resolve_btfids` is yet to come
     #[arg(long = "no-btf-ids")]
     pub no_ids: bool,

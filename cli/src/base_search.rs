@@ -62,8 +62,11 @@ pub fn find(files: &[PathBuf]) -> Result<Option<PathBuf>, Failure> {
     }
 }
 
-/// The release that a module is for. What cannot be read is reported when its turn comes.
+/// The release that a module is for. What cannot be read is reported when its turn comes; what is not a file cannot be read twice.
 fn release_of(path: &Path) -> Option<String> {
+    if !path.is_file() {
+        return None;
+    }
     let input = Input::open(path).ok()?;
     let elf = ElfFile::parse(input.bytes()).ok()?;
     // It becomes part of a path.

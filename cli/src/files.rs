@@ -26,8 +26,7 @@ pub fn named(args: &EncodeArgs) -> Result<Vec<PathBuf>, Failure> {
 }
 
 fn lines(list: &Path) -> Result<Vec<PathBuf>, Failure> {
-    let input =
-        Input::open(list).map_err(|e| Failure::new(Exit::Io, list, format!("the list cannot be read: {e}")))?;
+    let input = Input::open(list).map_err(|e| Failure::new(Exit::Io, list, format!("the list cannot be read: {e}")))?;
     let lines = input.bytes().split(|&byte| byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
     Ok(lines.filter(|line| !line.is_empty()).map(|line| PathBuf::from(OsStr::from_bytes(line))).collect())
 }

@@ -34,6 +34,7 @@
 mod edit;
 mod headers;
 mod layout;
+mod linkable;
 #[cfg(test)]
 mod tests;
 
@@ -51,6 +52,7 @@ use crate::module_file::SIGNATURE_MARKER;
 use edit::Edit;
 use headers::ElfFile;
 use layout::Layout;
+pub use linkable::linkable;
 
 /// Alignment in bytes of the sections added here, and the least one of a replaced section that is
 /// not loaded. The BTF header and records need 4 (btf.rst 2); 8 lets a reader cast a mapped file to

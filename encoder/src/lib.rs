@@ -249,12 +249,7 @@ fn encode_sections<E: Endianity + Send + Sync>(
 fn verify(bytes: &[u8], base: Option<&BtfView<'_>>, pointer_bytes: u32) -> Result<()> {
     let failed = |text: String| Error::new(ErrorKind::Verify, text);
     let view = BtfView::parse_on(bytes, base).map_err(|e| failed(e.to_string()))?;
-    let options = verify::Options {
-        level: Level::Kernel,
-        pointer_bytes,
-        max_findings: 1,
-        ..Default::default()
-    };
+    let options = verify::Options { level: Level::Kernel, pointer_bytes, max_findings: 1, ..Default::default() };
     match verify::verify(&view, &options).first() {
         None => Ok(()),
         Some(finding) => {

@@ -141,4 +141,3 @@ pub const FLAGS: [&str; 7] = [
     "kf_legacy 0x10000",
     "kf_typedef 0x10000",
 ];
-

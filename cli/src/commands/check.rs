@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use btf::ids::{StrOff, TypeId};
 use btf::graph::{Head, map_names};
+use btf::ids::{StrOff, TypeId};
 use btf::kind::Kind;
 use btf::verify::{self, Level, verify};
 use btf::view::BtfView;
@@ -89,7 +89,8 @@ fn judge(elf: &ElfFile<'_>, base: &Base<'_>) -> Result<String, String> {
     let stamp = Identity::stamped(elf);
     let distilled = bytes(".BTF.base")?;
     if let Some(distilled) = distilled {
-        let own_base = BtfView::parse(distilled).map_err(|e| format!("its distilled base .BTF.base is damaged: {e}"))?;
+        let own_base =
+            BtfView::parse(distilled).map_err(|e| format!("its distilled base .BTF.base is damaged: {e}"))?;
         violation(&own_base, elf).map_or(Ok(()), |text| Err(format!("its distilled base .BTF.base: {text}")))?;
         let view = BtfView::parse_on(btf, Some(&own_base)).map_err(|e| format!("its .BTF is damaged: {e}"))?;
         violation(&view, elf).map_or(Ok(()), Err)?;
@@ -110,7 +111,8 @@ fn judge(elf: &ElfFile<'_>, base: &Base<'_>) -> Result<String, String> {
         }
     }
     let unresolved = ids(elf, &view)?;
-    let how = if stamp.is_some() { "its stamp says so" } else { "all references fit; it has no stamp that would prove it" };
+    let how =
+        if stamp.is_some() { "its stamp says so" } else { "all references fit; it has no stamp that would prove it" };
     let unresolved = match unresolved {
         0 => String::new(),
         count => format!("; {count} names in .BTF_ids have no type"),

@@ -44,6 +44,18 @@ enum Destination {
     Copy(PathBuf),
     /// By itself.
     Detached(PathBuf),
+    /// Into an object file for the linker; the ids by themselves.
+    Object(PathBuf, Option<PathBuf>),
+}
+
+impl Destination {
+    /// Whether the file itself, or a copy of it, gets the BTF.
+    fn is_whole_file(&self) -> bool {
+        match self {
+            Destination::InPlace | Destination::Copy(_) => true,
+            Destination::Detached(_) | Destination::Object(..) => false,
+        }
+    }
 }
 
 /// Runs the command.
@@ -122,6 +134,15 @@ fn destinations(args: &EncodeArgs) -> Result<Vec<Destination>, String> {
     if let Some(out) = &args.detached {
         single("--btf_encode_detached")?;
         return Ok(vec![Destination::Detached(out.clone())]);
+    }
+    if let Some(out) = &args.object {
+        single("--btf_object")?;
+        for out in args.ids.iter().chain([out]) {
+            if args.files.iter().chain(&args.base).any(|file| same_file(file, out)) {
+                return Err(format!("{} is an input, and would be written over", out.display()));
+            }
+        }
+        return Ok(vec![Destination::Object(out.clone(), args.ids.clone())]);
     }
     if let Some(out) = &args.output {
         single("-o")?;
@@ -270,15 +291,15 @@ fn encode_one(
     let failed = |e: encoder::error::Error| Failure::new(e.kind().into(), path, e.to_string());
     let base = base.map(BaseBtf::view);
     // The part of resolve_btfids.
-    let detached = matches!(destination, Destination::Detached(_));
+    let has_ids = destination.is_whole_file() || matches!(destination, Destination::Object(_, Some(_)));
     let features = options.features;
     let describe = options.describe_kfuncs && features.decl_tag && features.decl_tag_kfuncs;
-    let flags = if detached { DESCRIBED_FLAGS } else { u32::MAX };
-    let section = if detached && !describe { None } else { link_order(&elf, base, flags).map_err(failed)? };
-    let unfilled = section.as_ref().filter(|_| args.no_ids && !detached).map(|section| section.bytes.clone());
+    let flags = if has_ids { u32::MAX } else { DESCRIBED_FLAGS };
+    let section = if has_ids || describe { link_order(&elf, base, flags).map_err(failed)? } else { None };
+    let unfilled = section.as_ref().filter(|_| args.no_ids && has_ids).map(|section| section.bytes.clone());
     let view = BtfView::parse_on(&encoded.btf, base).map_err(|e| Failure::new(Exit::Verify, path, e.to_string()))?;
     let stage = if describe { Stage::Encoded } else { Stage::Final };
-    let finished = finish(&view, section, stage, !detached && !args.no_ids).map_err(failed)?;
+    let finished = finish(&view, section, stage, has_ids && !args.no_ids).map_err(failed)?;
     summary.findings = finished.findings;
     if args.fatal_warnings && !summary.findings.is_empty() {
         let findings = &summary.findings;
@@ -292,8 +313,16 @@ fn encode_one(
         stamp: stamp.map(|stamp| stamp.note(elf.endian)),
     };
     match destination {
-        Destination::Detached(out) => replace::write_new_file(out, Durability::Disk, |f| f.write_all(&sections.btf))
-            .map_err(|e| replace_failure(out, e))?,
+        Destination::Detached(out) => write_bytes(out, &sections.btf)?,
+        Destination::Object(out, ids) => {
+            let object = elf_out::linkable(elf.data(), &sections.btf);
+            let object = object.map_err(|e| Failure::new(Exit::Input, path, e.to_string()))?;
+            // A file without .BTF_ids gets none by itself either.
+            if let (Some(out), Some(ids)) = (ids, &sections.ids) {
+                write_bytes(out, ids)?;
+            }
+            write_bytes(out, &object)?;
+        }
         Destination::InPlace => write_elf(&input, elf.data(), path, None, sections)?,
         Destination::Copy(out) => write_elf(&input, elf.data(), path, Some(out), sections)?,
     }
@@ -311,7 +340,7 @@ fn elf_part<'i>(
     if let Some(compression) = Compression::of(bytes) {
         return Err(refused(compression.refusal()));
     }
-    if matches!(destination, Destination::Detached(_)) {
+    if !destination.is_whole_file() {
         return Ok(bytes);
     }
     match module_file::signature(bytes).map_err(|e| refused(e.to_string()))? {
@@ -322,6 +351,10 @@ fn elf_part<'i>(
              --strip-signature cut it off, then sign again"
         ))),
     }
+}
+
+fn write_bytes(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    replace::write_new_file(path, Durability::Disk, |file| file.write_all(bytes)).map_err(|e| replace_failure(path, e))
 }
 
 /// What goes into an ELF file.

@@ -22,7 +22,8 @@ pub fn btf_of<'i>(input: &'i Input, path: &Path) -> Result<&'i [u8], Failure> {
         if bytes.starts_with(&[0x9f, 0xeb]) || bytes.starts_with(&[0xeb, 0x9f]) {
             return Ok(bytes);
         }
-        let compressed = Compression::of(bytes).map(|c| format!("it is compressed: uncompress it (`{} -d`)", c.program()));
+        let compressed =
+            Compression::of(bytes).map(|c| format!("it is compressed: uncompress it (`{} -d`)", c.program()));
         let text = compressed.unwrap_or_else(|| "neither an ELF file nor raw BTF".into());
         return Err(Failure::new(Exit::Base, path, text));
     }

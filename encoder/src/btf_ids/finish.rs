@@ -15,8 +15,7 @@ use super::section::IdSection;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Flags of kfuncs whose prototypes are changed. The others change tags at most, which encoding writes, too.
-const PROTOTYPE_FLAGS: u32 =
-    Flags::IMPLICIT_ARGS | Flags::ARENA_RET | Flags::ARENA_ARG1 | Flags::ARENA_ARG2;
+const PROTOTYPE_FLAGS: u32 = Flags::IMPLICIT_ARGS | Flags::ARENA_RET | Flags::ARENA_ARG1 | Flags::ARENA_ARG2;
 /// Flags of kfuncs that matter to BTF.
 pub const DESCRIBED_FLAGS: u32 = PROTOTYPE_FLAGS | Flags::FASTCALL;
 

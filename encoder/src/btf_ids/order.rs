@@ -36,11 +36,7 @@ pub fn link_order<'a>(file: &ElfFile<'a>, base: Option<&BtfView<'_>>, flags: u32
 ///
 /// # Errors
 /// Sets whose order cannot be restored although it matters.
-pub fn restore_by<'a>(
-    section: IdSection<'a>,
-    file: &ElfFile<'_>,
-    base: Option<&BtfView<'_>>,
-) -> Result<IdSection<'a>> {
+pub fn restore_by<'a>(section: IdSection<'a>, file: &ElfFile<'_>, base: Option<&BtfView<'_>>) -> Result<IdSection<'a>> {
     if !section.sets.iter().any(|set| is_resolved(&section, set)) {
         return restore(section, None);
     }
