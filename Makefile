@@ -14,7 +14,7 @@ target = $(or $(CARGO_TARGET_DIR),target)
 # An absolute path, since the scripts change folders.
 export BTFGEN = $(abspath $(target))/release/btfgen
 
-.PHONY: all build check demo test test-kernel test-resolve growth compare bench doc clean install help
+.PHONY: all build check demo test test-kernel test-resolve test-oneshot growth compare bench doc clean install help
 
 all: build
 
@@ -52,6 +52,12 @@ test-resolve:
 	@scripts/setup.sh kernel
 	$(CARGO) build --release --locked
 	@KERNEL=$(KERNEL) scripts/test-resolve.sh
+
+# All modules in place, in one step, ids and all.
+test-oneshot:
+	@scripts/setup.sh kernel
+	$(CARGO) build --release --locked
+	@KERNEL=$(KERNEL) scripts/test-oneshot.sh
 
 # How time and memory grow with the input; with the kernel if test-kernel has fetched it. GROWTH=small for a tenth of it.
 growth:
@@ -91,6 +97,7 @@ help:
 	@echo "make test       all tests that need no download"
 	@echo "make test-kernel KERNEL=7.3|6.12|6.1   a real kernel and its modules against the reference encoder"
 	@echo "make test-resolve                       resolve_btfids against the kernel's own"
+	@echo "make test-oneshot                       all modules in place in one step, with .BTF_ids"
 	@echo "make compare KERNEL=7.3                 speed and size beside the reference encoder"
 	@echo "make bench KERNEL=7.3 [QUICK=1] [ROWS=\"vmlinux xfs\"]   the same in full, writes docs/performance.md"
 	@echo "make growth                             how time and memory grow with the input"

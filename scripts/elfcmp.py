@@ -4,7 +4,7 @@
     elfcmp.py BEFORE AFTER [--btf FILE]        (plain Python, needs nothing)
 
 Both files must have the same ELF header (but for where tables lie) and the same sections in the same order, with equal
-headers and contents, except .BTF, which may also be new, and the table of section names. Sections must lie inside the file, at
+headers and contents, except .BTF, which may also be new, .BTF_ids, which is filled in, and the table of section names. Sections must lie inside the file, at
 their alignment where they did before, and not overlap. With --btf, the content of .BTF must be that file.
 Exit status: 0, 1 with one line per difference, 2 for files that cannot be read.
 """
@@ -61,6 +61,8 @@ def differences(before, after, btf):
     for (index, one), (now, other) in zip(old, new):
         aligned_before[now] = one["align"] > 1 and one["offset"] % one["align"] == 0
         free = {"offset"}
+        if one["name"] == ".BTF_ids":  # filled in
+            free |= {"content"}
         if one["name"] == ".BTF":
             free |= {"size", "content", "align"}
         if index == before.names_index:

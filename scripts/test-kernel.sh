@@ -295,7 +295,10 @@ if command -v objcopy >/dev/null && command -v readelf >/dev/null; then
     check "a .BTF that is there is replaced" in_place "$work/replace"
     check "the same once more" in_place_again "$work/replace"
     check "a copy with -o" output_copies
-    prepare_in_place "$work/add" objcopy -R .BTF
+    without_btf() { # FILE: as linked. Without its .BTF, flags of sets that were resolved could not be put back.
+        "$btfgen" resolve_btfids --link_order --btf_base "$vmlinux" "$1" && objcopy -R .BTF "$1"
+    }
+    prepare_in_place "$work/add" without_btf
     check "a file without .BTF gets one" in_place "$work/add"
 else
     check "binutils" sh -c 'echo "objcopy or readelf is missing: scripts/setup.sh"; false'

@@ -15,14 +15,17 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
     after_help = "Examples:
   btfgen vmlinux                              encode a kernel, in place
   btfgen --btf_base vmlinux foo.ko            encode a module on top of it
+  btfgen foo.ko                               the same, vmlinux being searched
   btfgen --btf_base vmlinux --detached-dir out *.ko
                                               raw BTF, files left alone
+  btfgen check --btf_base vmlinux foo.ko      do they go together?
   btfgen dump --btf_base vmlinux foo.ko       show what was encoded
 
 Exit codes: 0 done, 1 cannot read or write, 2 wrong usage, 3 not ELF or damaged
 DWARF, 4 no DWARF, 5 base BTF missing or not fitting, 6 beyond the limits of
-BTF, 7 the result failed verification. With several files: that of the first
-one that failed."
+BTF, 7 the result failed verification, 8 no base found, 9 warnings and
+--fatal_warnings, 10 `check` says no. With several files: that of the first one
+that failed."
 )]
 pub struct Cli {
     /// What to do other than encoding.
@@ -38,6 +41,21 @@ pub struct Cli {
 pub enum Command {
     /// Print the types of a file as bpftool does
     Dump(DumpArgs),
+    /// Say whether modules belong to a base, or why a kernel would
+    /// refuse their BTF
+    Check(CheckArgs),
+}
+
+/// Options of `btfgen check`.
+#[derive(Args, Debug)]
+pub struct CheckArgs {
+    /// Modules
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+    /// Base: ELF file with .BTF, or raw BTF [default: that of the
+    /// modules' kernel, if it is found]
+    #[arg(long = "btf_base", short = 'B', value_name = "BASE", alias = "btf-base")]
+    pub base: Option<PathBuf>,
 }
 
 /// Options of `btfgen dump`.
@@ -51,14 +69,22 @@ pub struct DumpArgs {
 }
 
 /// Options of encoding.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub struct EncodeArgs {
-    /// ELF files with DWARF: a vmlinux, or modules
+    /// ELF files with DWARF: a vmlinux, or modules; @LIST: those
+    /// that a file lists, one per line
     #[arg(value_name = "FILE")]
     pub files: Vec<PathBuf>,
+    /// All modules (*.ko) below DIR
+    #[arg(long = "modules-dir", value_name = "DIR")]
+    pub modules_dirs: Vec<PathBuf>,
     /// Encode on top of BASE: an ELF file with .BTF, or raw BTF
+    /// [default for modules: that of their kernel, if it is found]
     #[arg(long = "btf_base", value_name = "BASE", alias = "btf-base")]
     pub base: Option<PathBuf>,
+    /// Encode modules by themselves, without looking for a base
+    #[arg(long = "no-base", conflicts_with = "base")]
+    pub no_base: bool,
     /// Write raw BTF to OUT and leave the input alone
     #[arg(long = "btf_encode_detached", value_name = "OUT", alias = "detached", conflicts_with_all = ["detached_dir", "output"])]
     pub detached: Option<PathBuf>,
@@ -68,6 +94,27 @@ pub struct EncodeArgs {
     /// Write a copy of FILE with .BTF to OUT
     #[arg(long, short, value_name = "OUT")]
     pub output: Option<PathBuf>,
+    /// Write an object file with FILE's BTF to OUT, for the linker,
+    /// and leave FILE alone
+    #[arg(long = "btf_object", value_name = "OUT", alias = "btf-object", conflicts_with_all = ["detached", "detached_dir", "output"])]
+    pub object: Option<PathBuf>,
+    /// With --btf_object: write FILE's filled-in .BTF_ids to OUT,
+    /// for `resolve_btfids --patch_btfids`
+    #[arg(long = "btf_ids", value_name = "OUT", alias = "btf-ids", requires = "object")]
+    pub ids: Option<PathBuf>,
+    /// Do not fill in .BTF_ids: `resolve_btfids` is yet to come
+    #[arg(long = "no-btf-ids")]
+    pub no_ids: bool,
+    /// Fail on warnings about .BTF_ids, and leave the file alone
+    #[arg(long = "fatal_warnings", alias = "fatal-warnings")]
+    pub fatal_warnings: bool,
+    /// Cut off the signature of a signed module, which no longer
+    /// matches, instead of refusing the module
+    #[arg(long = "strip-signature", alias = "strip_signature")]
+    pub strip_signature: bool,
+    /// Write into the module which base it is for, for `btfgen check`
+    #[arg(long)]
+    pub stamp: bool,
     /// Number of threads [default: all cores, or what make's job
     /// server allows]
     #[arg(long, short, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "0", overrides_with = "jobs")]

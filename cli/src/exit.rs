@@ -24,6 +24,12 @@ pub enum Exit {
     Limit = 6,
     /// The result failed verification: a fault of btfgen.
     Verify = 7,
+    /// A module needs a base, none was given, and none was found.
+    NoBase = 8,
+    /// Warnings about `.BTF_ids`, which are fatal by `--fatal_warnings`.
+    Warnings = 9,
+    /// `check`: the BTF does not belong to the base, or a kernel would refuse it.
+    Refused = 10,
 }
 
 impl From<ErrorKind> for Exit {

@@ -1,9 +1,11 @@
 //! The btfgen command: arguments in, one line per problem out, exit codes as documented.
 
 mod args;
+mod base_search;
 mod choices;
 mod commands;
 mod exit;
+mod files;
 mod messages;
 mod pahole;
 mod personality;
@@ -28,6 +30,7 @@ fn main() -> ExitCode {
     }
     let cli = Cli::parse_from(args::numbers_attached(args));
     let exit = match &cli.command {
+        Some(Command::Check(args)) => commands::check::run(args),
         Some(Command::Dump(args)) => commands::dump::run(args),
         None => commands::encode::run(&cli.encode, server),
     };

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use encoder::btf_ids::Finding;
 use encoder::report::Summary;
 
 use crate::exit::Exit;
@@ -33,6 +34,11 @@ pub fn print_failure(failure: &Failure) -> Exit {
 /// Prints a warning about a file.
 pub fn print_warning(path: &Path, text: &str) {
     eprintln!("btfgen: warning: {}: {text}", path.display());
+}
+
+/// Prints what there is to say about `.BTF_ids`, in the words that robots look for in the logs of kernel builds.
+pub fn print_finding(path: &Path, finding: &Finding) {
+    eprintln!("{}: {finding}", path.display());
 }
 
 /// The line that `-v` prints per file, and what else there is to say.

@@ -151,6 +151,10 @@ fn act(cli: Cli, matches: &ArgMatches, server: JobServer) -> Result<Exit, String
     encode.verbose |= pahole.say_more;
     let (mut options, remarks) = choices::options(&encode)?;
     options.empty_without_dwarf = true;
+    // What follows is the part of resolve_btfids.
+    options.describe_kfuncs = false;
+    encode.no_ids = true;
+    encode.no_base = encode.base.is_none();
     options.features = switched(options.features, matches);
     // Raw BTF goes to resolve_btfids, which since 7.x adds these tags itself: then it finds nothing left to do.
     options.features.decl_tag_kfuncs |= encode.detached.is_some() && options.features.decl_tag;

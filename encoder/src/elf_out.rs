@@ -34,6 +34,7 @@
 mod edit;
 mod headers;
 mod layout;
+mod linkable;
 #[cfg(test)]
 mod tests;
 
@@ -46,18 +47,18 @@ use std::ops::Range;
 use object::elf;
 use rustix::fs::OFlags;
 
+use crate::module_file::SIGNATURE_MARKER;
+
 use edit::Edit;
 use headers::ElfFile;
 use layout::Layout;
+pub use linkable::linkable;
 
 /// Alignment in bytes of the sections added here, and the least one of a replaced section that is
 /// not loaded. The BTF header and records need 4 (btf.rst 2); 8 lets a reader cast a mapped file to
 /// any record, and is what a 64-bit section of structured data has elsewhere. pahole and objcopy
 /// leave it at 1.
 pub const NEW_SECTION_ALIGN: u64 = 8;
-
-/// Last bytes of a file with an appended module signature; kernel `scripts/sign-file`.
-const SIGNATURE_MARKER: &[u8] = b"~Module signature appended~\n";
 
 /// What shall become of one section, found by its name.
 #[derive(Clone, Copy, Debug)]

@@ -5,7 +5,7 @@ use btf::map::FixedMap;
 use btf::view::BtfView;
 use dwarf::elf::ElfFile;
 
-use crate::btf_ids::{IdSection, order};
+use crate::btf_ids::order;
 use crate::error::Result;
 
 /// A kfunc's tags.
@@ -30,17 +30,8 @@ impl<'a> Kfuncs<'a> {
     /// Sets whose order cannot be restored although it matters; a damaged section.
     pub fn of(file: &ElfFile<'a>, base: Option<&BtfView<'_>>) -> Result<Kfuncs<'a>> {
         let mut kfuncs = Kfuncs::default();
-        let Some(mut section) = IdSection::of(file)? else { return Ok(kfuncs) };
         // Where only other flags differ, their order does not matter.
-        for set in section.sets.clone().iter().filter(|set| set.pairs) {
-            for flags in (0..set.count).map(|number| set.entry(number) + 4) {
-                section.set_word(flags, section.word(flags) & Flags::FASTCALL);
-            }
-        }
-        let bytes = |name: &[u8]| file.section(name).and_then(|s| file.bytes(s).ok()).filter(|b| !b.is_empty());
-        let distilled = bytes(b".BTF.base").and_then(|bytes| BtfView::parse(bytes).ok());
-        let old = bytes(b".BTF").and_then(|bytes| BtfView::parse_on(bytes, distilled.as_ref().or(base)).ok());
-        let section = order::restore(section, old.as_ref())?;
+        let Some(section) = order::link_order(file, base, Flags::FASTCALL)? else { return Ok(kfuncs) };
         for set in section.sets.iter().filter(|set| section.is_kfunc_set(set)) {
             for number in 0..set.count {
                 if let Some(name) = section.function(set, number) {

@@ -13,6 +13,7 @@ pub mod functions;
 pub mod input;
 pub mod kfuncs;
 pub mod locations;
+pub mod module_file;
 pub mod names;
 pub mod options;
 pub mod replace;
@@ -20,6 +21,7 @@ pub mod report;
 pub mod schedule;
 pub mod selection;
 pub mod signature;
+pub mod stamp;
 pub mod threads;
 pub mod units;
 pub mod variables;
@@ -82,7 +84,8 @@ impl<'a> BaseBtf<'a> {
         }
     }
 
-    fn view(self) -> &'a BtfView<'a> {
+    /// The base itself.
+    pub fn view(self) -> &'a BtfView<'a> {
         match self {
             BaseBtf::Shared(batch) => batch.base().view(),
             BaseBtf::View(view) => view,
@@ -230,7 +233,7 @@ fn encode_sections<E: Endianity + Send + Sync>(
     let parts = assemble::Parts { base, endian: target_endian, word_size, symbols: &symbols, kfuncs: &kfuncs, options };
     let (btf, mut summary) = assemble::assemble(&mut folded, &decisions, &parts, clock)?;
 
-    verify(&btf, base, word_size)?;
+    verify(&btf, base.map(|b| b.view()), word_size as u32)?;
     clock.lap("verified", String::new);
 
     summary.units = headers.len();
@@ -249,15 +252,10 @@ fn encode_sections<E: Endianity + Send + Sync>(
 }
 
 /// Checks the result as a kernel does when it loads it. A finding is a fault of ours, and nothing is written.
-fn verify(bytes: &[u8], base: Option<&Base<'_>>, word_size: u64) -> Result<()> {
+fn verify(bytes: &[u8], base: Option<&BtfView<'_>>, pointer_bytes: u32) -> Result<()> {
     let failed = |text: String| Error::new(ErrorKind::Verify, text);
-    let view = BtfView::parse_on(bytes, base.map(|b| b.view())).map_err(|e| failed(e.to_string()))?;
-    let options = verify::Options {
-        level: Level::Kernel,
-        pointer_bytes: word_size as u32,
-        max_findings: 1,
-        ..Default::default()
-    };
+    let view = BtfView::parse_on(bytes, base).map_err(|e| failed(e.to_string()))?;
+    let options = verify::Options { level: Level::Kernel, pointer_bytes, max_findings: 1, ..Default::default() };
     match verify::verify(&view, &options).first() {
         None => Ok(()),
         Some(finding) => {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use btf::dialect::Dialect;
 
+use crate::btf_ids::Finding;
 use crate::selection::{Note, Reason};
 
 /// Things that BTF cannot say as they are, counted. Each was replaced by something of the same size, or left out.
@@ -109,6 +110,8 @@ pub struct Summary {
     pub names_changed: u64,
     /// Warnings, one line each.
     pub warnings: Vec<String>,
+    /// What there is to say about `.BTF_ids`, in the order of a kernel build's log.
+    pub findings: Vec<Finding>,
     /// Every function with a symbol, by name; if [`crate::options::Options::report_functions`] asks for it.
     pub function_reports: Vec<FunctionReport>,
     /// Time per phase.

@@ -5,6 +5,7 @@
 
 pub mod bytes;
 pub mod folder;
+pub mod ids;
 pub mod text;
 
 use std::ffi::OsStr;

@@ -9,23 +9,30 @@ use btf::base::Base;
 use btf::view::BtfView;
 use dwarf::elf::ElfFile;
 use encoder::batch::Batch;
+use encoder::btf_ids::finish::{DESCRIBED_FLAGS, Stage, finish};
+use encoder::btf_ids::order::link_order;
+use encoder::btf_ids::section::SECTION;
 use encoder::elf_out::{self, SectionUpdate};
 use encoder::error::ErrorKind;
 use encoder::input::Input;
+use encoder::module_file::{self, Compression};
 use encoder::options::Options;
 use encoder::replace::{self, Durability, ReplaceError};
 use encoder::report::Summary;
+use encoder::stamp::{self, Identity};
 use encoder::threads::{Here, Threads as _};
 use encoder::units::BYTES_PER_WORKER;
 use encoder::{BaseBtf, Caller};
 use indicatif::{ProgressBar, ProgressStyle};
 use rayon::prelude::*;
 
-use super::btf_of;
+use super::{btf_of, identity};
 use crate::args::EncodeArgs;
+use crate::base_search;
 use crate::choices;
 use crate::exit::Exit;
-use crate::messages::{Failure, print_failure, print_phases, print_summary, print_warning};
+use crate::files;
+use crate::messages::{Failure, print_failure, print_finding, print_phases, print_summary, print_warning};
 use crate::threads::Threads;
 use crate::tokens::JobServer;
 
@@ -38,6 +45,18 @@ enum Destination {
     Copy(PathBuf),
     /// By itself.
     Detached(PathBuf),
+    /// Into an object file for the linker; the ids by themselves.
+    Object(PathBuf, Option<PathBuf>),
+}
+
+impl Destination {
+    /// Whether the file itself, or a copy of it, gets the BTF.
+    fn is_whole_file(&self) -> bool {
+        match self {
+            Destination::InPlace | Destination::Copy(_) => true,
+            Destination::Detached(_) | Destination::Object(..) => false,
+        }
+    }
 }
 
 /// Runs the command.
@@ -57,9 +76,23 @@ pub fn run_with(args: &EncodeArgs, options: &Options, remarks: &[String], server
         eprintln!("btfgen: error: {text}");
         Exit::Usage
     };
-    if args.files.is_empty() {
+    if args.files.is_empty() && args.modules_dirs.is_empty() {
         return usage("no file to encode; see btfgen --help".into());
     }
+    let mut named = args.clone();
+    match files::named(args) {
+        // An empty list is no mistake.
+        Ok(files) if files.is_empty() => return Exit::Done,
+        Ok(files) => named.files = files,
+        Err(failure) => return print_failure(&failure),
+    }
+    if named.base.is_none() && !named.no_base {
+        match base_search::find(&named.files) {
+            Ok(base) => named.base = base,
+            Err(failure) => return print_failure(&failure),
+        }
+    }
+    let args = &named;
     if args.verbose {
         remarks.iter().for_each(|r| eprintln!("btfgen: {r}"));
     }
@@ -72,8 +105,16 @@ pub fn run_with(args: &EncodeArgs, options: &Options, remarks: &[String], server
     {
         return usage(format!("--functions-report would write over {}", path.display()));
     }
+    let stamp = match &args.base {
+        Some(base) if args.stamp => match stamp_of(base) {
+            Ok(stamp) => Some(stamp),
+            Err(failure) => return print_failure(&failure),
+        },
+        None if args.stamp => return usage("--stamp says which base a module is for: pass --btf_base".into()),
+        _ => None,
+    };
     let threads = Threads::new(args, server);
-    let encode = |base: Option<BaseBtf<'_>>| encode_all(args, options, &destinations, base, &threads);
+    let encode = |base: Option<BaseBtf<'_>>| encode_all(args, options, &destinations, base, stamp.as_ref(), &threads);
     match &args.base {
         None => encode(None),
         Some(path) => match with_base(path, args.files.len() > 1, |base| encode(Some(base))) {
@@ -94,6 +135,15 @@ fn destinations(args: &EncodeArgs) -> Result<Vec<Destination>, String> {
     if let Some(out) = &args.detached {
         single("--btf_encode_detached")?;
         return Ok(vec![Destination::Detached(out.clone())]);
+    }
+    if let Some(out) = &args.object {
+        single("--btf_object")?;
+        for out in args.ids.iter().chain([out]) {
+            if args.files.iter().chain(&args.base).any(|file| same_file(file, out)) {
+                return Err(format!("{} is an input, and would be written over", out.display()));
+            }
+        }
+        return Ok(vec![Destination::Object(out.clone(), args.ids.clone())]);
     }
     if let Some(out) = &args.output {
         single("-o")?;
@@ -141,16 +191,24 @@ fn with_base<T>(path: &Path, many: bool, f: impl FnOnce(BaseBtf<'_>) -> T) -> Re
     Ok(f(BaseBtf::Shared(&batch)))
 }
 
+/// The stamp of modules that are encoded on a base.
+fn stamp_of(path: &Path) -> Result<Identity, Failure> {
+    let failed = |e: io::Error| Failure::new(Exit::Base, path, format!("the base cannot be read: {e}"));
+    let input = Input::open(path).map_err(failed)?;
+    Ok(identity(&input, btf_of(&input, path)?))
+}
+
 fn encode_all(
     args: &EncodeArgs,
     options: &Options,
     destinations: &[Destination],
     base: Option<BaseBtf<'_>>,
+    stamp: Option<&Identity>,
     threads: &Threads,
 ) -> Exit {
     let progress = Progress::new(args);
     let one = |i: usize, threads: &dyn encoder::threads::Threads| {
-        let result = encode_one(args, i, &destinations[i], base, options, threads, &progress);
+        let result = encode_one(args, i, &destinations[i], base, stamp, options, threads, &progress);
         progress.file_done();
         (i, result)
     };
@@ -175,6 +233,7 @@ fn encode_all(
         match result {
             Ok(summary) => {
                 summary.warnings.iter().for_each(|w| print_warning(&args.files[*i], w));
+                summary.findings.iter().for_each(|f| print_finding(&args.files[*i], f));
                 if args.verbose {
                     print_summary(&args.files[*i], summary);
                 }
@@ -206,18 +265,21 @@ fn encode_all(
     exit
 }
 
+#[allow(clippy::too_many_arguments)]
 fn encode_one(
     args: &EncodeArgs,
     number: usize,
     destination: &Destination,
     base: Option<BaseBtf<'_>>,
+    stamp: Option<&Identity>,
     options: &Options,
     threads: &dyn encoder::threads::Threads,
     progress: &Progress,
 ) -> Result<Summary, Failure> {
     let path = &args.files[number];
     let input = Input::open(path).map_err(|e| Failure::new(Exit::Io, path, format!("cannot be read: {e}")))?;
-    let elf = ElfFile::parse(input.bytes()).map_err(|e| Failure::new(Exit::Input, path, e.to_string()))?;
+    let bytes = elf_part(args, path, destination, input.bytes())?;
+    let elf = ElfFile::parse(bytes).map_err(|e| Failure::new(Exit::Input, path, e.to_string()))?;
     let release = |range| input.release(range);
     let elf = elf.releasing(&release);
     progress.start(&elf);
@@ -226,29 +288,107 @@ fn encode_one(
         let base = args.base.as_deref().filter(|_| e.kind() == ErrorKind::BaseDamaged);
         Failure::new(e.kind().into(), base.unwrap_or(path), e.to_string())
     })?;
-    match destination {
-        // It can be made again; only the user's own file is worth waiting for the disk.
-        Destination::Detached(out) => replace::write_new_file(out, Durability::Memory, |f| f.write_all(&encoded.btf))
-            .map_err(|e| replace_failure(out, e))?,
-        Destination::InPlace => write_elf(&input, path, None, encoded.btf)?,
-        Destination::Copy(out) => write_elf(&input, path, Some(out), encoded.btf)?,
+    let mut summary = encoded.summary;
+    let failed = |e: encoder::error::Error| Failure::new(e.kind().into(), path, e.to_string());
+    let base = base.map(BaseBtf::view);
+    // The part of resolve_btfids.
+    let has_ids = destination.is_whole_file() || matches!(destination, Destination::Object(_, Some(_)));
+    let features = options.features;
+    let describe = options.describe_kfuncs && features.decl_tag && features.decl_tag_kfuncs;
+    let flags = if has_ids { u32::MAX } else { DESCRIBED_FLAGS };
+    let section = if has_ids || describe { link_order(&elf, base, flags).map_err(failed)? } else { None };
+    let unfilled = section.as_ref().filter(|_| args.no_ids && has_ids).map(|section| section.bytes.clone());
+    let view = BtfView::parse_on(&encoded.btf, base).map_err(|e| Failure::new(Exit::Verify, path, e.to_string()))?;
+    let stage = if describe { Stage::Encoded } else { Stage::Final };
+    let finished = finish(&view, section, stage, has_ids && !args.no_ids).map_err(failed)?;
+    summary.findings = finished.findings;
+    if args.fatal_warnings && !summary.findings.is_empty() {
+        let findings = &summary.findings;
+        let mut text = format!("{} warnings, and --fatal_warnings was given: nothing was written", findings.len());
+        findings.iter().for_each(|finding| text += &format!("\n  {finding}"));
+        return Err(Failure::new(Exit::Warnings, path, text));
     }
-    Ok(encoded.summary)
+    let sections = Sections {
+        btf: finished.btf,
+        ids: finished.ids.or(unfilled),
+        stamp: stamp.map(|stamp| stamp.note(elf.endian)),
+    };
+    match destination {
+        Destination::Detached(out) => write_bytes(out, &sections.btf)?,
+        Destination::Object(out, ids) => {
+            let object = elf_out::linkable(elf.data(), &sections.btf);
+            let object = object.map_err(|e| Failure::new(Exit::Input, path, e.to_string()))?;
+            // A file without .BTF_ids gets none by itself either.
+            if let (Some(out), Some(ids)) = (ids, &sections.ids) {
+                write_bytes(out, ids)?;
+            }
+            write_bytes(out, &object)?;
+        }
+        Destination::InPlace => write_elf(&input, elf.data(), path, None, sections)?,
+        Destination::Copy(out) => write_elf(&input, elf.data(), path, Some(out), sections)?,
+    }
+    Ok(summary)
 }
 
-fn write_elf(input: &Input, path: &Path, copy: Option<&Path>, btf: Vec<u8>) -> Result<(), Failure> {
+/// The bytes of a file that are to be encoded: all of them, or those before a signature.
+fn elf_part<'i>(
+    args: &EncodeArgs,
+    path: &Path,
+    destination: &Destination,
+    bytes: &'i [u8],
+) -> Result<&'i [u8], Failure> {
+    let refused = |text: String| Failure::new(Exit::Input, path, text);
+    if let Some(compression) = Compression::of(bytes) {
+        return Err(refused(compression.refusal()));
+    }
+    if !destination.is_whole_file() {
+        return Ok(bytes);
+    }
+    match module_file::signature(bytes).map_err(|e| refused(e.to_string()))? {
+        None => Ok(bytes),
+        Some(start) if args.strip_signature => Ok(&bytes[..start]),
+        Some(start) => Err(refused(format!(
+            "it is signed: the signature at offset {start:#x} would no longer match: encode before signing, or let \
+             --strip-signature cut it off, then sign again"
+        ))),
+    }
+}
+
+/// Writes what can be made again, so that only the user's own file is worth waiting for the disk.
+fn write_bytes(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    replace::write_new_file(path, Durability::Memory, |file| file.write_all(bytes)).map_err(|e| replace_failure(path, e))
+}
+
+/// What goes into an ELF file.
+struct Sections<'b> {
+    btf: Cow<'b, [u8]>,
+    /// `.BTF_ids`, if it is there: of the size that it has.
+    ids: Option<Vec<u8>>,
+    stamp: Option<Vec<u8>>,
+}
+
+/// Writes the sections into an ELF file, or a copy of it. `elf` is what of the input is to be kept.
+fn write_elf(
+    input: &Input,
+    elf: &[u8],
+    path: &Path,
+    copy: Option<&Path>,
+    sections: Sections<'_>,
+) -> Result<(), Failure> {
     let refused = |e: elf_out::ElfOutError| Failure::new(Exit::Input, path, e.to_string());
     // A loaded .BTF keeps its size; the strings take up what is left over.
-    let btf = match elf_out::allocated_room(input.bytes(), ".BTF").map_err(refused)? {
-        Some(room) => Cow::Owned(btf::writer::pad(btf, room)),
-        None => Cow::Owned::<[u8]>(btf),
+    let btf = match elf_out::allocated_room(elf, ".BTF").map_err(refused)? {
+        Some(room) => Cow::Owned(btf::writer::pad(sections.btf.into_owned(), room)),
+        None => sections.btf,
     };
-    let updates = [
+    let mut updates = vec![
         SectionUpdate { name: ".BTF", data: Some(&btf) },
         // What an earlier BTF of this file was based on.
         SectionUpdate { name: ".BTF.base", data: None },
+        SectionUpdate { name: stamp::SECTION, data: sections.stamp.as_deref() },
     ];
-    let plan = elf_out::plan(input.bytes(), &updates).map_err(refused)?;
+    updates.extend(sections.ids.as_deref().map(|ids| SectionUpdate { name: SECTION, data: Some(ids) }));
+    let plan = elf_out::plan(elf, &updates).map_err(refused)?;
     let write = |out: &mut File| plan.write(input.file(), out);
     match copy {
         Some(out) => replace::write_new_file(out, Durability::Disk, write).map_err(|e| replace_failure(out, e)),

@@ -1,5 +1,6 @@
 //! One file per command.
 
+pub mod check;
 pub mod dump;
 pub mod encode;
 pub mod resolve_btfids;
@@ -8,6 +9,8 @@ use std::path::Path;
 
 use dwarf::elf::ElfFile;
 use encoder::input::Input;
+use encoder::module_file::Compression;
+use encoder::stamp::Identity;
 
 use crate::exit::Exit;
 use crate::messages::Failure;
@@ -19,7 +22,9 @@ pub fn btf_of<'i>(input: &'i Input, path: &Path) -> Result<&'i [u8], Failure> {
         if bytes.starts_with(&[0x9f, 0xeb]) || bytes.starts_with(&[0xeb, 0x9f]) {
             return Ok(bytes);
         }
-        let text = "neither an ELF file nor raw BTF";
+        let compressed =
+            Compression::of(bytes).map(|c| format!("it is compressed: uncompress it (`{} -d`)", c.program()));
+        let text = compressed.unwrap_or_else(|| "neither an ELF file nor raw BTF".into());
         return Err(Failure::new(Exit::Base, path, text));
     }
     let failed = |e: dwarf::error::Error| Failure::new(Exit::Base, path, e.to_string());
@@ -32,4 +37,9 @@ pub fn btf_of<'i>(input: &'i Input, path: &Path) -> Result<&'i [u8], Failure> {
             "no BTF in this file (section .BTF): encode it first, or pass another vmlinux or /sys/kernel/btf/vmlinux",
         )),
     }
+}
+
+/// What tells a base apart from others: its BTF and, if it is an ELF file, its build id.
+pub fn identity(input: &Input, btf: &[u8]) -> Identity {
+    Identity::of(btf, ElfFile::parse(input.bytes()).ok().as_ref())
 }

@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 use btf::view::BtfView;
 use clap::{ArgAction, Parser};
 use dwarf::elf::ElfFile;
-use encoder::btf_ids::finish::finish;
+use encoder::btf_ids::finish::{Stage, finish};
 use encoder::btf_ids::section::SECTION;
-use encoder::btf_ids::{Finding, IdSection, order, patch};
+use encoder::btf_ids::{Finding, IdSection, order};
 use encoder::elf_out;
 use encoder::input::Input;
 use encoder::replace::{self, Durability};
@@ -142,44 +142,24 @@ fn resolve(args: &ResolveArgs, path: &Path) -> Result<u8, String> {
     let own_input = args.btf.as_ref().map(|p| Input::open(p).map_err(|e| cannot_load("BTF", p, &e))).transpose()?;
     let view = load("BTF", own_input.as_ref().unwrap_or(&input), btf_path, base.as_ref())?;
 
-    // A file that was resolved before has the BTF of that time.
-    let old = elf.section(b".BTF").and_then(|s| elf.bytes(s).ok());
-    let old = old.and_then(|bytes| BtfView::parse_on(bytes, base.as_ref()).ok());
-    let section = section.map(|s| order::restore(s, old.as_ref())).transpose().map_err(at(path))?;
+    let section = section.map(|s| order::restore_by(s, &elf, base.as_ref())).transpose().map_err(at(path))?;
     if let (Some(section), true) = (&section, args.link_order) {
         write_ids(&input, path, &section.bytes)?;
         return Ok(0);
     }
-    let mut findings = Vec::new();
-    let finished = match in_place {
-        true => None,
-        false => {
-            let (bytes, warnings) = finish(section.as_ref(), &view).map_err(at(btf_path))?;
-            findings = warnings;
-            Some(bytes)
-        }
-    };
-    let finished_view = match &finished {
-        Some(bytes) => BtfView::parse_on(bytes, base.as_ref()).map_err(|e| format!("FAILED to sort BTF: {e}"))?,
-        None => view,
-    };
-    let ids = section.map(|section| patch::patch(section, &finished_view));
-    let ids = ids.map(|(bytes, warnings)| {
-        findings.extend(warnings);
-        bytes
-    });
-    if report(args, path, &findings) {
+    let stage = if in_place { Stage::Final } else { Stage::Foreign };
+    let finished = finish(&view, section, stage, true).map_err(at(btf_path))?;
+    if report(args, path, &finished.findings) {
         return Ok(WARNED);
     }
-    match (finished.as_deref(), ids) {
-        (None, Some(ids)) => write_ids(&input, path, &ids)?,
-        (Some(btf), ids) => {
-            write_side_file(path, "BTF", btf)?;
+    match finished.ids {
+        Some(ids) if in_place => write_ids(&input, path, &ids)?,
+        ids => {
+            write_side_file(path, "BTF", &finished.btf)?;
             if let Some(ids) = ids {
                 write_side_file(path, "BTF_ids", &ids)?;
             }
         }
-        (None, None) => {}
     }
     Ok(0)
 }

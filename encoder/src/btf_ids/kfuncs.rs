@@ -1,6 +1,5 @@
 //! The kfuncs of a section: the functions that its sets offer to BPF programs, with their flags.
 
-use btf::edit::Edit;
 use btf::edit::kfunc::{Flags, Kfunc};
 use btf::map::FixedMap;
 
@@ -8,14 +7,15 @@ use super::finding::Finding;
 use super::section::{IdSection, text};
 use crate::error::{Error, ErrorKind, Result};
 
-/// The kfuncs of a section in link-time order that a BTF describes among its own types, by ascending id.
+/// The kfuncs of a section in link-time order that a BTF has among its own functions, by ascending id.
+///
+/// `functions` has the numbers of those among the own types, by name.
 ///
 /// # Errors
 /// A kfunc that several sets have with different flags.
-pub fn kfuncs(section: &IdSection<'_>, edit: &Edit<'_>) -> Result<(Vec<Kfunc>, Vec<Finding>)> {
+pub fn kfuncs(section: &IdSection<'_>, functions: &FixedMap<&[u8], usize>) -> Result<(Vec<Kfunc>, Vec<Finding>)> {
     let mut findings = Vec::new();
     let mut found: FixedMap<usize, Flags> = FixedMap::default();
-    let functions = edit.functions();
     let mut sets: Vec<_> = section.sets.iter().filter(|set| section.is_kfunc_set(set)).collect();
     sets.sort_unstable_by_key(|set| set.name);
     for set in sets {

@@ -6,6 +6,7 @@
 use btf::ids::TypeId;
 use btf::kind::Kind;
 use btf::view::BtfView;
+use dwarf::elf::ElfFile;
 
 use super::section::{IdSection, Set, text, wrong};
 use crate::error::Result;
@@ -13,6 +14,36 @@ use crate::error::Result;
 /// Whether a set was resolved: its count is 0 until then.
 fn is_resolved(section: &IdSection<'_>, set: &Set<'_>) -> bool {
     section.word(set.offset) != 0
+}
+
+/// The section of a file in link-time order; `None` if it has none, or no symbols.
+///
+/// Of the flags of sets only those in `flags` are kept: where only others differ, their order does not matter. See [`restore_by`].
+///
+/// # Errors
+/// A damaged section; sets whose order cannot be restored although it matters.
+pub fn link_order<'a>(file: &ElfFile<'a>, base: Option<&BtfView<'_>>, flags: u32) -> Result<Option<IdSection<'a>>> {
+    let Some(mut section) = IdSection::of(file)? else { return Ok(None) };
+    for set in section.sets.clone().iter().filter(|set| set.pairs) {
+        for at in (0..set.count).map(|number| set.entry(number) + 4) {
+            section.set_word(at, section.word(at) & flags);
+        }
+    }
+    restore_by(section, file, base).map(Some)
+}
+
+/// Puts a section into link-time order, with what the file's own BTF tells: on top of its `.BTF.base`, or else of `base`.
+///
+/// # Errors
+/// Sets whose order cannot be restored although it matters.
+pub fn restore_by<'a>(section: IdSection<'a>, file: &ElfFile<'_>, base: Option<&BtfView<'_>>) -> Result<IdSection<'a>> {
+    if !section.sets.iter().any(|set| is_resolved(&section, set)) {
+        return restore(section, None);
+    }
+    let bytes = |name: &[u8]| file.section(name).and_then(|s| file.bytes(s).ok()).filter(|b| !b.is_empty());
+    let distilled = bytes(b".BTF.base").and_then(|bytes| BtfView::parse(bytes).ok());
+    let old = bytes(b".BTF").and_then(|bytes| BtfView::parse_on(bytes, distilled.as_ref().or(base)).ok());
+    restore(section, old.as_ref())
 }
 
 /// Puts a section into link-time order. One that was never resolved stays as it is.

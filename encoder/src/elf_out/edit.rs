@@ -88,7 +88,7 @@ impl<'a> Edit<'a> {
             new.size = data.len() as u64;
             new.flags &= !u64::from(elf::SHF_COMPRESSED);
             if !old.is_alloc() {
-                new.align = old.file_align().max(NEW_SECTION_ALIGN);
+                new.align = old.file_align().max(new_kind(name).1);
             }
         }
         if new != *old || !is_padded(file.contents(old), data) {
@@ -117,9 +117,9 @@ impl<'a> Edit<'a> {
             self.contents.insert(self.sections.len(), Cow::Borrowed(data));
             self.sections.push(Section {
                 name: intern_name(&mut names, name)?,
-                kind: elf::SHT_PROGBITS,
+                kind: new_kind(name).0,
                 size: data.len() as u64,
-                align: NEW_SECTION_ALIGN,
+                align: new_kind(name).1,
                 ..Section::default()
             });
         }
@@ -145,6 +145,12 @@ impl<'a> Edit<'a> {
         let count = self.sections.len() as u64;
         self.sections[0].size = if self.shnum() == 0 { count } else { 0 };
     }
+}
+
+/// Type of a new section, and the least alignment of one that is not loaded. Notes are arrays of words, which readers take to be
+/// aligned to 8 if their section is; gABI "Note Section".
+fn new_kind(name: &str) -> (u32, u64) {
+    if name.starts_with(".note") { (elf::SHT_NOTE, 4) } else { (elf::SHT_PROGBITS, NEW_SECTION_ALIGN) }
 }
 
 /// True if `contents` is `data`, followed by zeros if it is longer.

@@ -1,0 +1,175 @@
+//! `btfgen check`: whether the BTF of modules belongs to a base, in one line per module.
+
+use std::path::Path;
+
+use btf::graph::{Head, map_names};
+use btf::ids::{StrOff, TypeId};
+use btf::kind::Kind;
+use btf::verify::{self, Level, verify};
+use btf::view::BtfView;
+use dwarf::elf::ElfFile;
+use encoder::btf_ids::order::restore_by;
+use encoder::btf_ids::{Finding, IdSection, patch::patch};
+use encoder::input::Input;
+use encoder::module_file::Compression;
+use encoder::stamp::Identity;
+
+use super::{btf_of, identity};
+use crate::args::CheckArgs;
+use crate::base_search;
+use crate::exit::Exit;
+use crate::messages::{Failure, print_failure};
+
+/// Runs the command. The lines go to standard output; the exit code is that of the first module that is no good.
+pub fn run(args: &CheckArgs) -> Exit {
+    match check_all(args) {
+        Ok(exit) => exit,
+        Err(failure) => print_failure(&failure),
+    }
+}
+
+/// A base with all that is asked of it.
+struct Base<'b> {
+    view: BtfView<'b>,
+    identity: Identity,
+    name: String,
+}
+
+fn check_all(args: &CheckArgs) -> Result<Exit, Failure> {
+    let found = match &args.base {
+        Some(base) => Some(base.clone()),
+        None => base_search::find(&args.files)?,
+    };
+    let Some(path) = found else {
+        let text = "not a module of a known kernel: pass --btf_base VMLINUX";
+        return Err(Failure::new(Exit::NoBase, &args.files[0], text));
+    };
+    let failed = |text: String| Failure::new(Exit::Base, &path, text);
+    let input = Input::open(&path).map_err(|e| failed(format!("the base cannot be read: {e}")))?;
+    let bytes = btf_of(&input, &path)?;
+    let view = BtfView::parse(bytes).map_err(|e| failed(format!("the base BTF is damaged: {e}")))?;
+    let base = Base { view, identity: identity(&input, bytes), name: path.display().to_string() };
+    let mut exit = Exit::Done;
+    for file in &args.files {
+        let code = match check(file, &base) {
+            Ok(Ok(good)) => {
+                println!("{}: ok: {good}", file.display());
+                continue;
+            }
+            Ok(Err(bad)) => {
+                println!("{}: refused: {bad}", file.display());
+                Exit::Refused
+            }
+            Err(failure) => print_failure(&failure),
+        };
+        if exit == Exit::Done {
+            exit = code;
+        }
+    }
+    Ok(exit)
+}
+
+/// What is good about a module's BTF, or what is not.
+fn check(path: &Path, base: &Base<'_>) -> Result<Result<String, String>, Failure> {
+    let input = Input::open(path).map_err(|e| Failure::new(Exit::Io, path, format!("cannot be read: {e}")))?;
+    let failed = |text: String| Failure::new(Exit::Input, path, text);
+    if let Some(compression) = Compression::of(input.bytes()) {
+        return Err(failed(format!("it is compressed: uncompress it (`{} -d`)", compression.program())));
+    }
+    let elf = ElfFile::parse(input.bytes()).map_err(|e| failed(e.to_string()))?;
+    Ok(judge(&elf, base))
+}
+
+fn judge(elf: &ElfFile<'_>, base: &Base<'_>) -> Result<String, String> {
+    let bytes = |name: &str| {
+        let section = elf.section(name.as_bytes()).filter(|s| s.size > 0);
+        section.map(|s| elf.bytes(s).map_err(|e| e.to_string())).transpose()
+    };
+    let btf = bytes(".BTF")?.ok_or("it has no BTF (section .BTF): encode it")?;
+    let stamp = Identity::stamped(elf);
+    let distilled = bytes(".BTF.base")?;
+    if let Some(distilled) = distilled {
+        let own_base =
+            BtfView::parse(distilled).map_err(|e| format!("its distilled base .BTF.base is damaged: {e}"))?;
+        violation(&own_base, elf).map_or(Ok(()), |text| Err(format!("its distilled base .BTF.base: {text}")))?;
+        let view = BtfView::parse_on(btf, Some(&own_base)).map_err(|e| format!("its .BTF is damaged: {e}"))?;
+        violation(&view, elf).map_or(Ok(()), Err)?;
+        return Ok("it has a distilled base (.BTF.base), which a kernel from 6.11 on fits to its own BTF when it loads the module".into());
+    }
+    if let Some(stamp) = stamp.as_ref().filter(|stamp| stamp.hash != base.identity.hash) {
+        return Err(format!("it was encoded on another base ({stamp}), {} has {}", base.name, base.identity));
+    }
+    let other_base = "it was encoded on another base, or is damaged";
+    let view = BtfView::parse_on(btf, Some(&base.view))
+        .map_err(|e| format!("on top of {} its BTF makes no sense ({e}): {other_base}", base.name))?;
+    if let Some(text) = violation(&view, elf) {
+        return Err(format!("{text}: {other_base}"));
+    }
+    if stamp.is_none() {
+        if let Some(id) = misplaced_name(&view) {
+            return Err(format!("the name of type {id} begins inside of another one: {other_base}"));
+        }
+    }
+    let unresolved = ids(elf, &view)?;
+    let how =
+        if stamp.is_some() { "its stamp says so" } else { "all references fit; it has no stamp that would prove it" };
+    let unresolved = match unresolved {
+        0 => String::new(),
+        count => format!("; {count} names in .BTF_ids have no type"),
+    };
+    Ok(format!("its BTF belongs to {}: {how}{unresolved}", base.name))
+}
+
+/// Why a kernel would not take the BTF, or what could not be in one that belongs to its base.
+fn violation(view: &BtfView<'_>, elf: &ElfFile<'_>) -> Option<String> {
+    let pointer_bytes = if elf.is_64 { 8 } else { 4 };
+    let options = verify::Options { level: Level::User, pointer_bytes, max_findings: 1, ..Default::default() };
+    verify(view, &options).first().map(|finding| format!("its BTF is not valid: {finding}"))
+}
+
+/// The first own type with a name that begins in the middle of a string: offsets of names go on where those of the base end, so on
+/// another base they are shifted.
+fn misplaced_name(view: &BtfView<'_>) -> Option<TypeId> {
+    let mut levels: Vec<&BtfView<'_>> = view.levels();
+    levels.reverse();
+    let begins = |offset: StrOff| {
+        let level = levels.iter().find(|level| offset >= level.str_start())?;
+        let at = (offset.0 - level.str_start().0) as usize;
+        (at == 0 || level.strings().get(at - 1) == Some(&0)).then_some(())
+    };
+    let mut words = Vec::new();
+    view.types().find_map(|(id, t)| {
+        words.clear();
+        t.push_words(&mut words);
+        words[0] = Head { kind: t.kind(), kflag: t.kflag() }.word();
+        words[1] = t.name_off().0;
+        if t.kind() == Kind::Array {
+            words[2] = 0;
+        }
+        let mut good = true;
+        map_names(&mut words, |name| {
+            good &= begins(StrOff(name.0)).is_some();
+            name
+        });
+        (!good).then_some(id)
+    })
+}
+
+/// Whether `.BTF_ids` has the ids of the BTF; how many names have none.
+fn ids(elf: &ElfFile<'_>, view: &BtfView<'_>) -> Result<usize, String> {
+    let text = |e: encoder::error::Error| e.to_string();
+    let Some(section) = IdSection::of(elf).map_err(text)? else { return Ok(0) };
+    let there = section.bytes.clone();
+    let (expected, findings) = patch(restore_by(section, elf, view.base()).map_err(text)?, view);
+    if let Some(at) = there.iter().zip(&expected).position(|(a, b)| a != b) {
+        let at = at / 4 * 4;
+        let word = |bytes: &[u8]| bytes.get(at..at + 4).map_or(String::new(), |b| format!("{b:02x?}"));
+        return Err(format!(
+            "its .BTF_ids is not that of its BTF: at offset {at:#x} there is {}, not {}: fill it in (`btfgen resolve_btfids`), or \
+             encode the module again",
+            word(&there),
+            word(&expected)
+        ));
+    }
+    Ok(findings.iter().filter(|finding| matches!(finding, Finding::Unresolved { .. })).count())
+}
