@@ -6,6 +6,7 @@
 pub mod assemble;
 pub mod btf_ids;
 pub mod convert;
+pub mod distill;
 pub mod elf_out;
 pub mod error;
 pub mod functions;
@@ -73,7 +74,8 @@ pub enum BaseBtf<'a> {
 }
 
 impl<'a> BaseBtf<'a> {
-    fn view(self) -> &'a BtfView<'a> {
+    /// Its types.
+    pub fn view(self) -> &'a BtfView<'a> {
         match self {
             BaseBtf::Indexed(base) => base.view(),
             BaseBtf::View(view) => view,
@@ -246,13 +248,19 @@ fn encode_sections<E: Endianity + Send + Sync>(
 fn verify(bytes: &[u8], base: Option<&Base<'_>>, word_size: u64) -> Result<()> {
     let failed = |text: String| Error::new(ErrorKind::Verify, text);
     let view = BtfView::parse_on(bytes, base.map(|b| b.view())).map_err(|e| failed(e.to_string()))?;
+    verify_view(&view, word_size)
+}
+
+/// The same for a BTF that was parsed.
+fn verify_view(view: &BtfView<'_>, word_size: u64) -> Result<()> {
+    let failed = |text: String| Error::new(ErrorKind::Verify, text);
     let options = verify::Options {
         level: Level::Kernel,
         pointer_bytes: word_size as u32,
         max_findings: 1,
         ..Default::default()
     };
-    match verify::verify(&view, &options).first() {
+    match verify::verify(view, &options).first() {
         None => Ok(()),
         Some(finding) => {
             Err(failed(format!("the result would be refused by a kernel: {finding}; please report this as a bug")))

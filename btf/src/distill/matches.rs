@@ -38,11 +38,14 @@ impl Traits {
     }
 }
 
+/// Types of one name; of one size, too, where that matters.
+type ByName<'b> = FixedMap<(&'b [u8], Option<u32>), Vec<(TypeId, Traits)>>;
+
 /// The named types of a base that can be in a distilled base, by name.
 pub(super) struct Matches<'b> {
     /// By name and size, or by name alone those whose size does not matter. At most two of the same traits: a second one
     /// makes a match ambiguous already, and without a limit a base of equal names would take quadratic time.
-    by_name: FixedMap<(&'b [u8], Option<u32>), Vec<(TypeId, Traits)>>,
+    by_name: ByName<'b>,
 }
 
 /// The types that match a distilled type.
@@ -65,7 +68,7 @@ impl<'b> Matches<'b> {
         for (name, _, _) in types().filter(|(_, _, t)| t.is_composite()) {
             *composites.entry(name).or_default() += 1;
         }
-        let mut by_name: FixedMap<_, Vec<(TypeId, Traits)>> = FixedMap::default();
+        let mut by_name: ByName<'b> = FixedMap::default();
         for (name, id, t) in types() {
             let traits = Traits::of(t);
             let any_size = match t.is_composite() {

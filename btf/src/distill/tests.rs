@@ -96,7 +96,8 @@ fn what_a_kernel_takes_it_for() {
     let embedded = true;
     let accepted = Ok(());
     let (absent, several) = (Err("has no"), Err("several"));
-    let cases: [(Build, &[Build], bool, std::result::Result<(), &str>); 34] = [
+    type Case<'a> = (Build, &'a [Build], bool, std::result::Result<(), &'a str>);
+    let cases: [Case<'_>; 34] = [
         (s8, &[s8], by_pointer, accepted),
         (s8, &[s12], by_pointer, accepted),
         (s8, &[s12], embedded, absent),

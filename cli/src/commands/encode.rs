@@ -16,7 +16,7 @@ use encoder::replace::{self, Durability, ReplaceError};
 use encoder::report::Summary;
 use encoder::threads::{Here, Threads as _};
 use encoder::units::BYTES_PER_WORKER;
-use encoder::{BaseBtf, Caller};
+use encoder::{BaseBtf, Caller, Encoded};
 use indicatif::{ProgressBar, ProgressStyle};
 use rayon::prelude::*;
 
@@ -221,20 +221,53 @@ fn encode_one(
     let elf = elf.releasing(&release);
     progress.start(&elf);
     let caller = Caller { threads, progress: &|bytes| progress.unit(bytes) };
-    let encoded = encoder::encode(&elf, base, options, caller).map_err(|e| {
+    let mut encoded = encoder::encode(&elf, base, options, caller).map_err(|e| {
         let base = args.base.as_deref().filter(|_| e.kind() == ErrorKind::BaseDamaged);
         Failure::new(e.kind().into(), base.unwrap_or(path), e.to_string())
     })?;
+    let distilled =
+        distill(&mut encoded, base, options).map_err(|e| Failure::new(e.kind().into(), path, e.to_string()))?;
     match destination {
-        Destination::Detached(out) => replace::write_new_file(out, Durability::Disk, |f| f.write_all(&encoded.btf))
-            .map_err(|e| replace_failure(out, e))?,
-        Destination::InPlace => write_elf(&input, path, None, encoded.btf)?,
-        Destination::Copy(out) => write_elf(&input, path, Some(out), encoded.btf)?,
+        Destination::Detached(out) => {
+            let write = |out: &Path, bytes: &[u8]| {
+                replace::write_new_file(out, Durability::Disk, |f| f.write_all(bytes))
+                    .map_err(|e| replace_failure(out, e))
+            };
+            if let Some(base) = &distilled {
+                let mut name = out.as_os_str().to_owned();
+                name.push(".base");
+                write(Path::new(&name), base)?;
+            }
+            write(out, &encoded.btf)?
+        }
+        Destination::InPlace => write_elf(&input, path, None, encoded.btf, distilled)?,
+        Destination::Copy(out) => write_elf(&input, path, Some(out), encoded.btf, distilled)?,
     }
     Ok(encoded.summary)
 }
 
-fn write_elf(input: &Input, path: &Path, copy: Option<&Path>, btf: Vec<u8>) -> Result<(), Failure> {
+/// Puts the BTF on a distilled base, which is returned, if that is wanted.
+fn distill(
+    encoded: &mut Encoded,
+    base: Option<BaseBtf<'_>>,
+    options: &Options,
+) -> encoder::error::Result<Option<Vec<u8>>> {
+    let (Some(base), Some(ambiguous)) = (base, options.distill) else { return Ok(None) };
+    let (distilled, warnings) = encoder::distill::distill(&encoded.btf, base.view(), ambiguous)?;
+    encoded.summary.warnings.extend(warnings);
+    encoded.summary.bytes = distilled.split.len();
+    encoded.summary.distilled = Some((distilled.base.len(), distilled.base_types, distilled.moved));
+    encoded.btf = distilled.split;
+    Ok(Some(distilled.base))
+}
+
+fn write_elf(
+    input: &Input,
+    path: &Path,
+    copy: Option<&Path>,
+    btf: Vec<u8>,
+    distilled: Option<Vec<u8>>,
+) -> Result<(), Failure> {
     let refused = |e: elf_out::ElfOutError| Failure::new(Exit::Input, path, e.to_string());
     // A loaded .BTF keeps its size; the strings take up what is left over.
     let btf = match elf_out::allocated_room(input.bytes(), ".BTF").map_err(refused)? {
@@ -243,8 +276,8 @@ fn write_elf(input: &Input, path: &Path, copy: Option<&Path>, btf: Vec<u8>) -> R
     };
     let updates = [
         SectionUpdate { name: ".BTF", data: Some(&btf) },
-        // What an earlier BTF of this file was based on.
-        SectionUpdate { name: ".BTF.base", data: None },
+        // Without one, what an earlier BTF of this file was based on goes.
+        SectionUpdate { name: ".BTF.base", data: distilled.as_deref() },
     ];
     let plan = elf_out::plan(input.bytes(), &updates).map_err(refused)?;
     let write = |out: &mut File| plan.write(input.file(), out);

@@ -8,6 +8,7 @@ use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use btf::distill::{Ambiguous, Distilled};
 use btf::view::BtfView;
 use clap::{ArgAction, Parser};
 use dwarf::elf::ElfFile;
@@ -19,6 +20,9 @@ use encoder::input::Input;
 use encoder::replace::{self, Durability};
 
 use super::btf_of;
+
+/// The section of a distilled base.
+const DISTILLED_BASE: &[u8] = b".BTF.base";
 
 /// Exit codes of the kernel's tool: a failure, and wrong usage. The third is for `--fatal_warnings`.
 const FAILED: u8 = 255;
@@ -120,12 +124,6 @@ fn load<'v>(what: &str, input: &'v Input, path: &Path, base: Option<&'v BtfView<
 }
 
 fn resolve(args: &ResolveArgs, path: &Path) -> Result<u8, String> {
-    if args.distill_base {
-        // The one place for the distilled base: `finish` below returns what is to be distilled.
-        return Err("FAILED to distill base BTF: --distill_base is not supported yet; build without KBUILD_EXTMOD's \
-                    flag, or leave RESOLVE_BTFIDS to the kernel's own tool"
-            .into());
-    }
     let in_place = args.btf.is_none() || args.link_order;
     let input = if in_place { open_to_change(path)? } else { open(path)? };
     let elf = elf(&input, path)?;
@@ -133,18 +131,27 @@ fn resolve(args: &ResolveArgs, path: &Path) -> Result<u8, String> {
     if in_place && section.is_none() {
         return Ok(0);
     }
+    // A file in which ids are filled in has to be told its own ids: those on its distilled base, if it has one.
+    let distilled_base = elf.section(DISTILLED_BASE).filter(|_| args.btf.is_none()).and_then(|s| elf.bytes(s).ok());
+    let distilled_base = distilled_base.filter(|bytes| !bytes.is_empty());
+    let distilled_base = distilled_base
+        .map(|bytes| BtfView::parse(bytes).map_err(|e| format!("FAILED: load base BTF from {}: {e}", path.display())))
+        .transpose()?;
     let base_input = match &args.base {
+        _ if distilled_base.is_some() => None,
         Some(base) => Some((Input::open(base).map_err(|e| cannot_load("base BTF", base, &e))?, base)),
         None => None,
     };
     let base = base_input.as_ref().map(|(input, path)| load("base BTF", input, path, None)).transpose()?;
+    let base = distilled_base.or(base);
     let btf_path = args.btf.as_deref().unwrap_or(path);
     let own_input = args.btf.as_ref().map(|p| Input::open(p).map_err(|e| cannot_load("BTF", p, &e))).transpose()?;
     let view = load("BTF", own_input.as_ref().unwrap_or(&input), btf_path, base.as_ref())?;
 
     // A file that was resolved before has the BTF of that time.
     let old = elf.section(b".BTF").and_then(|s| elf.bytes(s).ok());
-    let old = old.and_then(|bytes| BtfView::parse_on(bytes, base.as_ref()).ok());
+    let old_base = elf.section(DISTILLED_BASE).and_then(|s| elf.bytes(s).ok()).and_then(|b| BtfView::parse(b).ok());
+    let old = old.and_then(|bytes| BtfView::parse_on(bytes, old_base.as_ref().or(base.as_ref())).ok());
     let section = section.map(|s| order::restore(s, old.as_ref())).transpose().map_err(at(path))?;
     if let (Some(section), true) = (&section, args.link_order) {
         write_ids(&input, path, &section.bytes)?;
@@ -159,8 +166,16 @@ fn resolve(args: &ResolveArgs, path: &Path) -> Result<u8, String> {
             Some(bytes)
         }
     };
-    let finished_view = match &finished {
-        Some(bytes) => BtfView::parse_on(bytes, base.as_ref()).map_err(|e| format!("FAILED to sort BTF: {e}"))?,
+    let distilled = match (&finished, &base) {
+        (Some(bytes), Some(base)) if args.distill_base => Some(distill(path, bytes, base)?),
+        _ => None,
+    };
+    let finished = distilled.as_ref().map(|d| &d.split).or(finished.as_ref());
+    let new_base = distilled.as_ref().map(|d| BtfView::parse(&d.base)).transpose();
+    let new_base = new_base.map_err(|e| format!("FAILED to distill base BTF: {e}"))?;
+    let finished_view = match finished {
+        Some(bytes) => BtfView::parse_on(bytes, new_base.as_ref().or(base.as_ref()))
+            .map_err(|e| format!("FAILED to sort BTF: {e}"))?,
         None => view,
     };
     let ids = section.map(|section| patch::patch(section, &finished_view));
@@ -171,10 +186,13 @@ fn resolve(args: &ResolveArgs, path: &Path) -> Result<u8, String> {
     if report(args, path, &findings) {
         return Ok(WARNED);
     }
-    match (finished.as_deref(), ids) {
+    match (finished, ids) {
         (None, Some(ids)) => write_ids(&input, path, &ids)?,
         (Some(btf), ids) => {
             write_side_file(path, "BTF", btf)?;
+            if let Some(distilled) = &distilled {
+                write_side_file(path, "BTF.base", &distilled.base)?;
+            }
             if let Some(ids) = ids {
                 write_side_file(path, "BTF_ids", &ids)?;
             }
@@ -182,6 +200,15 @@ fn resolve(args: &ResolveArgs, path: &Path) -> Result<u8, String> {
         (None, None) => {}
     }
     Ok(0)
+}
+
+/// Distils the base of a finished BTF; what there is to warn about is printed, and no reason to fail.
+fn distill(path: &Path, btf: &[u8], base: &BtfView<'_>) -> Result<Distilled, String> {
+    let distilled = encoder::distill::distill(btf, base, Ambiguous::IntoSplit);
+    let (distilled, warnings) =
+        distilled.map_err(|e| format!("FAILED to distill base BTF: {}: {e}", path.display()))?;
+    warnings.iter().for_each(|text| eprintln!("resolve_btfids: warning: {}: {text}", path.display()));
+    Ok(distilled)
 }
 
 fn cannot_load(what: &str, path: &Path, e: &std::io::Error) -> String {
