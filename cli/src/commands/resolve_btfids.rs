@@ -19,10 +19,7 @@ use encoder::elf_out;
 use encoder::input::Input;
 use encoder::replace::{self, Durability};
 
-use super::btf_of;
-
-/// The section of a distilled base.
-const DISTILLED_BASE: &[u8] = b".BTF.base";
+use super::{btf_of, distilled_base_of};
 
 /// Exit codes of the kernel's tool: a failure, and wrong usage. The third is for `--fatal_warnings`.
 const FAILED: u8 = 255;
@@ -132,26 +129,27 @@ fn resolve(args: &ResolveArgs, path: &Path) -> Result<u8, String> {
         return Ok(0);
     }
     // A file in which ids are filled in has to be told its own ids: those on its distilled base, if it has one.
-    let distilled_base = elf.section(DISTILLED_BASE).filter(|_| args.btf.is_none()).and_then(|s| elf.bytes(s).ok());
-    let distilled_base = distilled_base.filter(|bytes| !bytes.is_empty());
-    let distilled_base = distilled_base
-        .map(|bytes| BtfView::parse(bytes).map_err(|e| format!("FAILED: load base BTF from {}: {e}", path.display())))
-        .transpose()?;
+    let own_base = distilled_base_of(&input, path).map_err(|failure| failure.text);
+    let own_base = own_base.and_then(|bytes| bytes.map(BtfView::parse).transpose().map_err(|e| e.to_string()));
+    let own_base = match own_base {
+        // With other BTF it only helps to understand an earlier run.
+        Err(_) if args.btf.is_some() => None,
+        own_base => own_base.map_err(|why| format!("FAILED: load base BTF from {}: {why}", path.display()))?,
+    };
+    let in_file = args.btf.is_none() && own_base.is_some();
     let base_input = match &args.base {
-        _ if distilled_base.is_some() => None,
-        Some(base) => Some((Input::open(base).map_err(|e| cannot_load("base BTF", base, &e))?, base)),
-        None => None,
+        Some(base) if !in_file => Some((Input::open(base).map_err(|e| cannot_load("base BTF", base, &e))?, base)),
+        _ => None,
     };
     let base = base_input.as_ref().map(|(input, path)| load("base BTF", input, path, None)).transpose()?;
-    let base = distilled_base.or(base);
+    let base = if in_file { own_base.clone() } else { base };
     let btf_path = args.btf.as_deref().unwrap_or(path);
     let own_input = args.btf.as_ref().map(|p| Input::open(p).map_err(|e| cannot_load("BTF", p, &e))).transpose()?;
     let view = load("BTF", own_input.as_ref().unwrap_or(&input), btf_path, base.as_ref())?;
 
     // A file that was resolved before has the BTF of that time.
     let old = elf.section(b".BTF").and_then(|s| elf.bytes(s).ok());
-    let old_base = elf.section(DISTILLED_BASE).and_then(|s| elf.bytes(s).ok()).and_then(|b| BtfView::parse(b).ok());
-    let old = old.and_then(|bytes| BtfView::parse_on(bytes, old_base.as_ref().or(base.as_ref())).ok());
+    let old = old.and_then(|bytes| BtfView::parse_on(bytes, own_base.as_ref().or(base.as_ref())).ok());
     let section = section.map(|s| order::restore(s, old.as_ref())).transpose().map_err(at(path))?;
     if let (Some(section), true) = (&section, args.link_order) {
         write_ids(&input, path, &section.bytes)?;
