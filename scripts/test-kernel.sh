@@ -312,6 +312,27 @@ libbpf_reads() {
 }
 check "modules: libbpf reads them" libbpf_reads
 
+section "distilled bases"
+distilled() { # every module, put back and compared by btfgen itself
+    encode_modules distilled "$vmlinux" --distill_base || return 1
+    find "$work/distilled" -name '*.ko.btf.base' -printf '%s\n' | awk -v want="${#modules[@]}" '
+        { sum += $1; if ($1 > largest) largest = $1 }
+        END { print NR " distilled bases, " sum + 0 " bytes, the largest " largest; exit NR != want || largest > 8192 }'
+}
+libbpf_relocates() { # libbpf puts them on vmlinux, and gets what btfgen gets
+    local file copy=$work/distilled.ko
+    for file in "${sample[@]}"; do
+        "$btfgen" "${options[@]}" --btf_base "$vmlinux" --distill_base -o "$copy" "$file" || return 1
+        "$bpftool" -B "$vmlinux" btf dump file "$copy" >"$work/distilled.libbpf" || { echo "$file"; return 1; }
+        "$btfgen" dump --btf_base "$vmlinux" "$copy" | cmp - "$work/distilled.libbpf" || { echo "$file"; return 1; }
+    done
+    rm -f "$copy" "$work/distilled.libbpf"
+    echo "${#sample[@]} files"
+}
+check "modules, distilled" distilled
+check "modules, distilled: libbpf puts them on vmlinux" libbpf_relocates
+rm -rf "$work/distilled"
+
 section "functions left out, by reason"
 cut -s -f 3,4 "$work/vmlinux.tsv" "$work/on-shipped.tsv" 2>/dev/null |
     awk -F '\t' '$1 == "dropped" { sub(/:.*/, "", $2); n[$2]++ } END { for (r in n) printf "%8d  %s\n", n[r], r }' | sort -rn || true

@@ -5,6 +5,7 @@ pub mod base;
 mod bits;
 pub mod dedup;
 pub mod dialect;
+pub mod distill;
 pub mod dump;
 pub mod edit;
 pub mod error;

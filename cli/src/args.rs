@@ -131,6 +131,12 @@ pub struct EncodeArgs {
     /// Features of BTF to write, as pahole names them
     #[arg(long = "btf_features", value_name = "LIST", alias = "btf-features")]
     pub features: Vec<String>,
+    /// Also write .BTF.base, so that the module fits other builds of
+    /// the kernel. Types that a kernel would find twice are described
+    /// by the module itself; with =plain they are an error
+    #[arg(long = "distill_base", value_name = "HOW", alias = "distill-base", num_args = 0..=1, require_equals = true,
+        default_missing_value = "full", requires = "base")]
+    pub distill: Option<Distill>,
     /// Languages whose units are left out
     #[arg(long = "lang_exclude", value_name = "LIST", default_value = "rust", alias = "lang-exclude")]
     pub lang_exclude: String,
@@ -144,6 +150,15 @@ pub struct EncodeArgs {
     /// Write a table of all functions and why some are left out
     #[arg(long, value_name = "OUT")]
     pub functions_report: Option<PathBuf>,
+}
+
+/// What becomes of types that a kernel would find twice.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum Distill {
+    /// The module describes them by itself
+    Full,
+    /// They are an error
+    Plain,
 }
 
 /// Encoders whose selection of functions can be followed.

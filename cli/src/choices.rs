@@ -1,9 +1,13 @@
 //! From the words of the command line to options: features, languages, dialects.
 
 use btf::dialect::Dialect;
+use btf::distill::Ambiguous;
 use encoder::options::{Features, Options, Selection};
 
-use crate::args::EncodeArgs;
+use crate::args::{Distill, EncodeArgs};
+
+/// The feature of a distilled base, whose results go to two sections; it has no effect on raw BTF.
+const DISTILLED: &str = "distilled_base";
 
 /// The options that the arguments ask for, and remarks for `-v`.
 pub fn options(args: &EncodeArgs) -> Result<(Options, Vec<String>), String> {
@@ -16,9 +20,22 @@ pub fn options(args: &EncodeArgs) -> Result<(Options, Vec<String>), String> {
         empty_without_dwarf: false,
         // Those who compare want what pahole writes.
         describe_kfuncs: args.compat.is_none(),
+        distill: distill(args)?,
         report_functions: args.verbose || args.functions_report.is_some(),
     };
     Ok((options, remarks))
+}
+
+/// Whether to distil the base: by its option, or by the feature, which is off unless it is named.
+fn distill(args: &EncodeArgs) -> Result<Option<Ambiguous>, String> {
+    let feature = args.features.iter().flat_map(|list| list.trim_start_matches('+').split(',')).any(|f| f == DISTILLED);
+    match (args.distill, feature && args.detached.is_none() && args.detached_dir.is_none()) {
+        (Some(Distill::Plain), _) => Ok(Some(Ambiguous::Refuse)),
+        (Some(Distill::Full), _) => Ok(Some(Ambiguous::IntoSplit)),
+        (None, true) if args.base.is_none() => Err(format!("feature `{DISTILLED}` needs --btf_base")),
+        (None, true) => Ok(Some(Ambiguous::IntoSplit)),
+        (None, false) => Ok(None),
+    }
 }
 
 /// Once a list is given, what it does not name is off. `default` (alone or as a leading `+`) adds the usual ones.
@@ -49,6 +66,8 @@ fn features(lists: &[String], remarks: &mut Vec<String>) -> Features {
                 "decl_tag_kfuncs" => f.decl_tag_kfuncs = true,
                 // Always so here.
                 "" | "encode_force" | "optimized_func" | "reproducible_build" => {}
+                // Not a feature of the types; see `distill`.
+                DISTILLED => {}
                 other => remarks.push(format!("feature `{other}` is not known and ignored")),
             }
         }

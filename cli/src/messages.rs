@@ -52,6 +52,9 @@ pub fn print_summary(path: &Path, s: &Summary) {
         line += &format!("; {} types of the base used, {} redefined", s.base_types_used, s.redefined);
     }
     eprintln!("btfgen: {line}");
+    if let Some((bytes, types, moved)) = s.distilled {
+        eprintln!("btfgen: {name}: distilled base of {bytes} bytes, {types} types; {moved} types of the base moved");
+    }
     if let Some(dialect) = s.dialect {
         let whose = if s.dialect_of_base { "of the base, following it" } else { "chosen" };
         eprintln!("btfgen: {name}: dialect {dialect} ({whose})");

@@ -20,7 +20,7 @@ const VERSION: &str = "1.32";
 const VERSION_VARIABLE: &str = "BTFGEN_PAHOLE_VERSION";
 
 /// What `--supported_btf_features` prints; the order is pahole's.
-const SUPPORTED: [&str; 10] = [
+const SUPPORTED: [&str; 11] = [
     "encode_force",
     "var",
     "float",
@@ -31,6 +31,7 @@ const SUPPORTED: [&str; 10] = [
     "consistent_func",
     "decl_tag_kfuncs",
     "reproducible_build",
+    "distilled_base",
 ];
 
 /// Encodes the DWARF of a kernel or its modules as BTF, called as pahole is.

@@ -7,6 +7,7 @@ pub mod assemble;
 pub mod batch;
 pub mod btf_ids;
 pub mod convert;
+pub mod distill;
 pub mod elf_out;
 pub mod error;
 pub mod functions;
@@ -255,8 +256,14 @@ fn encode_sections<E: Endianity + Send + Sync>(
 fn verify(bytes: &[u8], base: Option<&BtfView<'_>>, pointer_bytes: u32) -> Result<()> {
     let failed = |text: String| Error::new(ErrorKind::Verify, text);
     let view = BtfView::parse_on(bytes, base).map_err(|e| failed(e.to_string()))?;
+    verify_view(&view, pointer_bytes)
+}
+
+/// The same for a BTF that was parsed.
+fn verify_view(view: &BtfView<'_>, pointer_bytes: u32) -> Result<()> {
+    let failed = |text: String| Error::new(ErrorKind::Verify, text);
     let options = verify::Options { level: Level::Kernel, pointer_bytes, max_findings: 1, ..Default::default() };
-    match verify::verify(&view, &options).first() {
+    match verify::verify(view, &options).first() {
         None => Ok(()),
         Some(finding) => {
             Err(failed(format!("the result would be refused by a kernel: {finding}; please report this as a bug")))

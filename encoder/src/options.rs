@@ -1,6 +1,7 @@
 //! What to encode and how: the features of BTF, languages, selection of functions.
 
 use btf::dialect::Dialect;
+use btf::distill::Ambiguous;
 
 /// Options of an encoding.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -18,6 +19,8 @@ pub struct Options {
     /// Whether the prototypes of kfuncs are changed as the build of Linux 7.0 and later does ([`crate::btf_ids::finish`]), if kfuncs get
     /// their tags.
     pub describe_kfuncs: bool,
+    /// Whether to distil the base of a module, and what to do with types that a kernel would find twice.
+    pub distill: Option<Ambiguous>,
     /// Whether to report what became of each function ([`crate::report::Summary::function_reports`]).
     pub report_functions: bool,
 }
@@ -31,6 +34,7 @@ impl Default for Options {
             lang_exclude: Vec::new(),
             empty_without_dwarf: false,
             describe_kfuncs: false,
+            distill: None,
             report_functions: false,
         }
     }

@@ -94,6 +94,8 @@ pub struct Summary {
     pub string_bytes: usize,
     /// Whether there is a base.
     pub has_base: bool,
+    /// If the base was distilled: bytes of what is left of it, its types, and the types that moved into the file's own BTF.
+    pub distilled: Option<(usize, usize, usize)>,
     /// Distinct types of the base that the file uses instead of its own.
     pub base_types_used: usize,
     /// Named types of the file that the base has under the same kind and name, but different.

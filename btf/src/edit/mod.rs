@@ -7,17 +7,19 @@
 mod in_base;
 pub mod kfunc;
 mod merge;
+pub(crate) mod read;
 
 use crate::base::Base;
 use crate::dedup::resolve::Target;
-use crate::error::{Error, ErrorKind, Place, Result};
-use crate::graph::{Head, Records, map_names, map_refs, refs};
-use crate::ids::{StrOff, TypeId};
+use crate::error::Result;
+use crate::graph::{Head, Records, map_refs};
+use crate::ids::TypeId;
 use crate::kind::Kind;
 use crate::map::FixedMap;
 use crate::strings::{StrId, Strings};
 use crate::view::BtfView;
 use crate::writer::Types;
+use read::Reader;
 
 /// The own types of a BTF, to be changed.
 #[derive(Debug)]
@@ -35,37 +37,12 @@ impl<'a> Edit<'a> {
     /// # Errors
     /// Names or types that are referred to but not there.
     pub fn of(view: &'a BtfView<'a>) -> Result<Edit<'a>> {
-        let (first, end) = (view.first_id().0, view.end_id().0);
+        let first = view.first_id().0;
         let mut edit = Edit { view, records: Records::default(), strings: Strings::new() };
-        let mut known: FixedMap<u32, StrId> = FixedMap::default();
+        let mut reader = Reader::of(view);
         let mut words = Vec::new();
         for (id, t) in view.types() {
-            words.clear();
-            t.push_words(&mut words);
-            words[0] = Head { kind: t.kind(), kflag: t.kflag() }.word();
-            words[1] = t.name_off().0;
-            match t.kind() {
-                Kind::Array => words[2] = 0,
-                Kind::Func => words.push(t.vlen()),
-                _ => {}
-            }
-            let (mut lost, strings) = (None, &mut edit.strings);
-            map_names(&mut words, |offset| {
-                *known.entry(offset.0).or_insert_with(|| match view.string(StrOff(offset.0)) {
-                    Some(name) => strings.intern(name),
-                    None if offset.0 == 0 => StrId::EMPTY,
-                    None => {
-                        lost = Some(format!("its name at {:#x} is not there", offset.0));
-                        StrId::EMPTY
-                    }
-                })
-            });
-            if let Some(reference) = refs(&words).find(|&r| r >= end) {
-                lost = Some(format!("it refers to type {reference}, which is not there"));
-            }
-            if let Some(text) = lost {
-                return Err(Error::new(ErrorKind::Record, Place::Type(id), text));
-            }
+            reader.read(id, t, &mut edit.strings, &mut words)?;
             map_refs(&mut words, |id| match id.checked_sub(first) {
                 Some(own) => Target::Own(own).word(),
                 None => Target::Base(TypeId(id)).word(),

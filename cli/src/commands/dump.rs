@@ -6,7 +6,7 @@ use std::path::Path;
 use btf::view::BtfView;
 use encoder::input::Input;
 
-use super::btf_of;
+use super::{btf_of, distilled_base_of};
 use crate::args::DumpArgs;
 use crate::exit::Exit;
 use crate::messages::{Failure, print_failure};
@@ -26,7 +26,24 @@ fn dump(args: &DumpArgs) -> Result<(), Failure> {
         _ => None,
     };
     let input = open(&args.file)?;
-    let view = BtfView::parse_on(btf_of(&input, &args.file)?, base.as_ref()).map_err(|e| bad(&args.file, e))?;
+    let bad_input = |e| bad(&args.file, e);
+    let bytes = btf_of(&input, &args.file)?;
+    let distilled = distilled_base_of(&input, &args.file)?.map(BtfView::parse).transpose().map_err(bad_input)?;
+    // What has a distilled base is shown on it or, as a kernel has it, on the base that was named.
+    let relocated = match (&distilled, &base) {
+        (Some(distilled), Some(base)) => {
+            let view = BtfView::parse_split(bytes, distilled).map_err(bad_input)?;
+            let relocated = btf::distill::relocate(&view, base);
+            let failed = |e| Failure::new(Exit::Base, &args.file, format!("its distilled base does not fit: {e}"));
+            Some(relocated.map_err(failed)?)
+        }
+        _ => None,
+    };
+    let view = match &relocated {
+        Some(bytes) => BtfView::parse_on(bytes, base.as_ref()),
+        None => BtfView::parse_on(bytes, distilled.as_ref().or(base.as_ref())),
+    };
+    let view = view.map_err(bad_input)?;
     let mut out = BufWriter::new(io::stdout().lock());
     match btf::dump::dump_raw(&view, &mut out).and_then(|()| out.flush()) {
         // `btfgen dump | head` is no failure.

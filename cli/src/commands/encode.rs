@@ -9,7 +9,7 @@ use btf::base::Base;
 use btf::view::BtfView;
 use dwarf::elf::ElfFile;
 use encoder::batch::Batch;
-use encoder::btf_ids::finish::{DESCRIBED_FLAGS, Stage, finish};
+use encoder::btf_ids::finish::{DESCRIBED_FLAGS, Stage, Steps, finish};
 use encoder::btf_ids::order::link_order;
 use encoder::btf_ids::section::SECTION;
 use encoder::elf_out::{self, SectionUpdate};
@@ -22,7 +22,7 @@ use encoder::report::Summary;
 use encoder::stamp::{self, Identity};
 use encoder::threads::{Here, Threads as _};
 use encoder::units::BYTES_PER_WORKER;
-use encoder::{BaseBtf, Caller};
+use encoder::{BaseBtf, Caller, Encoded};
 use indicatif::{ProgressBar, ProgressStyle};
 use rayon::prelude::*;
 
@@ -284,7 +284,7 @@ fn encode_one(
     let elf = elf.releasing(&release);
     progress.start(&elf);
     let caller = Caller { threads, progress: &|bytes| progress.unit(bytes) };
-    let encoded = encoder::encode(&elf, base, options, caller).map_err(|e| {
+    let mut encoded = encoder::encode(&elf, base, options, caller).map_err(|e| {
         let base = args.base.as_deref().filter(|_| e.kind() == ErrorKind::BaseDamaged);
         Failure::new(e.kind().into(), base.unwrap_or(path), e.to_string())
     })?;
@@ -300,8 +300,14 @@ fn encode_one(
     let unfilled = section.as_ref().filter(|_| args.no_ids && has_ids).map(|section| section.bytes.clone());
     let view = BtfView::parse_on(&encoded.btf, base).map_err(|e| Failure::new(Exit::Verify, path, e.to_string()))?;
     let stage = if describe { Stage::Encoded } else { Stage::Final };
-    let finished = finish(&view, section, stage, has_ids && !args.no_ids).map_err(failed)?;
+    let steps = Steps { stage, distill: options.distill, fill: has_ids && !args.no_ids };
+    let finished = finish(&view, section, steps).map_err(failed)?;
     summary.findings = finished.findings;
+    summary.warnings.extend(finished.warnings);
+    if let Some(distilled) = &finished.distilled {
+        summary.bytes = finished.btf.len();
+        summary.distilled = Some((distilled.base.len(), distilled.base_types, distilled.moved));
+    }
     if args.fatal_warnings && !summary.findings.is_empty() {
         let findings = &summary.findings;
         let mut text = format!("{} warnings, and --fatal_warnings was given: nothing was written", findings.len());
@@ -310,11 +316,19 @@ fn encode_one(
     }
     let sections = Sections {
         btf: finished.btf,
+        base: finished.distilled.map(|distilled| distilled.base),
         ids: finished.ids.or(unfilled),
         stamp: stamp.map(|stamp| stamp.note(elf.endian)),
     };
     match destination {
-        Destination::Detached(out) => write_bytes(out, &sections.btf)?,
+        Destination::Detached(out) => {
+            if let Some(base) = &sections.base {
+                let mut name = out.as_os_str().to_owned();
+                name.push(".base");
+                write_bytes(Path::new(&name), base)?;
+            }
+            write_bytes(out, &sections.btf)?;
+        }
         Destination::Object(out, ids) => {
             let object = elf_out::linkable(elf.data(), &sections.btf);
             let object = object.map_err(|e| Failure::new(Exit::Input, path, e.to_string()))?;
@@ -356,12 +370,15 @@ fn elf_part<'i>(
 
 /// Writes what can be made again, so that only the user's own file is worth waiting for the disk.
 fn write_bytes(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    replace::write_new_file(path, Durability::Memory, |file| file.write_all(bytes)).map_err(|e| replace_failure(path, e))
+    replace::write_new_file(path, Durability::Memory, |file| file.write_all(bytes))
+        .map_err(|e| replace_failure(path, e))
 }
 
 /// What goes into an ELF file.
 struct Sections<'b> {
     btf: Cow<'b, [u8]>,
+    /// `.BTF.base`, if the base was distilled.
+    base: Option<Vec<u8>>,
     /// `.BTF_ids`, if it is there: of the size that it has.
     ids: Option<Vec<u8>>,
     stamp: Option<Vec<u8>>,

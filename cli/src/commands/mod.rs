@@ -43,3 +43,14 @@ pub fn btf_of<'i>(input: &'i Input, path: &Path) -> Result<&'i [u8], Failure> {
 pub fn identity(input: &Input, btf: &[u8]) -> Identity {
     Identity::of(btf, ElfFile::parse(input.bytes()).ok().as_ref())
 }
+
+/// The distilled base in an ELF file (`.BTF.base`), if it has one.
+pub fn distilled_base_of<'i>(input: &'i Input, path: &Path) -> Result<Option<&'i [u8]>, Failure> {
+    let failed = |e: dwarf::error::Error| Failure::new(Exit::Base, path, e.to_string());
+    if !input.bytes().starts_with(b"\x7fELF") {
+        return Ok(None);
+    }
+    let elf = ElfFile::parse(input.bytes()).map_err(failed)?;
+    let section = elf.section(b".BTF.base").filter(|section| section.size > 0);
+    section.map(|section| elf.bytes(section).map_err(failed)).transpose()
+}

@@ -8,17 +8,18 @@ use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use btf::distill::Ambiguous;
 use btf::view::BtfView;
 use clap::{ArgAction, Parser};
 use dwarf::elf::ElfFile;
-use encoder::btf_ids::finish::{Stage, finish};
+use encoder::btf_ids::finish::{Stage, Steps, finish};
 use encoder::btf_ids::section::SECTION;
 use encoder::btf_ids::{Finding, IdSection, order};
 use encoder::elf_out;
 use encoder::input::Input;
 use encoder::replace::{self, Durability};
 
-use super::btf_of;
+use super::{btf_of, distilled_base_of};
 
 /// Exit codes of the kernel's tool: a failure, and wrong usage. The third is for `--fatal_warnings`.
 const FAILED: u8 = 255;
@@ -120,12 +121,6 @@ fn load<'v>(what: &str, input: &'v Input, path: &Path, base: Option<&'v BtfView<
 }
 
 fn resolve(args: &ResolveArgs, path: &Path) -> Result<u8, String> {
-    if args.distill_base {
-        // The one place for the distilled base: `finish` below returns what is to be distilled.
-        return Err("FAILED to distill base BTF: --distill_base is not supported yet; build without KBUILD_EXTMOD's \
-                    flag, or leave RESOLVE_BTFIDS to the kernel's own tool"
-            .into());
-    }
     let in_place = args.btf.is_none() || args.link_order;
     let input = if in_place { open_to_change(path)? } else { open(path)? };
     let elf = elf(&input, path)?;
@@ -133,11 +128,21 @@ fn resolve(args: &ResolveArgs, path: &Path) -> Result<u8, String> {
     if in_place && section.is_none() {
         return Ok(0);
     }
+    // A file in which ids are filled in has to be told its own ids: those on its distilled base, if it has one.
+    let own_base = distilled_base_of(&input, path).map_err(|failure| failure.text);
+    let own_base = own_base.and_then(|bytes| bytes.map(BtfView::parse).transpose().map_err(|e| e.to_string()));
+    let own_base = match own_base {
+        // With other BTF it only helps to understand an earlier run.
+        Err(_) if args.btf.is_some() => None,
+        own_base => own_base.map_err(|why| format!("FAILED: load base BTF from {}: {why}", path.display()))?,
+    };
+    let in_file = args.btf.is_none() && own_base.is_some();
     let base_input = match &args.base {
-        Some(base) => Some((Input::open(base).map_err(|e| cannot_load("base BTF", base, &e))?, base)),
-        None => None,
+        Some(base) if !in_file => Some((Input::open(base).map_err(|e| cannot_load("base BTF", base, &e))?, base)),
+        _ => None,
     };
     let base = base_input.as_ref().map(|(input, path)| load("base BTF", input, path, None)).transpose()?;
+    let base = if in_file { own_base.clone() } else { base };
     let btf_path = args.btf.as_deref().unwrap_or(path);
     let own_input = args.btf.as_ref().map(|p| Input::open(p).map_err(|e| cannot_load("BTF", p, &e))).transpose()?;
     let view = load("BTF", own_input.as_ref().unwrap_or(&input), btf_path, base.as_ref())?;
@@ -148,7 +153,9 @@ fn resolve(args: &ResolveArgs, path: &Path) -> Result<u8, String> {
         return Ok(0);
     }
     let stage = if in_place { Stage::Final } else { Stage::Foreign };
-    let finished = finish(&view, section, stage, true).map_err(at(btf_path))?;
+    let distill = (args.distill_base && !in_place).then_some(Ambiguous::IntoSplit);
+    let finished = finish(&view, section, Steps { stage, distill, fill: true }).map_err(at(btf_path))?;
+    finished.warnings.iter().for_each(|text| eprintln!("resolve_btfids: warning: {}: {text}", path.display()));
     if report(args, path, &finished.findings) {
         return Ok(WARNED);
     }
@@ -156,6 +163,9 @@ fn resolve(args: &ResolveArgs, path: &Path) -> Result<u8, String> {
         Some(ids) if in_place => write_ids(&input, path, &ids)?,
         ids => {
             write_side_file(path, "BTF", &finished.btf)?;
+            if let Some(distilled) = &finished.distilled {
+                write_side_file(path, "BTF.base", &distilled.base)?;
+            }
             if let Some(ids) = ids {
                 write_side_file(path, "BTF_ids", &ids)?;
             }

@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 
+use btf::distill::{Ambiguous, Distilled};
 use btf::edit::Edit;
 use btf::edit::kfunc::Flags;
 use btf::map::FixedMap;
@@ -31,31 +32,48 @@ pub enum Stage {
 }
 
 /// A finished BTF and what goes with it.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, Debug)]
 pub struct Finished<'b> {
     /// The bytes of `.BTF`.
     pub btf: Cow<'b, [u8]>,
     /// The bytes of `.BTF_ids`, if the file has it and it was to be filled in: of the same size as before.
     pub ids: Option<Vec<u8>>,
+    /// What there is to know of the distilled base, if there was to be one; its split part is `btf`.
+    pub distilled: Option<Distilled>,
     /// Warnings, in the order of a kernel build's log.
     pub findings: Vec<Finding>,
+    /// What else there is to warn about.
+    pub warnings: Vec<String>,
+}
+
+/// What is to be done to a BTF.
+#[derive(Clone, Copy, Debug)]
+pub struct Steps {
+    /// How far it is.
+    pub stage: Stage,
+    /// Whether its base is to be distilled, and what to do with types that a kernel would find twice.
+    pub distill: Option<Ambiguous>,
+    /// Whether `.BTF_ids` is to be filled in.
+    pub fill: bool,
 }
 
 /// The BTF of a file as a kernel from 7.0 on wants it (kfuncs described, equal types once, in name order), and the ids of its types.
 ///
-/// `section` is the file's `.BTF_ids` in link-time order ([`super::order::link_order`]). It is filled in if `fill` says so. BTF that is
-/// at its stage what it should be is neither taken apart nor copied.
+/// `section` is the file's `.BTF_ids` in link-time order ([`super::order::link_order`]). BTF that is at its stage what it should be is
+/// neither taken apart nor copied. The ids that are filled in are those on the distilled base, if there is one: kernels relocate them.
 ///
 /// # Errors
 /// Damaged BTF, kfuncs whose flags contradict each other or their prototypes, a result beyond the limits of BTF.
-pub fn finish<'b>(
-    view: &'b BtfView<'b>,
-    section: Option<IdSection<'_>>,
-    stage: Stage,
-    fill: bool,
-) -> Result<Finished<'b>> {
+pub fn finish<'b>(view: &'b BtfView<'b>, section: Option<IdSection<'_>>, steps: Steps) -> Result<Finished<'b>> {
+    let Steps { stage, distill, fill } = steps;
     let failed = |e: btf::error::Error| Error::new(ErrorKind::Input, e.to_string());
-    let mut finished = Finished { btf: Cow::Borrowed(view.bytes()), ids: None, findings: Vec::new() };
+    let mut finished = Finished {
+        btf: Cow::Borrowed(view.bytes()),
+        ids: None,
+        distilled: None,
+        findings: Vec::new(),
+        warnings: Vec::new(),
+    };
     let mut described = Vec::new();
     if let (Some(section), true) = (&section, stage != Stage::Final) {
         (described, finished.findings) = kfuncs(section, &functions(view))?;
@@ -71,12 +89,23 @@ pub fn finish<'b>(
         }
         finished.btf = Cow::Owned(bytes);
     }
+    if let (Some(base), Some(ambiguous)) = (view.base(), distill) {
+        let (mut distilled, warnings) = crate::distill::distill(&finished.btf, base, ambiguous)?;
+        finished.btf = Cow::Owned(std::mem::take(&mut distilled.split));
+        finished.warnings = warnings;
+        finished.distilled = Some(distilled);
+    }
     let Some(section) = section.filter(|_| fill) else { return Ok(finished) };
-    let edited;
-    let view = match &finished.btf {
-        Cow::Borrowed(_) => view,
-        Cow::Owned(bytes) => {
+    let (edited, new_base);
+    let view = match (&finished.btf, &finished.distilled) {
+        (Cow::Borrowed(_), _) => view,
+        (Cow::Owned(bytes), None) => {
             edited = BtfView::parse_on(bytes, view.base()).map_err(failed)?;
+            &edited
+        }
+        (Cow::Owned(bytes), Some(distilled)) => {
+            new_base = BtfView::parse(&distilled.base).map_err(failed)?;
+            edited = BtfView::parse_split(bytes, &new_base).map_err(failed)?;
             &edited
         }
     };

@@ -1,0 +1,52 @@
+//! A finished BTF given a distilled base (`.BTF.base`), so that its module loads into other builds of the kernel, too.
+
+use btf::distill::{self, Ambiguous, Distilled};
+use btf::view::BtfView;
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// How many ambiguous types a warning names.
+const NAMED: usize = 20;
+
+/// Distils the base of a split BTF, and checks both parts as a kernel does. Returns what there is to warn about, too.
+///
+/// # Errors
+/// See [`btf::distill::distill`].
+pub fn distill(btf: &[u8], base: &BtfView<'_>, ambiguous: Ambiguous) -> Result<(Distilled, Vec<String>)> {
+    let failed = |e: btf::error::Error| {
+        let kind = match e.kind() {
+            btf::error::ErrorKind::Base => ErrorKind::Base,
+            btf::error::ErrorKind::Limit => ErrorKind::Limit,
+            _ => ErrorKind::Verify,
+        };
+        Error::new(kind, format!("the base cannot be distilled: {e}"))
+    };
+    let view = BtfView::parse_split(btf, base).map_err(failed)?;
+    let distilled = distill::distill(&view, ambiguous).map_err(failed)?;
+    let new_base = BtfView::parse(&distilled.base).map_err(failed)?;
+    let new = BtfView::parse_split(&distilled.split, &new_base).map_err(failed)?;
+    // The sizes of pointers do not matter at the level of kernels.
+    for part in [&new_base, &new] {
+        crate::verify_view(part, 8)?;
+    }
+    let warnings = warning(&distilled).into_iter().collect();
+    Ok((distilled, warnings))
+}
+
+fn warning(distilled: &Distilled) -> Option<String> {
+    let all = &distilled.ambiguous;
+    if all.is_empty() {
+        return None;
+    }
+    let mut names: Vec<String> =
+        all.iter().take(NAMED).map(|(kind, name)| format!("{} `{name}`", kind.name())).collect();
+    if all.len() > NAMED {
+        names.push(format!("{} more", all.len() - NAMED));
+    }
+    Some(format!(
+        "a kernel would find more than one type in its BTF for {} of this one, and not load the module, so the module describes by \
+         itself: {}",
+        all.len(),
+        names.join(", ")
+    ))
+}
