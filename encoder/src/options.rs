@@ -15,9 +15,6 @@ pub struct Options {
     pub lang_exclude: Vec<u16>,
     /// Whether a file without DWARF gets an empty BTF, if there is a base, instead of an error.
     pub empty_without_dwarf: bool,
-    /// Whether the prototypes of kfuncs are changed as the build of Linux 7.0 and later does ([`crate::btf_ids::finish`]), if kfuncs get
-    /// their tags.
-    pub describe_kfuncs: bool,
     /// Whether to report what became of each function ([`crate::report::Summary::function_reports`]).
     pub report_functions: bool,
 }
@@ -30,7 +27,6 @@ impl Default for Options {
             dialect: None,
             lang_exclude: Vec::new(),
             empty_without_dwarf: false,
-            describe_kfuncs: false,
             report_functions: false,
         }
     }

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use btf::base::Base;
 use btf::view::BtfView;
@@ -17,7 +18,7 @@ use encoder::input::Input;
 use encoder::module_file::{self, Compression};
 use encoder::options::Options;
 use encoder::replace::{self, Durability, ReplaceError};
-use encoder::report::Summary;
+use encoder::report::{Phase, Summary};
 use encoder::stamp::{self, Identity};
 use encoder::threads::{Here, Threads as _};
 use encoder::units::BYTES_PER_WORKER;
@@ -291,9 +292,11 @@ fn encode_one(
     let failed = |e: encoder::error::Error| Failure::new(e.kind().into(), path, e.to_string());
     let base = base.map(BaseBtf::view);
     // The part of resolve_btfids.
+    let start = Instant::now();
     let has_ids = destination.is_whole_file() || matches!(destination, Destination::Object(_, Some(_)));
     let features = options.features;
-    let describe = options.describe_kfuncs && features.decl_tag && features.decl_tag_kfuncs;
+    // Those who compare want what pahole writes.
+    let describe = !args.no_ids && args.compat.is_none() && features.decl_tag && features.decl_tag_kfuncs;
     let flags = if has_ids { u32::MAX } else { DESCRIBED_FLAGS };
     let section = if has_ids || describe { link_order(&elf, base, flags).map_err(failed)? } else { None };
     let unfilled = section.as_ref().filter(|_| args.no_ids && has_ids).map(|section| section.bytes.clone());
@@ -301,6 +304,8 @@ fn encode_one(
     let stage = if describe { Stage::Encoded } else { Stage::Final };
     let finished = finish(&view, section, stage, has_ids && !args.no_ids).map_err(failed)?;
     summary.findings = finished.findings;
+    let amount = format!("{} warnings", summary.findings.len());
+    summary.phases.push(Phase { name: "kfuncs, ids", time: start.elapsed(), amount });
     if args.fatal_warnings && !summary.findings.is_empty() {
         let findings = &summary.findings;
         let mut text = format!("{} warnings, and --fatal_warnings was given: nothing was written", findings.len());
