@@ -4,6 +4,7 @@
 //! the base, bytes. [`elf_out`] and [`replace`] put the bytes into the ELF file.
 
 pub mod assemble;
+pub mod batch;
 pub mod btf_ids;
 pub mod convert;
 pub mod elf_out;
@@ -37,6 +38,7 @@ use dwarf::sections::DebugData;
 use dwarf::unit::UnitKind;
 use gimli::{BigEndian, Endianity, LittleEndian};
 
+use batch::Batch;
 use error::{Error, ErrorKind, Result};
 use functions::FunctionSymbols;
 use kfuncs::Kfuncs;
@@ -68,17 +70,24 @@ pub struct Caller<'c> {
 /// The base of an encoding.
 #[derive(Clone, Copy, Debug)]
 pub enum BaseBtf<'a> {
-    /// Ready for any number of files.
-    Indexed(&'a Base<'a>),
+    /// Indexed, for any number of files.
+    Shared(&'a Batch<'a>),
     /// To be indexed for one file, no further than it needs.
     View(&'a BtfView<'a>),
 }
 
 impl<'a> BaseBtf<'a> {
+    fn batch(self) -> Option<&'a Batch<'a>> {
+        match self {
+            BaseBtf::Shared(batch) => Some(batch),
+            BaseBtf::View(_) => None,
+        }
+    }
+
     /// The base itself.
     pub fn view(self) -> &'a BtfView<'a> {
         match self {
-            BaseBtf::Indexed(base) => base.view(),
+            BaseBtf::Shared(batch) => batch.base().view(),
             BaseBtf::View(view) => view,
         }
     }
@@ -176,7 +185,7 @@ fn encode_sections<E: Endianity + Send + Sync>(
     });
 
     let dialect = options.dialect.unwrap_or_else(|| match base_btf {
-        Some(BaseBtf::Indexed(base)) => base.dialect(),
+        Some(BaseBtf::Shared(batch)) => batch.base().dialect(),
         Some(BaseBtf::View(view)) => Dialect::of(view, Dialect::PAHOLE_1_32),
         None => Dialect::PAHOLE_1_32,
     });
@@ -190,6 +199,7 @@ fn encode_sections<E: Endianity + Send + Sync>(
         machine: Machine::of(file.machine),
         data: data_section.as_ref(),
         linked: !file.relocatable,
+        batch: base_btf.and_then(BaseBtf::batch),
         progress: caller.progress,
     };
     let mut folded = threads::run(&*lent, || units::fold(&job))?;
@@ -210,17 +220,13 @@ fn encode_sections<E: Endianity + Send + Sync>(
         return Err(Error::new(ErrorKind::BaseDamaged, text));
     }
     let own_base;
-    let base = match base_btf {
-        None => None,
-        Some(BaseBtf::Indexed(base)) => Some(base),
+    let (base, mut folded) = match base_btf {
+        None => (None, folded),
+        Some(BaseBtf::Shared(batch)) => (Some(batch.base()), folded),
         Some(BaseBtf::View(view)) => {
             own_base = Base::for_classes(view, &folded.fold.strings, &folded.fold.classes);
-            Some(&own_base)
+            (Some(&own_base), folded.onto(&own_base))
         }
-    };
-    let mut folded = match base {
-        Some(base) => folded.onto(base),
-        None => folded,
     };
     clock.lap("base", || format!("{} types", base.map_or(0, |b| b.type_count())));
 

@@ -49,31 +49,62 @@ pub struct Names<'a> {
     spellings: Spellings,
     /// Offsets below this are spellings.
     offsets: u64,
-    interned: Strings<'static>,
-    /// Per interned name the one that was interned after it the last time: units have the same headers, so it is most often
-    /// the one that comes next, and comparing costs less than hashing.
-    next: Vec<StrId>,
-    /// The name that was interned last.
-    previous: StrId,
+    interned: Interned,
     /// A string was not where DWARF says.
     pub missing: bool,
 }
 
+/// Names that were interned by content.
+#[derive(Debug)]
+pub struct Interned {
+    strings: Strings<'static>,
+    /// Per name the one that was interned after it the last time: units have the same headers, so it is most often the one that
+    /// comes next, and comparing costs less than hashing.
+    next: Vec<StrId>,
+    /// The name that was interned last.
+    previous: StrId,
+}
+
+impl Default for Interned {
+    fn default() -> Interned {
+        Interned { strings: Strings::new(), next: Vec::new(), previous: StrId::EMPTY }
+    }
+}
+
+impl Interned {
+    /// The name at the beginning of `text`, up to a NUL; `None` if there is no NUL.
+    fn intern_at(&mut self, text: &[u8]) -> Option<StrId> {
+        let expected = self.next.get(self.previous.0 as usize).copied().unwrap_or_default();
+        let found = match self.strings.is_at(expected, text) {
+            true if expected != StrId::EMPTY => Some(expected),
+            _ => self.strings.intern_at(text).inspect(|&found| self.expect(found)),
+        };
+        self.previous = found.unwrap_or_default();
+        found
+    }
+
+    /// Notes that a name came after the previous one.
+    fn expect(&mut self, name: StrId) {
+        let previous = self.previous.0 as usize;
+        if self.next.len() <= previous {
+            self.next.resize(self.strings.len() as usize, StrId::EMPTY);
+        }
+        self.next[previous] = name;
+    }
+}
+
 impl<'a> Names<'a> {
-    /// No names yet.
-    pub fn new(debug_str: &'a [u8], spellings: Spellings) -> Names<'a> {
+    /// The names of a file. `interned` are those of another, or none yet.
+    pub fn new(debug_str: &'a [u8], spellings: Spellings, interned: Interned) -> Names<'a> {
         // What follows the last NUL is no string.
         let end = debug_str.iter().rposition(|&b| b == 0).map_or(0, |at| at as u64 + 1);
         let offsets = if spellings == Spellings::ByOffset { end.min(u64::from(SHORT) - 1) } else { 0 };
-        Names {
-            debug_str,
-            spellings,
-            offsets,
-            interned: Strings::new(),
-            next: Vec::new(),
-            previous: StrId::EMPTY,
-            missing: false,
-        }
+        Names { debug_str, spellings, offsets, interned, missing: false }
+    }
+
+    /// The names that were interned, for another file.
+    pub fn into_interned(self) -> Interned {
+        self.interned
     }
 
     /// The spelling of the name at an offset in `.debug_str`, if offsets are spellings.
@@ -109,35 +140,21 @@ impl<'a> Names<'a> {
             self.missing = true;
             return StrId::EMPTY;
         };
-        let expected = self.next.get(self.previous.0 as usize).copied().unwrap_or_default();
-        let found = match self.interned.is_at(expected, text) {
-            true if expected != StrId::EMPTY => Some(expected),
-            _ => self.interned.intern_at(text).inspect(|&found| self.expect(found)),
-        };
+        let found = self.interned.intern_at(text);
         self.missing |= found.is_none();
-        self.previous = found.unwrap_or_default();
-        interned(self.previous)
-    }
-
-    /// Notes that a name came after the previous one.
-    fn expect(&mut self, name: StrId) {
-        let previous = self.previous.0 as usize;
-        if self.next.len() <= previous {
-            self.next.resize(self.interned.len() as usize, StrId::EMPTY);
-        }
-        self.next[previous] = name;
+        interned(found.unwrap_or_default())
     }
 
     /// The spelling of a name that no DIE has.
     pub fn intern(&mut self, name: &[u8]) -> StrId {
-        interned(self.interned.intern(name))
+        interned(self.interned.strings.intern(name))
     }
 
     /// A spelled name.
     pub fn text(&self, spelling: StrId) -> Cow<'_, [u8]> {
         match spelling.0 {
             0 => Cow::Borrowed(b""),
-            number @ INTERNED.. => Cow::Borrowed(self.interned.get(StrId(number - INTERNED))),
+            number @ INTERNED.. => Cow::Borrowed(self.interned.strings.get(StrId(number - INTERNED))),
             number @ SHORT.. => {
                 let bytes = (number - SHORT).to_le_bytes();
                 let length = bytes.iter().position(|&b| b == 0).unwrap_or(bytes.len());
@@ -209,7 +226,7 @@ mod tests {
 
     #[test]
     fn spellings_spell_their_names() {
-        let mut names = Names::new(b"\0foo\0x\0cut", Spellings::ByOffset);
+        let mut names = Names::new(b"\0foo\0x\0cut", Spellings::ByOffset, Interned::default());
         assert_eq!(names.offsets, 7);
         assert_eq!(&*names.text(StrId(1)), b"");
         assert_eq!(&*names.text(StrId(2)), b"foo");

@@ -29,6 +29,7 @@
 //! lock is closed by the creator, who starts over if the file was removed when it has the lock. A
 //! file system without `flock` keeps its stale files.
 
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::fs::{self, File, Metadata, OpenOptions, Permissions};
@@ -37,6 +38,7 @@ use std::os::fd::AsFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::fs::{FlockOperation, XattrFlags};
 use rustix::io::Errno;
@@ -265,7 +267,7 @@ fn create_temp(target: &Path, mode: u32) -> Result<NamedTempFile, ReplaceError> 
     const ATTEMPTS: usize = 16;
     let dir = folder(target);
     let name = target.file_name().unwrap_or_default();
-    remove_stale(dir, name);
+    remove_stale_among(&leftovers(dir), dir, name);
     for _ in 0..ATTEMPTS {
         // The operating system's error is kept apart, since tempfile adds the random name, which tells nobody anything.
         let mut cause = None;
@@ -307,16 +309,31 @@ fn claim(file: &File) -> io::Result<bool> {
 /// they were killed. Returns how many. A file of a run that is still going on is never removed, and
 /// what cannot be examined is left alone.
 pub fn remove_stale(dir: &Path, name: &OsStr) -> usize {
+    remove_stale_among(&temporaries(dir), dir, name)
+}
+
+fn remove_stale_among(temporaries: &[OsString], dir: &Path, name: &OsStr) -> usize {
     let prefix = temp_prefix(name);
-    let is_temp = |name: &OsStr| {
+    let is_temp = |name: &&OsString| {
         let random = name.as_bytes().strip_prefix(prefix.as_bytes());
         random.is_some_and(|random| random.len() == TEMP_RANDOM && random.iter().all(u8::is_ascii_alphanumeric))
     };
-    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
-    entries
-        .filter(|entry| is_temp(&entry.file_name()))
-        .filter(|entry| matches!(remove_if_stale(&entry.path()), Ok(true)))
-        .count()
+    let of_target = temporaries.iter().filter(is_temp);
+    of_target.filter(|temp| matches!(remove_if_stale(&dir.join(temp)), Ok(true))).count()
+}
+
+/// The names in a folder that a temporary file of some target could have.
+fn temporaries(dir: &Path) -> Vec<OsString> {
+    let names = fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.file_name());
+    names.filter(|name| name.as_bytes().starts_with(TEMP_PREFIX.as_bytes())).collect()
+}
+
+/// [`temporaries`] as they were when this process first wrote into the folder: what others leave behind later is for the next
+/// run, and many files in one folder must not list it once each.
+fn leftovers(dir: &Path) -> Arc<Vec<OsString>> {
+    static FOLDERS: Mutex<BTreeMap<PathBuf, Arc<Vec<OsString>>>> = Mutex::new(BTreeMap::new());
+    let mut folders = FOLDERS.lock().unwrap_or_else(PoisonError::into_inner);
+    Arc::clone(folders.entry(dir.to_owned()).or_insert_with(|| Arc::new(temporaries(dir))))
 }
 
 fn remove_if_stale(path: &Path) -> io::Result<bool> {

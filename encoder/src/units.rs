@@ -1,12 +1,13 @@
 //! Reads the units in parallel and folds them: each worker takes the next unit into tables of its own, without locks, and
-//! the workers' tables are joined at the end. What comes out does not depend on who took what.
+//! the workers' tables are joined at the end. What comes out does not depend on who took what, nor on the tables that a worker
+//! begins with: where many modules share a base, they are those that another module left ([`crate::batch`]).
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use btf::base::Base;
 use btf::dedup::fold::{Fold, Use};
-use btf::dedup::renumber::Spelling;
+use btf::dedup::renumber::{InBase, Spelling};
 use btf::dedup::tags::DeclTags;
 use btf::dialect::Dialect;
 use btf::map::FixedSet;
@@ -17,6 +18,7 @@ use dwarf::walk;
 use gimli::Endianity;
 use rayon::prelude::*;
 
+use crate::batch::{Batch, Tables};
 use crate::convert::{Converter, Foreign, Tagged, UnitTypes};
 use crate::error::{Error, ErrorKind, Result};
 use crate::functions::{Collector, FunctionNames, FunctionSymbols, Instances};
@@ -55,6 +57,8 @@ pub struct Job<'a, E> {
     pub data: Option<&'a DataSection<'a>>,
     /// True if strings stand once in `.debug_str`: the file was linked.
     pub linked: bool,
+    /// The base, if it is that of many files.
+    pub batch: Option<&'a Batch<'a>>,
     /// Called after each unit with its bytes.
     pub progress: &'a (dyn Fn(u64) + Sync),
 }
@@ -116,9 +120,22 @@ fn read_all<'a, E: Endianity + Send + Sync>(
     if let Some((_, error)) = first_error {
         return Err(error);
     }
-    let mut all = Folded::new(Fold::new(None));
-    done.into_iter().for_each(|(worker, _)| all.merge(worker.folded, worker.names));
+    let mut all = Folded::new(Fold::new(job.batch.map(|batch| (batch.base().strings(), batch.base().classes()))));
+    for (worker, _) in done {
+        let Worker { folded, names, in_base, types, .. } = worker;
+        let (fold, in_base) = all.merge(folded, &names, in_base);
+        if let (Some(pool), Some(in_base)) = (job.pool(spellings), in_base) {
+            pool.give_back(Tables { fold, in_base, names: names.into_interned(), types });
+        }
+    }
     Ok(all)
+}
+
+impl<'a, E> Job<'a, E> {
+    /// Where tables come from and go to. Those of a linked file are made of its own offsets.
+    fn pool(&self, spellings: Spellings) -> Option<&'a Batch<'a>> {
+        self.batch.filter(|_| spellings == Spellings::ByContent)
+    }
 }
 
 impl<'a> Folded<'a> {
@@ -144,12 +161,18 @@ impl<'a> Folded<'a> {
     {
         let mut on_base = Folded::new(Fold::new(Some((base.strings(), base.classes()))));
         let strings = std::mem::take(&mut self.fold.strings);
-        on_base.merge(self, strings);
+        on_base.merge(self, &strings, InBase::default());
         on_base
     }
 
-    fn merge(&mut self, other: Folded<'_>, spelling: impl Spelling) {
-        let mut map = self.fold.merge_spelled(other.fold, spelling);
+    /// Takes over what others have; their fold, which is left with its tables, is returned.
+    fn merge<'f>(
+        &mut self,
+        mut other: Folded<'f>,
+        spelling: &dyn Spelling,
+        in_base: InBase,
+    ) -> (Fold<'f>, Option<InBase>) {
+        let mut map = self.fold.merge(&mut other.fold, spelling, in_base);
         let strings = &mut self.fold.strings;
         self.instances.merge(other.instances, &mut map, strings);
         variables::merge(&mut self.variables, other.variables, &mut map, strings);
@@ -157,10 +180,11 @@ impl<'a> Folded<'a> {
         self.prototypes.extend(other.prototypes.into_iter().map(|used| map.used(used, strings)));
         self.degraded += other.degraded;
         self.names_changed.extend(other.names_changed.into_iter().map(|name| map.name(name, strings)));
-        self.names_changed.extend(map.changed);
+        self.names_changed.extend(&map.changed);
         self.types_read += other.types_read;
         self.excluded += other.excluded;
         self.misled |= map.misled;
+        (other.fold, map.into_in_base())
     }
 }
 
@@ -168,17 +192,20 @@ struct Worker<'a> {
     folded: Folded<'static>,
     names: Names<'a>,
     functions: FunctionNames<'a>,
+    in_base: InBase,
     types: UnitTypes,
     plans: PlansBuffer,
 }
 
 impl<'a> Worker<'a> {
     fn new<E: Endianity>(job: &Job<'a, E>, spellings: Spellings) -> Worker<'a> {
+        let tables = job.pool(spellings).and_then(Batch::take).unwrap_or_default();
         Worker {
-            folded: Folded::new(Fold::new(None)),
-            names: Names::new(job.sections.str, spellings),
+            folded: Folded::new(tables.fold),
+            names: Names::new(job.sections.str, spellings, tables.names),
             functions: FunctionNames::new(job.symbols),
-            types: UnitTypes::default(),
+            in_base: tables.in_base,
+            types: tables.types,
             plans: PlansBuffer::default(),
         }
     }

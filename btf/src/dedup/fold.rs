@@ -11,7 +11,7 @@
 
 use super::cycles;
 use super::lists::{Lists, components};
-use super::renumber::{Renumbering, Spelling};
+use super::renumber::{InBase, Renumbering, Spelling};
 use super::table::ClassTable;
 use crate::graph::{ClassId, Records, Ref, Tag, equals_mapped, is_forward, map_refs, refs};
 use crate::kind::Kind;
@@ -171,6 +171,8 @@ pub struct Fold<'b> {
     pub classes: ClassTable<'b>,
     /// Smallest position of each class in the file.
     first: Vec<Position>,
+    /// The own classes that the file has. A fold that was used for another file before has more.
+    used: Vec<ClassId>,
     /// What folding needs to know of each class.
     info: Vec<Info>,
     /// Number of each tag that has a definition or a declaration, from 1.
@@ -217,6 +219,7 @@ impl<'b> Fold<'b> {
             strings,
             classes,
             first: Vec::new(),
+            used: Vec::new(),
             info: Vec::new(),
             tags: FixedMap::default(),
             units: Vec::new(),
@@ -364,7 +367,16 @@ impl<'b> Fold<'b> {
         if class.index() >= self.first.len() {
             self.first.resize(self.classes.end() as usize, Position::NEVER);
         }
-        self.first[class.index()] = self.first[class.index()].min(position);
+        self.have(class, position);
+    }
+
+    /// Notes that the file has a class at a position.
+    fn have(&mut self, class: ClassId, position: Position) {
+        let first = &mut self.first[class.index()];
+        if *first == Position::NEVER && !self.classes.in_base(class) {
+            self.used.push(class);
+        }
+        *first = (*first).min(position);
     }
 
     /// Interns a type after everything it refers to, with a work list instead of recursion.
@@ -438,8 +450,7 @@ impl<'b> Fold<'b> {
             s.ambiguous |= std::mem::replace(&mut s.defined[info.defines as usize], s.count) == s.count;
         }
         self.unit_classes.push(class);
-        let first = &mut self.first[class.index()];
-        *first = (*first).min(Position { unit: number, local: at as u32 });
+        self.have(class, Position { unit: number, local: at as u32 });
     }
 
     /// Finds out what there is to know of the classes that were added to the table.
@@ -494,32 +505,32 @@ impl<'b> Fold<'b> {
         }
     }
 
-    /// Takes over all that another fold has, which stands alone or on the same base. Returns how its names and classes are
-    /// called here.
-    pub fn merge(&mut self, mut other: Fold<'b>) -> Renumbering<'b> {
-        let strings = std::mem::take(&mut other.strings);
-        self.merge_spelled(other, strings)
-    }
-
-    /// The same for a fold whose names are not those of its `strings`, which are empty.
-    pub fn merge_spelled<'s>(&mut self, other: Fold<'_>, spelling: impl Spelling + 's) -> Renumbering<'s> {
-        let mut map = Renumbering::new(spelling, other.classes.first());
-        let count = (other.classes.end() - other.classes.first()) as usize;
-        map.classes.reserve(count);
-        if self.units.is_empty() {
-            self.classes.reserve(count);
+    /// Takes over all that another fold has, which stands alone or on the same base, and whose names are to be read by
+    /// `spelling`. What is left there are tables that know all it had, which makes it a good start for a file that has much in
+    /// common with this one. `in_base` is what [`Renumbering::into_in_base`] told after the fold's last file, or empty. Returns how its names
+    /// and classes are called here.
+    pub fn merge<'s>(&mut self, other: &mut Fold<'_>, spelling: &'s dyn Spelling, in_base: InBase) -> Renumbering<'s> {
+        let base_end = self.classes.first();
+        let mut map = Renumbering::new(spelling, in_base, other.classes.first()..other.classes.end());
+        let mut used = std::mem::take(&mut other.used);
+        used.sort_unstable();
+        if self.units.is_empty() && base_end == 1 {
+            self.classes.reserve(used.len());
         }
         let mut copy: Vec<u32> = Vec::new();
-        for group in other.classes.own_in_order() {
-            if group.size == 1 && !refs(other.classes.get(group.first())).any(|w| w == Ref::Class(group.first()).word())
-            {
-                copy.clear();
-                copy.extend_from_slice(other.classes.get(group.first()));
-                map.names(&mut copy, &mut self.strings);
-                map_refs(&mut copy, |w| map.reference(Ref::of(w), &mut self.strings).word());
-                map.classes.push(self.classes.intern(&copy));
+        let mut done = 0;
+        for &class in &used {
+            if class.0 < done || map.is_in_base(class, base_end) {
                 continue;
             }
+            let Some(group) = other.classes.group_of(class) else {
+                copy.clear();
+                copy.extend_from_slice(other.classes.get(class));
+                map.names(&mut copy, &mut self.strings);
+                map_refs(&mut copy, |w| map.reference(Ref::of(w), &mut self.strings).word());
+                map.set_class(class, self.classes.intern(&copy));
+                continue;
+            };
             let records: Vec<Vec<u32>> = group
                 .classes()
                 .map(|class| {
@@ -534,17 +545,23 @@ impl<'b> Fold<'b> {
                     record
                 })
                 .collect();
-            map.classes.extend(cycles::intern_group(&mut self.classes, &records));
+            let merged = cycles::intern_group(&mut self.classes, &records);
+            group.classes().zip(merged).for_each(|(class, merged)| map.set_class(class, merged));
+            done = group.first().0 + group.size;
         }
-        for (class, &position) in other.first.iter().enumerate().filter(|(_, p)| **p != Position::NEVER) {
-            self.note(map.class(ClassId(class as u32)), position);
+        let of_base = other.first.iter().take(other.classes.first() as usize);
+        for (class, &position) in (0..).zip(of_base).filter(|(_, p)| **p != Position::NEVER) {
+            self.note(ClassId(class), position);
         }
-        map.misled |= other.is_misled_by(&map);
+        for &class in &used {
+            self.note(map.class(class), other.position(class));
+        }
+        map.misled |= other.is_misled_by(&map, &used);
         let offset = self.unit_classes.len();
-        self.unit_classes.extend(other.unit_classes.iter().map(|&c| map.class(c)));
+        self.unit_classes.extend(other.unit_classes.drain(..).map(|c| map.class(c)));
         let added_offset = self.added_classes.len();
-        self.added_classes.extend(other.added_classes.iter().map(|&c| map.class(c)));
-        for mut unit in other.units {
+        self.added_classes.extend(other.added_classes.drain(..).map(|c| map.class(c)));
+        for mut unit in other.units.drain(..) {
             unit.classes = unit.classes.start + offset..unit.classes.end + offset;
             unit.added = unit.added.start + added_offset..unit.added.end + added_offset;
             if let Some(exact) = &mut unit.exact {
@@ -555,15 +572,16 @@ impl<'b> Fold<'b> {
             }
             self.units.push(unit);
         }
+        other.first.fill(Position::NEVER);
         map
     }
 
     /// True if some unit has a tag in two spellings, so that its definitions were not seen to be two, or its declaration
     /// not to be that of its definition.
-    fn is_misled_by(&self, map: &Renumbering<'_>) -> bool {
+    fn is_misled_by(&self, map: &Renumbering<'_>, used: &[ClassId]) -> bool {
         let mut spelled: FixedMap<Tag, Tag> = FixedMap::default();
         let mut twice: FixedSet<Tag> = FixedSet::default();
-        for &tag in self.tags.keys() {
+        for tag in used.iter().filter_map(|&class| Tag::of(self.classes.get(class))) {
             let Some(name) = map.known_name(tag.name) else { continue };
             let first = *spelled.entry(Tag { name, ..tag }).or_insert(tag);
             if first != tag {

@@ -146,8 +146,9 @@ proptest! {
         let input = input(&templates, &units, &base);
         let outcome = run(&input, &Plan::simple(units.len()), Endian::Little);
         let plan = plan(units.len(), &random);
-        for spelled in [None, Some(Spelled::PerUnit), Some(Spelled::PerType)] {
-            let plan = Plan { spelled, ..plan.clone() };
+        let (per_unit, per_type) = (Some(Spelled::PerUnit), Some(Spelled::PerType));
+        for (spelled, kept) in [(None, false), (per_unit, false), (per_type, false), (per_unit, true), (per_type, true)] {
+            let plan = Plan { spelled, kept, ..plan.clone() };
             let other = run(&input, &plan, Endian::Little);
             prop_assert_eq!(other.bytes, outcome.bytes.clone(), "{:?}\n{}", plan, input.text());
         }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use btf::base::Base;
 use btf::dedup::fold::{Fold, Local, Use};
-use btf::dedup::renumber::{Renumbering, Spelling};
+use btf::dedup::renumber::{InBase, Renumbering, Spelling};
 use btf::dedup::resolve::{Resolution, Target};
 use btf::dedup::tags::{self, DeclTag, DeclTags};
 use btf::graph::{Head, Records, Ref, Tag, is_forward, map_names, map_refs, names, refs};
@@ -31,6 +31,8 @@ pub struct Plan {
     pub late: bool,
     /// Workers use numbers for names that are not those of any strings, as the encoder's do.
     pub spelled: Option<Spelled>,
+    /// Workers that spell have tables that a file filled before.
+    pub kept: bool,
 }
 
 /// Which of several numbers for a name is used.
@@ -65,6 +67,7 @@ impl Plan {
             numbers: (0..units as u32).collect(),
             late: false,
             spelled: None,
+            kept: false,
         }
     }
 
@@ -100,6 +103,8 @@ pub struct Outcome {
 
 struct Folded<'b> {
     fold: Fold<'b>,
+    /// The plan's worker.
+    worker: usize,
     /// Per unit the uses of its types; added prototypes come later.
     uses: BTreeMap<usize, Vec<Use>>,
     tags: DeclTags,
@@ -161,7 +166,11 @@ fn late_prototypes(records: &Records) -> BTreeSet<usize> {
 
 fn work<'b>(input: &Input, plan: &Plan, worker: usize, base: Option<&'b Base<'_>>) -> Folded<'b> {
     let base = base.filter(|_| plan.spelled.is_none());
-    let mut fold = Fold::new(base.map(|b| (b.strings(), b.classes())));
+    work_in(Fold::new(base.map(|b| (b.strings(), b.classes()))), input, plan, worker)
+}
+
+/// Folds a worker's units into tables that may have been used before.
+fn work_in<'b>(mut fold: Fold<'b>, input: &Input, plan: &Plan, worker: usize) -> Folded<'b> {
     let (mut uses, mut tags) = (BTreeMap::new(), DeclTags::default());
     for &unit in &plan.workers[worker] {
         let late = if plan.late { late_prototypes(&input.units[unit]) } else { BTreeSet::new() };
@@ -179,7 +188,7 @@ fn work<'b>(input: &Input, plan: &Plan, worker: usize, base: Option<&'b Base<'_>
         }
         uses.insert(unit, used);
     }
-    Folded { fold, uses, tags }
+    Folded { fold, worker, uses, tags }
 }
 
 fn apart(record: &[u32]) -> bool {
@@ -209,7 +218,10 @@ fn work_alone(input: &Input, plan: &Plan) -> Fold<'static> {
     let plan = Plan { late: false, spelled: None, ..plan.clone() };
     let mut workers = (0..plan.workers.len()).map(|w| work(input, &plan, w, None).fold);
     let mut all = workers.next().unwrap();
-    workers.for_each(|fold| drop(all.merge(fold)));
+    workers.for_each(|mut fold| {
+        let strings = std::mem::take(&mut fold.strings);
+        all.merge(&mut fold, &strings, InBase::default());
+    });
     all
 }
 
@@ -218,9 +230,21 @@ fn run_on(base: Option<&Base<'_>>, input: &Input, plan: &Plan, endian: Endian) -
         (0..plan.workers.len()).map(|w| Some(work(input, plan, w, base))).collect();
     let mut all = if plan.spelled.is_some() {
         let fold = Fold::new(base.map(|b| (b.strings(), b.classes())));
-        let mut all = Folded { fold, uses: BTreeMap::new(), tags: DeclTags::default() };
-        for other in workers.into_iter().flatten() {
-            let map = all.fold.merge_spelled(other.fold, InputNames(input));
+        let mut all = Folded { fold, worker: 0, uses: BTreeMap::new(), tags: DeclTags::default() };
+        let names = InputNames(input);
+        for mut other in workers.into_iter().flatten() {
+            let mut in_base = InBase::default();
+            if plan.kept {
+                // The units of another worker, then these, stand for a file that was read before with the same tables.
+                let mut before = Fold::new(base.map(|b| (b.strings(), b.classes())));
+                let next = work(input, plan, (other.worker + 1) % plan.workers.len(), base).fold;
+                let mut tables = work_in(next, input, plan, other.worker).fold;
+                match before.merge(&mut tables, &names, in_base).into_in_base() {
+                    Some(known) => (other, in_base) = (work_in(tables, input, plan, other.worker), known),
+                    None => in_base = InBase::default(),
+                }
+            }
+            let map = all.fold.merge(&mut other.fold, &names, in_base);
             if map.misled {
                 return run_on(base, input, &Plan { spelled: None, ..plan.clone() }, endian);
             }
@@ -229,15 +253,16 @@ fn run_on(base: Option<&Base<'_>>, input: &Input, plan: &Plan, endian: Endian) -
         all
     } else {
         for &(into, from) in &plan.merges {
-            let other = workers[from].take().unwrap();
+            let mut other = workers[from].take().unwrap();
             let into = workers[into].as_mut().unwrap();
-            let map = into.fold.merge(other.fold);
+            let strings = std::mem::take(&mut other.fold.strings);
+            let map = into.fold.merge(&mut other.fold, &strings, InBase::default());
             into.take_over(other.uses, other.tags, map);
         }
         workers[0].take().unwrap()
     };
     all.fold.sort_units();
-    let Folded { mut fold, mut uses, mut tags } = all;
+    let Folded { mut fold, mut uses, mut tags, .. } = all;
     let index_of: BTreeMap<u32, usize> = fold.units().iter().enumerate().map(|(i, u)| (u.number, i)).collect();
     let mut order: Vec<usize> = (0..input.units.len()).collect();
     order.sort_by_key(|&u| plan.numbers[u]);

@@ -48,7 +48,8 @@ pub fn check_input(input: &Input) -> Outcome {
     let n = input.units.len();
     let outcome = run(input, &Plan::simple(n), Endian::Little);
     compare(input, &outcome).unwrap_or_else(|e| panic!("{e}\n{}", input.text()));
-    let spelled = [Spelled::PerUnit, Spelled::PerType].map(|s| Plan { spelled: Some(s), ..Plan::halves(n) });
+    let spelled = [(Spelled::PerUnit, false), (Spelled::PerType, false), (Spelled::PerUnit, true)]
+        .map(|(s, kept)| Plan { spelled: Some(s), kept, ..Plan::halves(n) });
     for plan in [Plan::backwards(n), Plan::halves(n)].into_iter().chain(spelled) {
         assert_eq!(run(input, &plan, Endian::Little).bytes, outcome.bytes, "{plan:?}");
     }

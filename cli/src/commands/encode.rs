@@ -9,6 +9,7 @@ use std::time::Instant;
 use btf::base::Base;
 use btf::view::BtfView;
 use dwarf::elf::ElfFile;
+use encoder::batch::Batch;
 use encoder::btf_ids::finish::{DESCRIBED_FLAGS, Stage, finish};
 use encoder::btf_ids::order::link_order;
 use encoder::btf_ids::section::SECTION;
@@ -187,8 +188,8 @@ fn with_base<T>(path: &Path, many: bool, f: impl FnOnce(BaseBtf<'_>) -> T) -> Re
     if !many {
         return Ok(f(BaseBtf::View(&view)));
     }
-    let base = Base::new(&view);
-    Ok(f(BaseBtf::Indexed(&base)))
+    let batch = Batch::new(Base::new(&view));
+    Ok(f(BaseBtf::Shared(&batch)))
 }
 
 /// The stamp of modules that are encoded on a base.
@@ -207,8 +208,9 @@ fn encode_all(
     threads: &Threads,
 ) -> Exit {
     let progress = Progress::new(args);
+    let job = Job { args, options, base, stamp, progress: &progress };
     let one = |i: usize, threads: &dyn encoder::threads::Threads| {
-        let result = encode_one(args, i, &destinations[i], base, stamp, options, threads, &progress);
+        let result = encode_one(&job, i, &destinations[i], threads);
         progress.file_done();
         (i, result)
     };
@@ -265,17 +267,22 @@ fn encode_all(
     exit
 }
 
-#[allow(clippy::too_many_arguments)]
+/// What all files have in common.
+struct Job<'j> {
+    args: &'j EncodeArgs,
+    options: &'j Options,
+    base: Option<BaseBtf<'j>>,
+    stamp: Option<&'j Identity>,
+    progress: &'j Progress,
+}
+
 fn encode_one(
-    args: &EncodeArgs,
+    job: &Job<'_>,
     number: usize,
     destination: &Destination,
-    base: Option<BaseBtf<'_>>,
-    stamp: Option<&Identity>,
-    options: &Options,
     threads: &dyn encoder::threads::Threads,
-    progress: &Progress,
 ) -> Result<Summary, Failure> {
+    let &Job { args, options, base, stamp, progress } = job;
     let path = &args.files[number];
     let input = Input::open(path).map_err(|e| Failure::new(Exit::Io, path, format!("cannot be read: {e}")))?;
     let bytes = elf_part(args, path, destination, input.bytes())?;
@@ -358,8 +365,10 @@ fn elf_part<'i>(
     }
 }
 
+/// Writes what can be made again: only the user's own file is worth waiting for the disk.
 fn write_bytes(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    replace::write_new_file(path, Durability::Disk, |file| file.write_all(bytes)).map_err(|e| replace_failure(path, e))
+    replace::write_new_file(path, Durability::Memory, |file| file.write_all(bytes))
+        .map_err(|e| replace_failure(path, e))
 }
 
 /// What goes into an ELF file.
