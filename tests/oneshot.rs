@@ -80,9 +80,10 @@ fn without_the_ids() {
         encode(module.path(), args);
         assert_eq!(section(&module.path().join("m.ko"), ".BTF_ids"), linked);
         let (lines, _) = contents(&module, "m.ko");
-        // Prototypes are the next tool's as well, if btfgen stands in for pahole.
-        let short = lines.iter().any(|l| text::matches(l, "FUNC kf_implicit(a: int) -> int"));
-        assert_eq!(short, !pahole, "{lines:#?}");
+        // Prototypes are the next tool's as well, tags are not.
+        let has = |line: &str| lines.iter().any(|l| text::matches(l, line));
+        assert!(has("FUNC kf_implicit(a: int, aux: *const struct bpf_prog_aux, rest: int) -> int"), "{lines:#?}");
+        assert!(has("DECL_TAG \"bpf_kfunc\" on FUNC kf_implicit"), "{lines:#?}");
         let once = module.folder.read("m.ko");
         encode(module.path(), ["--btf_base", "vmlinux", "m.ko"]);
         assert_ne!(section(&module.path().join("m.ko"), ".BTF_ids"), linked);

@@ -102,7 +102,8 @@ pub struct EncodeArgs {
     /// for `resolve_btfids --patch_btfids`
     #[arg(long = "btf_ids", value_name = "OUT", alias = "btf-ids", requires = "object")]
     pub ids: Option<PathBuf>,
-    /// Do not fill in .BTF_ids: `resolve_btfids` is yet to come
+    /// Leave .BTF_ids and the prototypes of kfuncs to
+    /// `resolve_btfids`, which is yet to come
     #[arg(long = "no-btf-ids")]
     pub no_ids: bool,
     /// Fail on warnings about .BTF_ids, and leave the file alone

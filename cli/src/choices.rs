@@ -18,8 +18,6 @@ pub fn options(args: &EncodeArgs) -> Result<(Options, Vec<String>), String> {
         dialect: dialect(&args.dialect)?,
         lang_exclude: languages(&args.lang_exclude)?,
         empty_without_dwarf: false,
-        // Those who compare want what pahole writes.
-        describe_kfuncs: args.compat.is_none(),
         distill: distill(args)?,
         report_functions: args.verbose || args.functions_report.is_some(),
     };

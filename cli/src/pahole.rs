@@ -153,7 +153,6 @@ fn act(cli: Cli, matches: &ArgMatches, server: JobServer) -> Result<Exit, String
     let (mut options, remarks) = choices::options(&encode)?;
     options.empty_without_dwarf = true;
     // What follows is the part of resolve_btfids.
-    options.describe_kfuncs = false;
     encode.no_ids = true;
     encode.no_base = encode.base.is_none();
     options.features = switched(options.features, matches);

@@ -16,9 +16,6 @@ pub struct Options {
     pub lang_exclude: Vec<u16>,
     /// Whether a file without DWARF gets an empty BTF, if there is a base, instead of an error.
     pub empty_without_dwarf: bool,
-    /// Whether the prototypes of kfuncs are changed as the build of Linux 7.0 and later does ([`crate::btf_ids::finish`]), if kfuncs get
-    /// their tags.
-    pub describe_kfuncs: bool,
     /// Whether to distil the base of a module, and what to do with types that a kernel would find twice.
     pub distill: Option<Ambiguous>,
     /// Whether to report what became of each function ([`crate::report::Summary::function_reports`]).
@@ -33,7 +30,6 @@ impl Default for Options {
             dialect: None,
             lang_exclude: Vec::new(),
             empty_without_dwarf: false,
-            describe_kfuncs: false,
             distill: None,
             report_functions: false,
         }

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use btf::base::Base;
 use btf::view::BtfView;
@@ -18,11 +19,11 @@ use encoder::input::Input;
 use encoder::module_file::{self, Compression};
 use encoder::options::Options;
 use encoder::replace::{self, Durability, ReplaceError};
-use encoder::report::Summary;
+use encoder::report::{Phase, Summary};
 use encoder::stamp::{self, Identity};
 use encoder::threads::{Here, Threads as _};
 use encoder::units::BYTES_PER_WORKER;
-use encoder::{BaseBtf, Caller, Encoded};
+use encoder::{BaseBtf, Caller};
 use indicatif::{ProgressBar, ProgressStyle};
 use rayon::prelude::*;
 
@@ -207,8 +208,9 @@ fn encode_all(
     threads: &Threads,
 ) -> Exit {
     let progress = Progress::new(args);
+    let job = Job { args, options, base, stamp, progress: &progress };
     let one = |i: usize, threads: &dyn encoder::threads::Threads| {
-        let result = encode_one(args, i, &destinations[i], base, stamp, options, threads, &progress);
+        let result = encode_one(&job, i, &destinations[i], threads);
         progress.file_done();
         (i, result)
     };
@@ -265,17 +267,22 @@ fn encode_all(
     exit
 }
 
-#[allow(clippy::too_many_arguments)]
+/// What all files have in common.
+struct Job<'j> {
+    args: &'j EncodeArgs,
+    options: &'j Options,
+    base: Option<BaseBtf<'j>>,
+    stamp: Option<&'j Identity>,
+    progress: &'j Progress,
+}
+
 fn encode_one(
-    args: &EncodeArgs,
+    job: &Job<'_>,
     number: usize,
     destination: &Destination,
-    base: Option<BaseBtf<'_>>,
-    stamp: Option<&Identity>,
-    options: &Options,
     threads: &dyn encoder::threads::Threads,
-    progress: &Progress,
 ) -> Result<Summary, Failure> {
+    let &Job { args, options, base, stamp, progress } = job;
     let path = &args.files[number];
     let input = Input::open(path).map_err(|e| Failure::new(Exit::Io, path, format!("cannot be read: {e}")))?;
     let bytes = elf_part(args, path, destination, input.bytes())?;
@@ -284,7 +291,7 @@ fn encode_one(
     let elf = elf.releasing(&release);
     progress.start(&elf);
     let caller = Caller { threads, progress: &|bytes| progress.unit(bytes) };
-    let mut encoded = encoder::encode(&elf, base, options, caller).map_err(|e| {
+    let encoded = encoder::encode(&elf, base, options, caller).map_err(|e| {
         let base = args.base.as_deref().filter(|_| e.kind() == ErrorKind::BaseDamaged);
         Failure::new(e.kind().into(), base.unwrap_or(path), e.to_string())
     })?;
@@ -292,9 +299,11 @@ fn encode_one(
     let failed = |e: encoder::error::Error| Failure::new(e.kind().into(), path, e.to_string());
     let base = base.map(BaseBtf::view);
     // The part of resolve_btfids.
+    let start = Instant::now();
     let has_ids = destination.is_whole_file() || matches!(destination, Destination::Object(_, Some(_)));
     let features = options.features;
-    let describe = options.describe_kfuncs && features.decl_tag && features.decl_tag_kfuncs;
+    // Those who compare want what pahole writes.
+    let describe = !args.no_ids && args.compat.is_none() && features.decl_tag && features.decl_tag_kfuncs;
     let flags = if has_ids { u32::MAX } else { DESCRIBED_FLAGS };
     let section = if has_ids || describe { link_order(&elf, base, flags).map_err(failed)? } else { None };
     let unfilled = section.as_ref().filter(|_| args.no_ids && has_ids).map(|section| section.bytes.clone());
@@ -308,6 +317,8 @@ fn encode_one(
         summary.bytes = finished.btf.len();
         summary.distilled = Some((distilled.base.len(), distilled.base_types, distilled.moved));
     }
+    let amount = format!("{} warnings", summary.findings.len());
+    summary.phases.push(Phase { name: "kfuncs, ids", time: start.elapsed(), amount });
     if args.fatal_warnings && !summary.findings.is_empty() {
         let findings = &summary.findings;
         let mut text = format!("{} warnings, and --fatal_warnings was given: nothing was written", findings.len());
@@ -368,7 +379,7 @@ fn elf_part<'i>(
     }
 }
 
-/// Writes what can be made again, so that only the user's own file is worth waiting for the disk.
+/// Writes what can be made again: only the user's own file is worth waiting for the disk.
 fn write_bytes(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     replace::write_new_file(path, Durability::Memory, |file| file.write_all(bytes))
         .map_err(|e| replace_failure(path, e))
