@@ -20,13 +20,11 @@ pub(super) const KINDS: u32 = Kind::Int.bit()
     | Kind::Enum64.bit()
     | Kind::Fwd.bit();
 
-/// What of a type counts when it is compared.
+/// What of a type counts when it is compared, besides name and size.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Traits {
     kind: Kind,
     kflag: bool,
-    /// Bytes; 0 for a FWD.
-    size: u32,
     /// Encoding bits of an INT.
     encoding: u32,
 }
@@ -34,17 +32,24 @@ struct Traits {
 impl Traits {
     fn of(t: TypeView<'_>) -> Traits {
         let (kind, kflag) = (t.kind(), t.kflag());
-        Traits { kind, kflag, size: t.size_or_type(), encoding: t.int_data().map_or(0, |data| data.encoding()) }
+        Traits { kind, kflag, encoding: t.int_data().map_or(0, |data| data.encoding()) }
     }
 }
 
-/// Types of one name; of one size, too, where that matters.
-type ByName<'b> = FixedMap<(&'b [u8], Option<u32>), Vec<(TypeId, Traits)>>;
+/// The types of the same name and traits, and of one size or of any: the first and the last of them. That there are others between does
+/// not matter, and without them no base makes a search long.
+#[derive(Clone, Copy, Debug)]
+struct Alike {
+    traits: Traits,
+    first: TypeId,
+    last: TypeId,
+}
+
+/// The types of a name: by the size, and without one those whose size does not matter.
+type ByName<'b> = FixedMap<(&'b [u8], Option<u32>), Vec<Alike>>;
 
 /// The named types of a base that can be in a distilled base, by name.
 pub(super) struct Matches<'b> {
-    /// By name and size, or by name alone those whose size does not matter. At most two of the same traits: a second one
-    /// makes a match ambiguous already, and without a limit a base of equal names would take quadratic time.
     by_name: ByName<'b>,
 }
 
@@ -60,24 +65,26 @@ pub(super) enum Found {
 impl<'b> Matches<'b> {
     pub(super) fn new(base: &BtfView<'b>) -> Matches<'b> {
         let types = || {
-            let levels = base.levels().into_iter();
-            let types = levels.flat_map(|level| level.types_of(|kind| KINDS & kind.bit() != 0).collect::<Vec<_>>());
-            types.filter_map(|(id, t)| Some((name(base, t.name_off())?, id, t)))
+            base.levels()
+                .into_iter()
+                .flat_map(|level| level.types_of(|kind| KINDS & kind.bit() != 0).collect::<Vec<_>>())
         };
-        let mut composites: FixedMap<&[u8], u32> = FixedMap::default();
-        for (name, _, _) in types().filter(|(_, _, t)| t.is_composite()) {
-            *composites.entry(name).or_default() += 1;
+        // Kernels count by the offset of the name: a name that is there twice is two names.
+        let mut composites: FixedMap<StrOff, u32> = FixedMap::default();
+        for (_, t) in types().filter(|(_, t)| t.is_composite()) {
+            *composites.entry(t.name_off()).or_default() += 1;
         }
-        let mut by_name: ByName<'b> = FixedMap::default();
-        for (name, id, t) in types() {
+        let mut by_name = ByName::default();
+        for (id, t) in types() {
+            let Some(name) = name(base, t.name_off()) else { continue };
             let traits = Traits::of(t);
-            let any_size = match t.is_composite() {
-                true => composites.get(name) == Some(&1),
-                false => traits.kind == Kind::Fwd,
-            };
-            let same = by_name.entry((name, (!any_size).then_some(traits.size))).or_default();
-            if same.iter().filter(|(_, other)| *other == traits).count() < 2 {
-                same.push((id, traits));
+            let any_size = t.kind() == Kind::Fwd || t.is_composite() && composites.get(&t.name_off()) == Some(&1);
+            for size in [Some(Some(t.size_or_type())), any_size.then_some(None)].into_iter().flatten() {
+                let alike = by_name.entry((name, size)).or_default();
+                match alike.iter_mut().find(|alike| alike.traits == traits) {
+                    Some(alike) => alike.last = id,
+                    None => alike.push(Alike { traits, first: id, last: id }),
+                }
             }
         }
         Matches { by_name }
@@ -86,13 +93,14 @@ impl<'b> Matches<'b> {
     /// What a kernel with this base takes for a distilled type. `embedded`: a struct or union of the module has it as a member, also
     /// through arrays, typedefs and qualifiers.
     pub(super) fn of(&self, name: &[u8], distilled: TypeView<'_>, embedded: bool) -> Found {
-        let wanted = Traits::of(distilled);
-        // ENUM64 has become ENUM.
+        let (wanted, size) = (Traits::of(distilled), distilled.size_or_type());
         let fits = |have: &Traits| match wanted.kind {
             Kind::Int => have.kind == Kind::Int && have.encoding == wanted.encoding,
             Kind::Float => have.kind == Kind::Float,
+            // ENUM64 has become ENUM.
             Kind::Enum | Kind::Enum64 => matches!(have.kind, Kind::Enum | Kind::Enum64),
-            Kind::Struct | Kind::Union => !embedded || have.size == wanted.size,
+            // Of whatever kind.
+            Kind::Struct | Kind::Union => true,
             // The kflag of a struct or union has nothing to do with that of a declaration, but is what is looked at.
             Kind::Fwd => match have.kind {
                 Kind::Fwd => have.kflag == wanted.kflag,
@@ -102,17 +110,17 @@ impl<'b> Matches<'b> {
             },
             _ => false,
         };
-        let mut found = Found::Nothing;
-        for size in [None, Some(wanted.size)] {
-            for (id, _) in self.by_name.get(&(name, size)).into_iter().flatten().filter(|(_, have)| fits(have)) {
-                found = match found {
-                    Found::Nothing => Found::One(*id),
-                    Found::One(first) => Found::Several(first.min(*id), first.max(*id)),
-                    Found::Several(..) => return found,
-                };
-            }
+        let of = |size| self.by_name.get(&(name, size)).into_iter().flatten().filter(|alike| fits(&alike.traits));
+        let all = || of(Some(size)).chain(of(None));
+        let is_composite = distilled.is_composite();
+        // The first one found has to have the size of an embedded type; of those that come after it that is no longer asked.
+        let first =
+            if embedded && is_composite { of(Some(size)).map(|a| a.first).min() } else { all().map(|a| a.first).min() };
+        match (first, all().map(|alike| alike.last).max()) {
+            (Some(first), Some(last)) if last > first => Found::Several(first, last),
+            (Some(first), _) => Found::One(first),
+            (None, _) => Found::Nothing,
         }
-        found
     }
 }
 

@@ -75,37 +75,45 @@ fn what_stays_in_the_base() {
 /// What kernels make of the distilled type `s` if their BTF has this instead of or beside it.
 #[test]
 fn what_a_kernel_takes_it_for() {
-    type Build = fn(&mut Blob) -> u32;
-    let s8: Build = |b| b.structure("s", 8, &[]);
-    let s12: Build = |b| b.structure("s", 12, &[]);
-    let kflag: Build = |b| b.composite(Kind::Struct, "s", true, 8, &[]);
-    let u8: Build = |b| b.composite(Kind::Union, "s", false, 8, &[]);
-    let u_kflag: Build = |b| b.composite(Kind::Union, "s", true, 8, &[]);
-    let fwd: Build = |b| b.fwd("s", false);
-    let fwd_union: Build = |b| b.fwd("s", true);
-    let e4: Build = |b| b.enumeration("s", false, &[("A", 1)]);
-    let e64: Build = |b| b.enumeration64("s", false, &[("A", 1)]);
-    let sized_enum: Build = |b| {
-        let name = b.name("s");
-        b.raw(name, Kind::Enum, 0, false, 8, &[])
-    };
-    let int: Build = |b| b.int("s", 8);
-    let unsigned: Build = |b| b.plain(Kind::Int, "s", 8, &[64]);
-    let float: Build = |b| b.float("s", 8);
+    type Build = fn(&mut Blob, u32) -> u32;
+    let s8: Build = |b, name| b.raw(name, Kind::Struct, 0, false, 8, &[]);
+    let s12: Build = |b, name| b.raw(name, Kind::Struct, 0, false, 12, &[]);
+    // The name once more.
+    let s12_apart: Build = |b, _| b.structure("s", 12, &[]);
+    let kflag: Build = |b, name| b.raw(name, Kind::Struct, 0, true, 8, &[]);
+    let u8: Build = |b, name| b.raw(name, Kind::Union, 0, false, 8, &[]);
+    let u_kflag: Build = |b, name| b.raw(name, Kind::Union, 0, true, 8, &[]);
+    let fwd: Build = |b, name| b.raw(name, Kind::Fwd, 0, false, 0, &[]);
+    let fwd_union: Build = |b, name| b.raw(name, Kind::Fwd, 0, true, 0, &[]);
+    let s0: Build = |b, name| b.raw(name, Kind::Struct, 0, false, 0, &[]);
+    let e4: Build = |b, name| b.raw(name, Kind::Enum, 0, false, 4, &[]);
+    let e64: Build = |b, name| b.raw(name, Kind::Enum64, 0, false, 8, &[]);
+    let sized_enum: Build = |b, name| b.raw(name, Kind::Enum, 0, false, 8, &[]);
+    let int: Build = |b, name| b.raw(name, Kind::Int, 0, false, 8, &[0x0100_0040]);
+    let unsigned: Build = |b, name| b.raw(name, Kind::Int, 0, false, 8, &[64]);
+    let float: Build = |b, name| b.raw(name, Kind::Float, 0, false, 8, &[]);
     let by_pointer = false;
     let embedded = true;
     let accepted = Ok(());
     let (absent, several) = (Err("has no"), Err("several"));
     type Case<'a> = (Build, &'a [Build], bool, std::result::Result<(), &'a str>);
-    let cases: [Case<'_>; 34] = [
+    let cases: [Case<'_>; 45] = [
         (s8, &[s8], by_pointer, accepted),
         (s8, &[s12], by_pointer, accepted),
         (s8, &[s12], embedded, absent),
         (s8, &[s8, fwd], by_pointer, several),
-        (s8, &[s8, fwd], embedded, accepted),
+        (s8, &[s8, fwd], embedded, several),
+        (s8, &[fwd, s8], embedded, accepted),
+        (s8, &[fwd, s8, fwd], embedded, several),
+        (s0, &[fwd], embedded, accepted),
         (s8, &[s8, s8], by_pointer, several),
         (s8, &[s8, s12], by_pointer, accepted),
         (s8, &[s12, s12], by_pointer, absent),
+        (s8, &[s8, s12, s12], embedded, accepted),
+        (s8, &[s8, s12_apart], by_pointer, several),
+        (s8, &[s8, s12_apart], embedded, several),
+        (s8, &[s12_apart, s8], embedded, accepted),
+        (s8, &[s12_apart, s12], by_pointer, several),
         (s8, &[s8, u8], by_pointer, several),
         (s8, &[u8], embedded, accepted),
         (s8, &[e64], embedded, accepted),
@@ -118,6 +126,9 @@ fn what_a_kernel_takes_it_for() {
         (fwd, &[kflag], by_pointer, absent),
         (fwd, &[fwd], by_pointer, accepted),
         (fwd, &[fwd, s8], by_pointer, several),
+        (fwd, &[s8, s12], by_pointer, absent),
+        (fwd, &[s0, s12], by_pointer, accepted),
+        (fwd, &[fwd, s8, s12], by_pointer, accepted),
         (fwd, &[fwd_union], by_pointer, absent),
         (fwd_union, &[u8], by_pointer, absent),
         (fwd_union, &[s8], by_pointer, accepted),
@@ -135,7 +146,8 @@ fn what_a_kernel_takes_it_for() {
     ];
     for (number, (distilled, kernel, embedded, expected)) in cases.into_iter().enumerate() {
         let mut blob = Blob::new();
-        let id = distilled(&mut blob);
+        let name = blob.name("s");
+        let id = distilled(&mut blob, name);
         let bytes = blob.bytes();
         let distilled = BtfView::parse(&bytes).expect("a base");
         let mut split = Blob::on(&distilled);
@@ -151,7 +163,8 @@ fn what_a_kernel_takes_it_for() {
         let split = BtfView::parse_split(&bytes, &distilled).expect("a split BTF");
         let mut blob = Blob::new();
         blob.float("unrelated", 4);
-        kernel.iter().for_each(|build| _ = build(&mut blob));
+        let name = blob.name("s");
+        kernel.iter().for_each(|build| _ = build(&mut blob, name));
         let bytes = blob.bytes();
         let result = relocate(&split, &BtfView::parse(&bytes).expect("a base"));
         match (&result, expected) {
