@@ -1,8 +1,9 @@
 #!/bin/bash
-# Sees to it that what a make target needs is installed:   setup.sh build|test|kernel|check
+# Sees to it that what a make target needs is installed:   setup.sh build|test|kernel|boot|check
 #   build    Rust 1.85 or newer, a C linker
 #   test     and a C compiler with its headers, binutils, make: test inputs and kernel-fixtures/ are compiled
 #   kernel   and what fetches and compares Debian kernels: apt, dpkg, flock, python3 (numpy: see python.sh)
+#   boot     and QEMU for x86-64, cpio
 #   check    Rust with rustfmt and clippy
 # As root on a system with apt, missing packages are installed; elsewhere this says what to install. Quiet when all is there.
 set -euo pipefail
@@ -50,7 +51,7 @@ need_component() { # COMMAND, rustup component, package
 case $1 in
 build) need_rust; need_cc ;;
 test) need_rust; need_cc; want objcopy binutils; want make make ;;
-kernel)
+kernel | boot)
     need_rust; need_cc
     want objcopy binutils
     want python3 python3
@@ -58,6 +59,10 @@ kernel)
     want diff diffutils
     if ! command -v apt-get >/dev/null || ! command -v dpkg-deb >/dev/null; then
         other+=("apt and dpkg, to fetch Debian's kernels (other distributions package them)")
+    fi
+    if [ "$1" = boot ]; then
+        want qemu-system-x86_64 qemu-system-x86
+        want cpio cpio
     fi
     ;;
 check) need_rust; need_cc; need_component fmt rustfmt rustfmt; need_component clippy clippy rust-clippy ;;
