@@ -14,7 +14,7 @@ target = $(or $(CARGO_TARGET_DIR),target)
 # An absolute path, since the scripts change folders.
 export BTFGEN = $(abspath $(target))/release/btfgen
 
-.PHONY: all build check demo test test-kernel test-boot test-resolve growth compare bench doc clean install help
+.PHONY: all build check demo test test-kernel test-boot test-kbuild test-resolve growth compare bench doc clean install help
 
 all: build
 
@@ -52,6 +52,12 @@ test-boot:
 	@scripts/setup.sh boot
 	$(CARGO) build --release --locked
 	@scripts/test-boot.sh
+
+# Modules outside the kernel's tree, built by Kbuild with btfgen as PAHOLE= and RESOLVE_BTFIDS=.
+test-kbuild:
+	@scripts/setup.sh kbuild
+	$(CARGO) build --release --locked
+	@scripts/test-kbuild.sh
 
 # `btfgen resolve_btfids` beside the kernel's own, on real modules.
 test-resolve:
@@ -97,6 +103,7 @@ help:
 	@echo "make test       all tests that need no download"
 	@echo "make test-kernel KERNEL=7.3|6.12|6.1   a real kernel and its modules against the reference encoder"
 	@echo "make test-boot                          a real kernel, emulated, loads modules that btfgen encoded"
+	@echo "make test-kbuild                        modules outside the tree, built with btfgen by the Kbuild of 6.1 and 7.3"
 	@echo "make test-resolve                       resolve_btfids against the kernel's own"
 	@echo "make compare KERNEL=7.3                 speed and size beside the reference encoder"
 	@echo "make bench KERNEL=7.3 [QUICK=1] [ROWS=\"vmlinux xfs\"]   the same in full, writes docs/performance.md"
