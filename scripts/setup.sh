@@ -4,7 +4,7 @@
 #   test     and a C compiler with its headers, binutils, make: test inputs and kernel-fixtures/ are compiled
 #   kernel   and what fetches and compares Debian kernels: apt, dpkg, flock, python3 (numpy: see python.sh)
 #   boot     and QEMU for x86-64, cpio
-#   kbuild   and make, gcc-12, what the tools of Debian's header packages need
+#   kbuild   and make, gcc-12, DKMS, what the tools of Debian's header packages need
 #   check    Rust with rustfmt and clippy
 # As root on a system with apt, missing packages are installed; elsewhere this says what to install. Quiet when all is there.
 set -euo pipefail
@@ -67,6 +67,7 @@ kernel | boot | kbuild)
     fi
     if [ "$1" = kbuild ]; then
         want make make
+        want dkms dkms
         want gcc-12 gcc-12
         want readelf binutils
         want unshare util-linux

@@ -17,6 +17,7 @@ btfgen=$(readlink -f "${BTFGEN:-$root/target/release/btfgen}")
 work=${BTFGEN_WORK:-$cache/work/kbuild}
 [ $# -gt 0 ] || set -- 6.1 7.3
 need make make
+need dkms dkms
 need readelf binutils
 "$scripts/get-reference-tools.sh" 1.30
 pahole=$(tools_dir 1.30)/bin/pahole
@@ -50,7 +51,7 @@ check() { # check NAME COMMAND...: ok if the command succeeds; its last line of 
 }
 
 # --- the trees ------------------------------------------------------------------------------------------------------
-# run_make ARGUMENT...: with the compiler that goes with the kernel. $tree and $vmlinux are the tree and what its modules stand on.
+# run_make TREE ARGUMENT...: with the compiler that goes with the kernel. $tree and $vmlinux are the tree and what its modules stand on.
 # link_tree FROM TO [VMLINUX]: a tree of links with another vmlinux, or none, so that Debian's stays as it is.
 link_tree() {
     local entry
@@ -76,14 +77,14 @@ prepare() {
         need gcc-12 gcc-12
         # Debian's 6.1 comes without resolve_btfids.
         theirs=(PAHOLE="$pahole" RESOLVE_BTFIDS="$work/links/resolve_btfids")
-        run_make() { make -C "$tree" "$@"; }
+        run_make() { make -C "$@"; }
         ;;
     7.3)
         tree=$(readlink -f "$kernel/headers")
         "$scripts/get-debian-root.sh" trixie gcc-14 make binutils sed grep gawk findutils diffutils libelf1t64
         "$scripts/get-resolve-btfids.sh" "$series"
         theirs=(PAHOLE="$pahole" RESOLVE_BTFIDS="$cache/tools/resolve_btfids-$series/resolve_btfids")
-        run_make() { SHOW="$(dirname "$btfgen") $work" "$scripts/in-debian-root.sh" trixie make -C "$tree" DEB_BUILD_ARCH=amd64 "$@"; }
+        run_make() { SHOW="$(dirname "$btfgen") $work" "$scripts/in-debian-root.sh" trixie make DEB_BUILD_ARCH=amd64 -C "$@"; }
         ;;
     *) die "no tree for $series here: 6.1 or 7.3" ;;
     esac
@@ -97,7 +98,7 @@ build() {
     local dir=$work/$series-$1
     shift
     [ -d "$dir" ] || cp -r "$root/tests/kbuild" "$dir"
-    run_make M="$dir" "$@" modules 2>&1 | tee "$dir/make.log" || return 1
+    run_make "$tree" M="$dir" "$@" modules 2>&1 | tee "$dir/make.log" || return 1
     if grep -E 'Skipping BTF|^(WARN|ERROR|FAILED|btfgen)|btfgen: ' "$dir/make.log"; then
         echo "a step complains"
         return 1
@@ -182,7 +183,7 @@ without_vmlinux() { # K19: the message of the tree, and success
     local dir=$work/$series-none other=$work/tree-none-$series
     link_tree "$tree" "$other"
     cp -r "$root/tests/kbuild" "$dir"
-    (tree=$other && run_make M="$dir" "${ours[@]}" modules) 2>&1 | tee "$dir/make.log" || return 1
+    run_make "$other" M="$dir" "${ours[@]}" modules 2>&1 | tee "$dir/make.log" || return 1
     grep -q 'Skipping BTF generation for .*toy.ko due to unavailability of vmlinux' "$dir/make.log" || return 1
     if readelf -SW "$dir/toy.ko" | grep ' \.BTF '; then return 1; fi
     echo "built without BTF, as the tree says"
@@ -192,7 +193,7 @@ damaged_base() { # a step that fails must fail the build
     head -c 100000 /dev/zero >"$work/zeros"
     link_tree "$tree" "$other" "$work/zeros"
     cp -r "$root/tests/kbuild" "$dir"
-    if (tree=$other && run_make M="$dir" "${ours[@]}" "${plain[@]}" modules) 2>&1 | tee "$dir/make.log"; then
+    if run_make "$other" M="$dir" "${ours[@]}" "${plain[@]}" modules 2>&1 | tee "$dir/make.log"; then
         echo "make says that all is well"
         return 1
     fi
@@ -203,6 +204,25 @@ damaged_base() { # a step that fails must fail the build
 distils() {
     local dir=$work/$series-distilled
     build distilled "${ours[@]}" >/dev/null 2>&1 || ! grep -q 'distill_base is not supported' "$dir/make.log"
+}
+
+# The example for DKMS, as it is but for names and paths, on a vmlinux made the way it says.
+by_dkms() {
+    local dkms=$work/dkms tree_with_btf=$work/tree-dkms release file
+    local trees=(--dkmstree "$dkms/tree" --sourcetree "$dkms/src" --installtree "$dkms/installed")
+    release=$(cat "$(kernel_dir "$series")/release")
+    mkdir -p "$dkms"/{tree,installed,src}
+    cp -r "$root/tests/kbuild" "$dkms/src/toy-1.0"
+    sed -e 's/"foo"/"toy"/' -e "s#/usr/local/bin/btfgen-#$work/links/#g" "$root/contrib/dkms/dkms.conf" >"$dkms/src/toy-1.0/dkms.conf"
+    objcopy --dump-section .BTF="$dkms/sysfs" "$vmlinux" /dev/null
+    objcopy -I binary -O elf64-x86-64 --rename-section .data=.BTF "$dkms/sysfs" "$dkms/vmlinux"
+    link_tree "$tree" "$tree_with_btf" "$dkms/vmlinux"
+    dkms "${trees[@]}" add -m toy -v 1.0 || return 1
+    dkms "${trees[@]}" -k "$release" --kernelsourcedir "$tree_with_btf" build -m toy -v 1.0 || { cat "$dkms/tree/toy/1.0/build/make.log"; return 1; }
+    file=$(find "$dkms/tree" -path '*/module/toy.ko*')
+    objcopy --dump-section .BTF="$dkms/theirs" "$file" /dev/null || return 1
+    objcopy --dump-section .BTF="$dkms/ours" "$work/$series-ours/toy.ko" /dev/null
+    cmp "$dkms/theirs" "$dkms/ours" && echo "the same $(stat -c %s "$dkms/ours") bytes of BTF as without DKMS"
 }
 
 for series in "$@"; do
@@ -235,6 +255,7 @@ for series in "$@"; do
             printf 'known   %s distilled: btfgen says that it cannot yet; Kbuild asks for it, and was told not to with RESOLVE_BTFIDS_FLAGS=\n' "$series"
         fi
     fi
+    [ "$series" != 6.1 ] || check "by DKMS" by_dkms
     check "without vmlinux" without_vmlinux
     check "with a damaged vmlinux" damaged_base
 done
