@@ -1,10 +1,11 @@
 """What the ids in a module's .BTF_ids mean, by name, to compare files whose ids differ, and whether that is what they should mean.
 
-    btfids.py [--base BASE] FILE        (through scripts/python.sh: needs numpy)
+    btfids.py [--base BASE] FILE...        (through scripts/python.sh: needs numpy)
 
 FILE is a 64-bit little-endian ELF file with .BTF (.BTF.base is taken as the base if it is there and none is given) and .BTF_ids.
 Prints a line per id, sets in the order of their functions' names, flags of kfuncs with them. The names come from the types; the
 symbols (__BTF_ID__func__foo__12) say which they should be: exit status 1 if one is another one. An id of 0 is `unresolved`.
+With --summary only counts are printed, and what is wrong.
 """
 
 import argparse
@@ -29,28 +30,20 @@ def sections(data):
     return heads, found
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--base")
-    parser.add_argument("file")
-    args = parser.parse_args()
-    with open(args.file, "rb") as file:
+def examine(path, base, strings):
+    """Lines that say what the ids are, and what is wrong with them."""
+    with open(path, "rb") as file:
         data = file.read()
     heads, found = sections(data)
     if ".BTF_ids" not in found:
-        print("no .BTF_ids")
-        return 0
-    strings = btfgraph.Strings()
-    base = None
-    if args.base:
-        base = btfgraph.load(args.base, strings)
-    elif ".BTF.base" in found:
+        return ["no .BTF_ids"], []
+    if not base and ".BTF.base" in found:
         _, offset, length, _, _ = found[".BTF.base"]
         with tempfile.NamedTemporaryFile(delete=False) as part:
             part.write(data[offset : offset + length])
         base = btfgraph.load(part.name, strings)
         os.unlink(part.name)
-    btf = btfgraph.load(args.file, strings, base)
+    btf = btfgraph.load(path, strings, base)
 
     number, start, length, _, _ = found[".BTF_ids"]
     ids = data[start : start + length]
@@ -99,10 +92,30 @@ def main():
         lines.append(f"at {at:#x}: {meaning(word(at))}")
         if meaning(word(at)) != f"{kind} {name}":
             bad.append(f"at {at:#x}: is {meaning(word(at))}, should be {kind} {name}")
-    print("\n".join(lines))
-    for text in bad:
-        print(text, file=sys.stderr)
-    return 1 if bad else 0
+    return lines, bad
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--base")
+    parser.add_argument("--summary", action="store_true")
+    parser.add_argument("file", nargs="+")
+    args = parser.parse_args()
+    strings = btfgraph.Strings()
+    base = btfgraph.load(args.base, strings) if args.base else None
+    wrong = files = ids = 0
+    for path in args.file:
+        lines, bad = examine(path, base, strings)
+        wrong += len(bad)
+        count = sum(bool(re.search("FUNC|STRUCT|UNION|TYPEDEF|unresolved", line)) for line in lines)
+        files, ids = files + (count > 0), ids + count
+        if not args.summary:
+            print("\n".join(lines))
+        for text in bad:
+            print(f"{os.path.basename(path)}: {text}", file=sys.stderr)
+    if args.summary:
+        print(f"{files} files, {ids} ids, {wrong} wrong")
+    return 1 if wrong else 0
 
 
 sys.exit(main())

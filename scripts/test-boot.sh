@@ -116,6 +116,24 @@ fi
 "$btfgen" --btf_encode_detached="$work/vmlinux.btf" "$vmlinux"
 gcc -O2 -Wall -static -o "$work/init" "$root/tests/boot/init.c"
 
+# The ids by name: what the symbols say, and what Debian's build put there, with the same flags.
+ids() { # ids FILE...: what they mean
+    "$scripts/python.sh" "$scripts/btfids.py" --base "$work/base.btf" "$@"
+}
+same_ids() {
+    local name shipped=() own=()
+    for name in "${order[@]}"; do shipped+=("${path_of[$name]}") own+=("$work/m/$name.ko"); done
+    ids "${shipped[@]}" >"$work/ids.shipped" || return 1
+    ids "${own[@]}" >"$work/ids.own" || return 1
+    diff "$work/ids.shipped" "$work/ids.own" || return 1
+    ids --summary "${own[@]}"
+}
+if same_ids >"$work/ids.log" 2>&1; then
+    verdict ok "ids by name, as their symbols say and as in Debian's build" "$(tail -n 1 "$work/ids.log")"
+else
+    verdict FAILED "ids by name, as their symbols say and as in Debian's build" "$(tail -n 1 "$work/ids.log"), see $work/ids.log"
+fi
+
 # --- booting --------------------------------------------------------------------------------------------------------
 # initramfs NAME: $work/NAME.cpio of the program, the modules, $work/NAME.plan, and what $work/NAME/ has instead
 initramfs() {
