@@ -14,7 +14,7 @@ target = $(or $(CARGO_TARGET_DIR),target)
 # An absolute path, since the scripts change folders.
 export BTFGEN = $(abspath $(target))/release/btfgen
 
-.PHONY: all build check demo test test-kernel test-resolve test-oneshot growth compare bench doc clean install help
+.PHONY: all build check demo test test-kernel test-boot test-kbuild test-resolve test-oneshot growth compare bench doc clean install help
 
 all: build
 
@@ -46,6 +46,18 @@ test-kernel:
 	@scripts/setup.sh kernel
 	$(CARGO) build --release --locked
 	@scripts/test-kernel.sh $(KERNEL)
+
+# A real kernel, in an emulator, takes what btfgen made of its modules.
+test-boot:
+	@scripts/setup.sh boot
+	$(CARGO) build --release --locked
+	@scripts/test-boot.sh
+
+# Modules outside the kernel's tree, built by Kbuild with btfgen as PAHOLE= and RESOLVE_BTFIDS=.
+test-kbuild:
+	@scripts/setup.sh kbuild
+	$(CARGO) build --release --locked
+	@scripts/test-kbuild.sh
 
 # `btfgen resolve_btfids` beside the kernel's own, on real modules.
 test-resolve:
@@ -96,6 +108,8 @@ help:
 	@echo "make demo       see it at work on a small kernel and a module"
 	@echo "make test       all tests that need no download"
 	@echo "make test-kernel KERNEL=7.3|6.12|6.1   a real kernel and its modules against the reference encoder"
+	@echo "make test-boot                          a real kernel, emulated, loads modules that btfgen encoded"
+	@echo "make test-kbuild                        modules outside the tree, built with btfgen by the Kbuild of 6.1 and 7.3"
 	@echo "make test-resolve                       resolve_btfids against the kernel's own"
 	@echo "make test-oneshot                       all modules in place in one step, with .BTF_ids"
 	@echo "make compare KERNEL=7.3                 speed and size beside the reference encoder"

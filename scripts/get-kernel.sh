@@ -6,21 +6,24 @@
 #   --flavour F   cloud-amd64 (default: 300 MB down, 2 GB unpacked, about 1,000 modules), amd64 (1.2 GB, 8 GB, 4,000), ...
 #   --arch A      amd64 (default), arm64, s390x (big-endian), ...; the flavour follows if it is not given
 #   --headers     also the kbuild tree for out-of-tree modules (it holds a BTF-only vmlinux from 7.x on)
+#   --image       also the kernel that boots (100 MB down)
 # Result:
 #   vmlinux       the unstripped kernel (DWARF, and .BTF as Debian's build made it)
 #   modules/      its unstripped modules, *.ko, likewise
 #   release       one line, the kernel's release, such as 6.12.107+deb13-cloud-amd64
 #   headers       with --headers
+#   vmlinuz       with --image
 # A second run does nothing. All is put together in DEST.part and renamed at the end, so DEST is whole or not there.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
-positional=() flavour='' arch=amd64 headers=''
+positional=() flavour='' arch=amd64 headers='' image=''
 while [ $# -gt 0 ]; do
     case $1 in
     --flavour) flavour=${2:?--flavour wants a name}; shift 2 ;;
     --arch) arch=${2:?--arch wants a name}; shift 2 ;;
     --headers) headers=1; shift ;;
+    --image) image=1; shift ;;
     -*) say "unknown option $1"; usage ;;
     *) positional+=("$1"); shift ;;
     esac
@@ -78,19 +81,19 @@ prepare() {
 if [ ! -e "$dest/.complete" ]; then
     say "fetching the kernel of $suite ($flavour) into $dest"
     prepare
-    image=$(newest linux-image- "linux-image-${version}(\\.[0-9]+)*(\\+[a-z0-9.]+|-[0-9]+)?-$fl-dbg")
-    if [ -z "$image" ]; then
+    package=$(newest linux-image- "linux-image-${version}(\\.[0-9]+)*(\\+[a-z0-9.]+|-[0-9]+)?-$fl-dbg")
+    if [ -z "$package" ]; then
         others=$(newest linux-image- "linux-image-[0-9].*-$fl-dbg")
         die "no kernel ${series:+$series }with debug information for $flavour in $suite${others:+ (the newest there is $others: change the table in scripts/lib.sh)}"
     fi
-    fetch "$part/root" "$image"
-    vmlinux=$(only root/usr/lib/debug -type f -name 'vmlinux*') || die "$image holds no vmlinux"
-    modules=$(only root/usr/lib/debug/lib/modules -mindepth 2 -maxdepth 2 -name kernel) || die "$image holds no modules"
+    fetch "$part/root" "$package"
+    vmlinux=$(only root/usr/lib/debug -type f -name 'vmlinux*') || die "$package holds no vmlinux"
+    modules=$(only root/usr/lib/debug/lib/modules -mindepth 2 -maxdepth 2 -name kernel) || die "$package holds no modules"
     ln -s "$vmlinux" "$part/vmlinux"
     ln -s "$modules" "$part/modules"
     basename "$(dirname "$modules")" >"$part/release"
     rm -rf "$part/apt"
-    echo "$image $suite $arch $flavour" >"$part/.complete"
+    echo "$package $suite $arch $flavour" >"$part/.complete"
     if [ -d "$dest" ]; then rmdir "$dest"; fi
     mv "$part" "$dest"
 fi
@@ -109,5 +112,14 @@ if [ -n "$headers" ] && [ ! -e "$dest/headers" ]; then
     rm -rf "$dest/headers-root"
     mv "$part/tree" "$dest/headers-root"
     ln -s "headers-root/usr/src/linux-headers-$release" "$dest/headers"
+fi
+if [ -n "$image" ] && [ ! -e "$dest/vmlinuz" ]; then
+    prepare
+    release=$(cat "$dest/release")
+    # In later releases the image package is an empty one that depends on linux-binary-.
+    binary=$(apt-cache -c "$part/apt/apt.conf" pkgnames linux-binary- | { grep -xF "linux-binary-$release" || true; })
+    fetch "$part/image" "${binary:-linux-image-$release}"
+    vmlinuz=$(only image -type f -name "vmlinuz*") || die "${binary:-linux-image-$release} holds no vmlinuz"
+    mv "$part/$vmlinuz" "$dest/vmlinuz"
 fi
 say "kernel $(cat "$dest/release"): vmlinux $(stat -L -c %s "$dest/vmlinux") bytes, $(find -L "$dest/modules" -name '*.ko' | wc -l) modules, in $dest"

@@ -1,8 +1,10 @@
 #!/bin/bash
-# Sees to it that what a make target needs is installed:   setup.sh build|test|kernel|check
+# Sees to it that what a make target needs is installed:   setup.sh build|test|kernel|boot|kbuild|check
 #   build    Rust 1.85 or newer, a C linker
 #   test     and a C compiler with its headers, binutils, make: test inputs and kernel-fixtures/ are compiled
 #   kernel   and what fetches and compares Debian kernels: apt, dpkg, flock, python3 (numpy: see python.sh)
+#   boot     and QEMU for x86-64, cpio
+#   kbuild   and make, gcc-12, DKMS, what the tools of Debian's header packages need
 #   check    Rust with rustfmt and clippy
 # As root on a system with apt, missing packages are installed; elsewhere this says what to install. Quiet when all is there.
 set -euo pipefail
@@ -50,7 +52,7 @@ need_component() { # COMMAND, rustup component, package
 case $1 in
 build) need_rust; need_cc ;;
 test) need_rust; need_cc; want objcopy binutils; want make make ;;
-kernel)
+kernel | boot | kbuild)
     need_rust; need_cc
     want objcopy binutils
     want python3 python3
@@ -58,6 +60,18 @@ kernel)
     want diff diffutils
     if ! command -v apt-get >/dev/null || ! command -v dpkg-deb >/dev/null; then
         other+=("apt and dpkg, to fetch Debian's kernels (other distributions package them)")
+    fi
+    if [ "$1" = boot ]; then
+        want qemu-system-x86_64 qemu-system-x86
+        want cpio cpio
+    fi
+    if [ "$1" = kbuild ]; then
+        want make make
+        want dkms dkms
+        want gcc-12 gcc-12
+        want readelf binutils
+        want unshare util-linux
+        [ -e /usr/lib/x86_64-linux-gnu/libelf.so.1 ] || packages+=(libelf1)
     fi
     ;;
 check) need_rust; need_cc; need_component fmt rustfmt rustfmt; need_component clippy clippy rust-clippy ;;
