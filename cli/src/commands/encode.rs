@@ -411,8 +411,8 @@ fn write_elf(
     };
     let mut updates = vec![
         SectionUpdate { name: ".BTF", data: Some(&btf) },
-        // What an earlier BTF of this file was based on.
-        SectionUpdate { name: ".BTF.base", data: None },
+        // Without one, what an earlier BTF of this file was based on goes.
+        SectionUpdate { name: ".BTF.base", data: sections.base.as_deref() },
         SectionUpdate { name: stamp::SECTION, data: sections.stamp.as_deref() },
     ];
     updates.extend(sections.ids.as_deref().map(|ids| SectionUpdate { name: SECTION, data: Some(ids) }));
