@@ -200,11 +200,6 @@ damaged_base() { # a step that fails must fail the build
     grep -q 'vmlinux: neither an ELF file nor raw BTF' "$dir/make.log" || { echo "make fails for another reason"; return 1; }
     echo "make fails, as it must"
 }
-# distils: whether btfgen does yet; otherwise it must say so.
-distils() {
-    local dir=$work/$series-distilled
-    build distilled "${ours[@]}" >/dev/null 2>&1 || ! grep -q 'distill_base is not supported' "$dir/make.log"
-}
 
 # The example for DKMS, as it is but for names and paths, on a vmlinux made the way it says.
 by_dkms() {
@@ -244,16 +239,11 @@ for series in "$@"; do
     check "resolve_btfids alone by btfgen: types" same_types resolved theirs
     check "resolve_btfids alone by btfgen: ids" same_ids resolved theirs
     if [ "$series" != 6.1 ]; then
-        if distils; then
-            rm -rf "$work/$series-distilled"
-            check "distilled, both by btfgen" build distilled "${ours[@]}"
-            check "distilled: libbpf reads them" read_by_libbpf distilled
-            check "distilled, by the reference" build distilled-theirs "${theirs[@]}"
-            check "distilled: types as by the reference" same_types distilled distilled-theirs
-            check "distilled: ids as by the reference" same_ids distilled distilled-theirs
-        else
-            printf 'known   %s distilled: btfgen says that it cannot yet; Kbuild asks for it, and was told not to with RESOLVE_BTFIDS_FLAGS=\n' "$series"
-        fi
+        check "distilled, both by btfgen" build distilled "${ours[@]}"
+        check "distilled: libbpf reads them" read_by_libbpf distilled
+        check "distilled, by the reference" build distilled-theirs "${theirs[@]}"
+        check "distilled: types as by the reference" same_types distilled distilled-theirs
+        check "distilled: ids as by the reference" same_ids distilled distilled-theirs
     fi
     [ "$series" != 6.1 ] || check "by DKMS" by_dkms
     check "without vmlinux" without_vmlinux
