@@ -65,12 +65,14 @@ class Bench:
         """(command line, output) for one file."""
         output = output or os.path.join(self.out, os.path.basename(file) + ".btf")
         command = [self.setup["btfgen"], "-q"] if tool == "btfgen" else [self.setup["peers"][tool]["program"], "-J"]
+        # pahole does not look at .BTF_ids; the row kbuild has the whole step.
+        command += ["--no-btf-ids"] if tool == "btfgen" else []
         command += [f"-j{jobs}", *OPTIONS] + (["--btf_base", base] if base else []) + [f"--btf_encode_detached={output}", file]
         return command, [output]
 
     def encode_together(self, jobs, files, base):
         outputs = [os.path.join(self.out, os.path.basename(file) + ".btf") for file in files]
-        return [self.setup["btfgen"], "-q", f"-j{jobs}", *OPTIONS, "--btf_base", base, "--detached-dir", self.out, *files], outputs
+        return [self.setup["btfgen"], "-q", "--no-btf-ids", f"-j{jobs}", *OPTIONS, "--btf_base", base, "--detached-dir", self.out, *files], outputs
 
     def base(self, tool, kernel=None):
         """What the tool itself made of the kernel's vmlinux."""
@@ -269,6 +271,34 @@ def row_walk(bench):
     yield {"title": "bare walk over the DIEs of vmlinux", "files": [file], "configs": configs}
 
 
+# What Kbuild of 7.3 does after the link of a module (scripts/gen-btf.sh), and the same by btfgen.
+CHAIN = """set -e; in=$1 out=$2 base=$3 resolve=$4; shift 4
+cp "$in" "$out"; "$@" --btf_base "$base" --btf_encode_detached="$out.BTF.1" "$out"
+"$resolve" --btf_base "$base" --btf "$out.BTF.1" "$out"; objcopy --add-section .BTF="$out.BTF" "$out"
+[ ! -e "$out.BTF_ids" ] || "$resolve" --patch_btfids "$out.BTF_ids" "$out" """
+ONE_STEP = 'set -e; cp "$1" "$2"; base=$3; out=$2; shift 3; "$@" --btf_base "$base" "$out"'
+
+
+def row_kbuild(bench):
+    for name in ["xfs", "nf_conntrack", "vsock_loopback"]:
+        # As the linker left it: no BTF, ids in the order of their symbols.
+        linked, out = os.path.join(bench.work, f"{name}.ko"), os.path.join(bench.out, f"{name}.ko")
+        shutil.copy(bench.kernel.module(name), linked)
+        subprocess.run([bench.setup["btfgen"], "resolve_btfids", "--link_order", "--btf_base", bench.kernel.vmlinux, linked], check=True)
+        subprocess.run(["objcopy", "-R", ".BTF", "-R", ".BTF.base", linked], check=True)
+        configs = []
+        for tool in ["btfgen", *PEERS]:
+            for jobs in JOBS:
+                if tool == "btfgen":
+                    program = [bench.setup["btfgen"], "-q", f"-j{jobs}", *OPTIONS]
+                    command = ["/bin/sh", "-c", ONE_STEP, "sh", linked, out, bench.base(tool), *program]
+                else:
+                    program = [bench.setup["peers"][tool]["program"], "-J", f"-j{jobs}", *OPTIONS]
+                    command = ["/bin/sh", "-c", CHAIN, "sh", linked, out, bench.base(tool), bench.setup["resolve_btfids"], *program]
+                configs.append(Config(tool, [(command, [out])], jobs, rounds=3 if name == "xfs" and tool == "pahole 1.30" else None))
+        yield {"title": f"Kbuild's whole step for {name}.ko", "files": [linked], "configs": configs}
+
+
 # Selected with --rows. SLOW ones need much time or another download, and are left out by --quick.
 ROWS = {
     "vmlinux": row_vmlinux,
@@ -282,6 +312,7 @@ ROWS = {
     "amd64": row_amd64,
     "walk": row_walk,
     "sizes": row_sizes,
+    "kbuild": row_kbuild,
 }
 SLOW = ["amd64"]
 

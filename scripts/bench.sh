@@ -36,6 +36,7 @@ fi
 
 versions=$(keys "$reference_table")
 for version in $versions; do "$scripts/get-reference-tools.sh" "$version"; done
+"$scripts/get-resolve-btfids.sh" 7.3
 
 place() { # place DIR: where a kernel is and what the peers made of its vmlinux, as JSON
     local dir=$1 release version base separator=''
@@ -61,7 +62,7 @@ commit=$(git -C "$root" describe --always --dirty --exclude '*' 2>/dev/null || t
 {
     printf '{"btfgen": "%s", "btfgen_version": "%s", "walk": "%s", "measure": "%s", "work": "%s", "suite": "%s",\n' \
         "$btfgen" "$("$btfgen" --version)${commit:+ ($commit)}" "$walk" "$work/measure" "$work" "$suite"
-    printf ' "peers": {'
+    printf ' "resolve_btfids": "%s",\n "peers": {' "$cache/tools/resolve_btfids-7.3/resolve_btfids"
     separator=''
     for version in $versions; do
         printf '%s"pahole %s": {"program": "%s", "suite": "%s"}' "$separator" "$version" "$(tools_dir "$version")/bin/pahole" \
