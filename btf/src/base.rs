@@ -124,10 +124,7 @@ impl<'a> Base<'a> {
                 records.push(Head { kind, kflag }, name(t.name_off()), 0, &[]);
                 continue;
             }
-            words.clear();
-            t.push_words(&mut words);
-            words[0] = Head { kind: t.kind(), kflag: t.kflag() }.word();
-            words[1] = t.name_off().0;
+            t.read_record(&mut words);
             words[2] = t.size_or_type();
             map_names(&mut words, |offset| name(StrOff(offset.0)));
             match t.kind() {

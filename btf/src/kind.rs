@@ -62,6 +62,27 @@ impl Kind {
         Kind::Enum64,
     ];
 
+    /// Whether chains of references go through this kind.
+    pub fn is_modifier(self) -> bool {
+        match self {
+            Kind::Typedef | Kind::Volatile | Kind::Const | Kind::Restrict | Kind::TypeTag => true,
+            Kind::Int
+            | Kind::Ptr
+            | Kind::Array
+            | Kind::Struct
+            | Kind::Union
+            | Kind::Enum
+            | Kind::Fwd
+            | Kind::Func
+            | Kind::FuncProto
+            | Kind::Var
+            | Kind::Datasec
+            | Kind::Float
+            | Kind::DeclTag
+            | Kind::Enum64 => false,
+        }
+    }
+
     /// The kind with this number, if there is one.
     pub fn from_number(n: u32) -> Option<Kind> {
         Kind::ALL.get((n as usize).wrapping_sub(1)).copied()

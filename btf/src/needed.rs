@@ -9,7 +9,7 @@
 
 use crate::bits::Bits;
 use crate::dedup::table::ClassTable;
-use crate::graph::{ClassId, Head, Ref, Tag, TagKind, map_names, map_refs};
+use crate::graph::{ClassId, Ref, Tag, TagKind, map_names, map_refs};
 use crate::ids::{StrOff, TypeId};
 use crate::kind::Kind;
 use crate::name_offsets::NameOffsets;
@@ -214,10 +214,7 @@ impl Search<'_, '_> {
     /// The reference to a type whose names the file has, and whose references are known.
     fn find_class(&mut self, t: TypeView<'_>, classes: &ClassTable<'_>) -> u32 {
         let mut record = std::mem::take(&mut self.record);
-        record.clear();
-        t.push_words(&mut record);
-        record[0] = Head { kind: t.kind(), kflag: t.kflag() }.word();
-        record[1] = t.name_off().0;
+        t.read_record(&mut record);
         if t.kind() == Kind::Array {
             record[2] = 0;
         }
@@ -278,6 +275,7 @@ fn refs(t: TypeView<'_>, mut f: impl FnMut(u32)) {
 mod tests {
     use super::*;
     use crate::dedup::fold::Fold;
+    use crate::graph::Head;
     use crate::graph::Records;
     use crate::testing::Blob;
     use crate::view::IntData;

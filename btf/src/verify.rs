@@ -262,27 +262,6 @@ fn shown(view: &BtfView<'_>, name: StrOff) -> String {
     String::from_utf8_lossy(&tail[..len.unwrap_or(tail.len().min(MAX_NAME_SHOWN))]).into_owned()
 }
 
-/// Whether chains go through this kind.
-fn is_modifier(kind: Kind) -> bool {
-    match kind {
-        Kind::Typedef | Kind::Volatile | Kind::Const | Kind::Restrict | Kind::TypeTag => true,
-        Kind::Int
-        | Kind::Ptr
-        | Kind::Array
-        | Kind::Struct
-        | Kind::Union
-        | Kind::Enum
-        | Kind::Fwd
-        | Kind::Func
-        | Kind::FuncProto
-        | Kind::Var
-        | Kind::Datasec
-        | Kind::Float
-        | Kind::DeclTag
-        | Kind::Enum64 => false,
-    }
-}
-
 /// Tiers H, S and L as far as parsing is laxer, and the limits of the whole (N).
 fn check_sections(check: &mut Check<'_, '_>) {
     let (view, header) = (check.view, check.view.header());
@@ -352,7 +331,7 @@ fn check_chains(check: &mut Check<'_, '_>) {
         }
         let (mut id, mut kind, mut target) = (start, ty.kind(), ty.size_or_type());
         let (mut length, mut only_tags) = (0, true);
-        while is_modifier(kind) {
+        while kind.is_modifier() {
             length += 1;
             if length > MAX_MODIFIERS {
                 check.bad("C2", start, "Max chain length or cycle detected");

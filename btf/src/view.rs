@@ -12,6 +12,7 @@ use std::ffi::CStr;
 use std::fmt;
 
 use crate::error::{Error, ErrorKind, Place, Result};
+use crate::graph::Head;
 use crate::header::{Endian, Header};
 use crate::ids::{StrOff, TypeId};
 use crate::kind::{Info, Kind, RECORD_BYTES};
@@ -523,6 +524,16 @@ impl<'a> TypeView<'a> {
     #[inline]
     pub fn push_words(self, out: &mut Vec<u32>) {
         out.extend(self.record.chunks_exact(4).map(|b| self.endian.u32([b[0], b[1], b[2], b[3]])));
+    }
+
+    /// Replaces `record` by the words of the record with its trailer as [`crate::graph`] has them, except that names are still offsets
+    /// and references ids.
+    #[inline]
+    pub fn read_record(self, record: &mut Vec<u32>) {
+        record.clear();
+        self.push_words(record);
+        record[0] = Head { kind: self.kind(), kflag: self.kflag() }.word();
+        record[1] = self.name_off().0;
     }
 
     /// Encoding, offset and size of an INT.

@@ -219,9 +219,7 @@ impl<'v> Selection<'v> {
     fn refers(&mut self, t: TypeView<'_>) {
         self.embedded.members(t);
         let record = &mut self.record;
-        record.clear();
-        t.push_words(record);
-        record[0] = Head { kind: t.kind(), kflag: t.kflag() }.word();
+        t.read_record(record);
         for id in refs(record).map(TypeId).filter(|id| *id != TypeId::VOID) {
             if self.seen.get_mut(id.index()).is_some_and(|seen| !std::mem::replace(seen, true)) {
                 self.work.push(id);
@@ -255,23 +253,9 @@ impl<'v> Embedded<'v> {
             }
             let Some(t) = self.split.get(id) else { continue };
             match t.kind() {
-                Kind::Const | Kind::Volatile | Kind::Restrict | Kind::Typedef | Kind::TypeTag => {
-                    self.work.extend(t.type_id());
-                }
                 Kind::Array => self.work.extend(t.array().map(|array| array.elem)),
-                Kind::Int
-                | Kind::Ptr
-                | Kind::Struct
-                | Kind::Union
-                | Kind::Enum
-                | Kind::Enum64
-                | Kind::Fwd
-                | Kind::Func
-                | Kind::FuncProto
-                | Kind::Var
-                | Kind::Datasec
-                | Kind::Float
-                | Kind::DeclTag => {}
+                kind if kind.is_modifier() => self.work.extend(t.type_id()),
+                _ => {}
             }
         }
     }
@@ -287,10 +271,7 @@ fn same_types(new: &BtfView<'_>, old: &BtfView<'_>, origins: &[TypeId]) -> Resul
         return differs(TypeId::VOID, "there are other types");
     }
     let read = |t: TypeView<'_>, words: &mut Vec<u32>| {
-        words.clear();
-        t.push_words(words);
-        words[0] = Head { kind: t.kind(), kflag: t.kflag() }.word();
-        words[1] = t.name_off().0;
+        t.read_record(words);
     };
     let first = new.first_id().0;
     let origin = |id: u32| match id.checked_sub(first) {

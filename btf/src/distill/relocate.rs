@@ -3,7 +3,7 @@
 use super::matches::{Found, Matches};
 use super::{Embedded, has_name, text, wrong_base};
 use crate::error::{Error, ErrorKind, Place, Result};
-use crate::graph::{FIXED_WORDS, Head, map_names, map_refs};
+use crate::graph::{FIXED_WORDS, map_names, map_refs};
 use crate::ids::{StrOff, TypeId};
 use crate::kind::Kind;
 use crate::map::FixedMap;
@@ -70,10 +70,7 @@ pub(super) fn relocate_by(split: &BtfView<'_>, base: &BtfView<'_>, matches: &Mat
     let mut type_bytes = Vec::with_capacity(split.header().byte_size());
     let mut words = Vec::new();
     for (id, t) in split.types() {
-        words.clear();
-        t.push_words(&mut words);
-        words[0] = Head { kind: t.kind(), kflag: t.kflag() }.word();
-        words[1] = t.name_off().0;
+        t.read_record(&mut words);
         let mut lost = None;
         map_refs(&mut words, |target| match target.checked_sub(first) {
             Some(own) if own < split.type_count() as u32 => base.end_id().0 + own,

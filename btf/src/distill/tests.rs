@@ -259,9 +259,7 @@ fn many_types_of_one_name() {
 fn unfolded(view: &BtfView<'_>, id: TypeId, depth: usize) -> String {
     let Some(t) = view.get(id) else { return "void".into() };
     let mut words = Vec::new();
-    t.push_words(&mut words);
-    words[0] = Head { kind: t.kind(), kflag: t.kflag() }.word();
-    words[1] = t.name_off().0;
+    t.read_record(&mut words);
     let names: Vec<String> = names(&words).map(|n| text(view.string(StrOff(n.0)).expect("it is there"))).collect();
     let parts: Vec<String> = match depth {
         0 => vec![],

@@ -125,10 +125,7 @@ impl Edit<'_> {
         let offsets = NameOffsets::of_names(base, &self.strings);
         let mut record = Vec::new();
         for (id, t) in base.levels().into_iter().flat_map(|level| level.types_of(Kind::merges)) {
-            record.clear();
-            t.push_words(&mut record);
-            record[0] = Head { kind: t.kind(), kflag: t.kflag() }.word();
-            record[1] = t.name_off().0;
+            t.read_record(&mut record);
             if t.kind() == Kind::Array {
                 record[2] = 0;
             }

@@ -1,7 +1,7 @@
 //! Types of a finished BTF as records.
 
 use crate::error::{Error, ErrorKind, Place, Result};
-use crate::graph::{Head, map_names, refs};
+use crate::graph::{map_names, refs};
 use crate::ids::{StrOff, TypeId};
 use crate::kind::Kind;
 use crate::map::FixedMap;
@@ -30,10 +30,7 @@ impl<'a> Reader<'a> {
         strings: &mut Strings<'static>,
         words: &mut Vec<u32>,
     ) -> Result<()> {
-        words.clear();
-        t.push_words(words);
-        words[0] = Head { kind: t.kind(), kflag: t.kflag() }.word();
-        words[1] = t.name_off().0;
+        t.read_record(words);
         match t.kind() {
             Kind::Array => words[2] = 0,
             Kind::Func => words.push(t.vlen()),

@@ -9,7 +9,7 @@
 //! that is meant. A pointer or modifier to a FUNC breaks R4 here; the kernel takes it if it has resolved the FUNC by
 //! then, which depends on the order of the types.
 
-use super::{Check, Level, is_modifier};
+use super::{Check, Level};
 use crate::ids::{StrOff, TypeId};
 use crate::kind::Kind;
 use crate::view::{BtfView, IntData, MemberView, TypeView};
@@ -110,7 +110,7 @@ fn by_value(ty: TypeView<'_>) -> Option<TypeId> {
     match ty.kind() {
         Kind::Array => ty.array().map(|a| a.elem),
         Kind::Var => ty.type_id(),
-        kind if is_modifier(kind) => ty.type_id(),
+        kind if kind.is_modifier() => ty.type_id(),
         _ => None,
     }
 }
@@ -137,10 +137,10 @@ impl Mode {
         match self {
             Mode::Undecided => {
                 let rest = matches!(kind, Kind::Ptr | Kind::Func | Kind::Var | Kind::Datasec | Kind::DeclTag);
-                is_modifier(kind) || container || rest
+                kind.is_modifier() || container || rest
             }
-            Mode::Pointer => is_modifier(kind) || kind == Kind::Ptr,
-            Mode::Container => is_modifier(kind) || container,
+            Mode::Pointer => kind.is_modifier() || kind == Kind::Ptr,
+            Mode::Container => kind.is_modifier() || container,
         }
     }
 
@@ -237,7 +237,7 @@ fn nth_needed(view: &BtfView<'_>, sizes: &Sizes, ty: TypeView<'_>, n: usize) -> 
         (_, 0) => ty.type_id(),
         // A pointer behind the modifiers.
         (Kind::Ptr | Kind::Var, 1) => {
-            let next = ty.type_id().filter(|&id| view.get(id).is_some_and(|t| is_modifier(t.kind())))?;
+            let next = ty.type_id().filter(|&id| view.get(id).is_some_and(|t| t.kind().is_modifier()))?;
             let (end, _) = sizes.get(next);
             view.get(end).filter(|t| t.kind() == Kind::Ptr).map(|_| end)
         }

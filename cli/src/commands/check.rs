@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use btf::graph::{Head, map_names};
+use btf::graph::map_names;
 use btf::ids::{StrOff, TypeId};
 use btf::kind::Kind;
 use btf::verify::{self, Level, verify};
@@ -139,10 +139,7 @@ fn misplaced_name(view: &BtfView<'_>) -> Option<TypeId> {
     };
     let mut words = Vec::new();
     view.types().find_map(|(id, t)| {
-        words.clear();
-        t.push_words(&mut words);
-        words[0] = Head { kind: t.kind(), kflag: t.kflag() }.word();
-        words[1] = t.name_off().0;
+        t.read_record(&mut words);
         if t.kind() == Kind::Array {
             words[2] = 0;
         }
