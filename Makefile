@@ -14,7 +14,7 @@ target = $(or $(CARGO_TARGET_DIR),target)
 # An absolute path, since the scripts change folders.
 export BTFGEN = $(abspath $(target))/release/btfgen
 
-.PHONY: all build check demo test test-kernel test-boot test-kbuild test-resolve test-oneshot growth compare bench doc clean install help
+.PHONY: all build check demo test test-kernel test-boot test-kbuild test-resolve test-oneshot test-sources growth compare bench doc clean install help
 
 all: build
 
@@ -70,6 +70,12 @@ test-oneshot:
 	@scripts/setup.sh kernel
 	$(CARGO) build --release --locked
 	@KERNEL=$(KERNEL) scripts/test-oneshot.sh
+
+# The same kernel with its DWARF compressed, in a file of its own, and made smaller by dwz.
+test-sources:
+	@scripts/setup.sh sources
+	$(CARGO) build --release --locked
+	@KERNEL=$(KERNEL) scripts/test-sources.sh
 
 # How time and memory grow with the input; with the kernel if test-kernel has fetched it. GROWTH=small for a tenth of it.
 growth:

@@ -1,8 +1,9 @@
 #!/bin/bash
-# Sees to it that what a make target needs is installed:   setup.sh build|test|kernel|boot|kbuild|check
+# Sees to it that what a make target needs is installed:   setup.sh build|test|kernel|sources|boot|kbuild|check
 #   build    Rust 1.85 or newer, a C linker
 #   test     and a C compiler with its headers, binutils, make: test inputs and kernel-fixtures/ are compiled
 #   kernel   and what fetches and compares Debian kernels: apt, dpkg, flock, python3 (numpy: see python.sh)
+#   sources  and dwz
 #   boot     and QEMU for x86-64, cpio
 #   kbuild   and make, gcc-12, DKMS, what the tools of Debian's header packages need
 #   check    Rust with rustfmt and clippy
@@ -52,7 +53,7 @@ need_component() { # COMMAND, rustup component, package
 case $1 in
 build) need_rust; need_cc ;;
 test) need_rust; need_cc; want objcopy binutils; want make make ;;
-kernel | boot | kbuild)
+kernel | sources | boot | kbuild)
     need_rust; need_cc
     want objcopy binutils
     want python3 python3
@@ -61,6 +62,7 @@ kernel | boot | kbuild)
     if ! command -v apt-get >/dev/null || ! command -v dpkg-deb >/dev/null; then
         other+=("apt and dpkg, to fetch Debian's kernels (other distributions package them)")
     fi
+    if [ "$1" = sources ]; then want dwz dwz; fi
     if [ "$1" = boot ]; then
         want qemu-system-x86_64 qemu-system-x86
         want cpio cpio

@@ -46,8 +46,7 @@ pub fn find(files: &[PathBuf]) -> Result<Option<PathBuf>, Failure> {
         );
         return Err(Failure::new(Exit::Usage, path, text));
     }
-    let root = std::env::var_os(ROOT_VARIABLE).map_or_else(|| PathBuf::from("/"), PathBuf::from);
-    match look(&root, &release) {
+    match look(&root(), &release) {
         Some(base) => {
             eprintln!("btfgen: base: {} (Linux {release})", base.display());
             Ok(Some(base))
@@ -60,6 +59,11 @@ pub fn find(files: &[PathBuf]) -> Result<Option<PathBuf>, Failure> {
             Err(Failure::new(Exit::NoBase, path, text))
         }
     }
+}
+
+/// What stands in front of all paths that are looked at.
+pub fn root() -> PathBuf {
+    std::env::var_os(ROOT_VARIABLE).map_or_else(|| PathBuf::from("/"), PathBuf::from)
 }
 
 /// The release that a module is for. What cannot be read is reported when its turn comes; what is not a file cannot be read twice.

@@ -169,10 +169,19 @@ pub enum Attr {
     LoclistsBase,
     RnglistsBase,
     DwoName,
+    Import,
 }
 
 /// Number of [`Attr`]s.
-pub const ATTRS: usize = Attr::DwoName as usize + 1;
+pub const ATTRS: usize = Attr::Import as usize + 1;
+
+/// The attributes that refer to DIEs.
+const REFERENCES: u64 = Attr::Type.bit()
+    | Attr::AbstractOrigin.bit()
+    | Attr::Specification.bit()
+    | Attr::Signature.bit()
+    | Attr::Annotation.bit()
+    | Attr::Import.bit();
 
 /// `DW_AT_GNU_annotation` (gcc 16)
 const GNU_ANNOTATION: DwAt = DwAt(0x2139);
@@ -218,6 +227,7 @@ impl Attr {
             gimli::DW_AT_loclists_base => Attr::LoclistsBase,
             gimli::DW_AT_rnglists_base => Attr::RnglistsBase,
             gimli::DW_AT_dwo_name | gimli::DW_AT_GNU_dwo_name => Attr::DwoName,
+            gimli::DW_AT_import => Attr::Import,
             _ => return None,
         };
         attr.matters_to(role).then_some(attr)
@@ -268,7 +278,8 @@ impl Attr {
             Role::Enumerator => matches!(self, Name | ConstValue),
             Role::Subrange => matches!(self, Count | UpperBound | Type),
             Role::Parameter => matches!(self, Name | Type | AbstractOrigin | Location | ConstValue | Annotation),
-            Role::VarArgs | Role::ImportedUnit => false,
+            Role::VarArgs => false,
+            Role::ImportedUnit => matches!(self, Import),
             Role::Subprogram => matches!(
                 self,
                 Name | Type
@@ -284,7 +295,14 @@ impl Attr {
             ),
             Role::Variable => matches!(
                 self,
-                Name | Type | Declaration | External | Specification | Location | Artificial | Annotation
+                Name | Type
+                    | Declaration
+                    | External
+                    | AbstractOrigin
+                    | Specification
+                    | Location
+                    | Artificial
+                    | Annotation
             ),
             Role::Annotation => matches!(self, Name | ConstValue | Annotation | Type),
         }
@@ -304,6 +322,8 @@ pub enum Value {
     UnitOffset(u64),
     /// A DIE of any unit: bytes from the start of `.debug_info`.
     InfoOffset(u64),
+    /// A DIE of the same unit, that is read for another one: bytes from the start of the section that its unit is in.
+    SameSection(u64),
     /// A type unit's signature.
     Signature(u64),
     /// A string; see [`Text`].
@@ -318,8 +338,8 @@ pub enum Value {
     Address(u64),
     /// An index into the unit's part of `.debug_addr`.
     AddressIndex(u64),
-    /// A form that needs a file that is not here (dwz, supplementary files).
-    Elsewhere,
+    /// A DIE of the alternate file (dwz; DWARF5 7.3.6): bytes from the start of its `.debug_info`.
+    AlternateOffset(u64),
 }
 
 /// Where a string is.
@@ -333,6 +353,8 @@ pub enum Text {
     Inline(usize),
     /// Number in the unit's part of `.debug_str_offsets`.
     Index(u64),
+    /// Offset in `.debug_str` of the alternate file.
+    Alternate(u64),
 }
 
 /// The wanted attributes of one DIE.
@@ -377,6 +399,26 @@ impl Attributes {
     pub fn get(&self, attr: Attr) -> Option<Value> {
         let at = attr as usize;
         self.has(attr).then(|| self.classes[at].value(self.words[at], self.lengths[at]))
+    }
+
+    /// Makes the values those of a DIE that is read for another unit: what counts from the start of its own unit, which
+    /// starts at `unit`, counts from the start of that unit's section. If the `other_strings` are not those of the unit that
+    /// it is read for, they are those of an alternate file.
+    pub(crate) fn make_distant(&mut self, unit: u64, other_strings: bool) {
+        for attr in [Attr::Name, Attr::ConstValue] {
+            if other_strings && self.classes[attr as usize] == Class::Str {
+                self.classes[attr as usize] = Class::AlternateStr;
+            }
+        }
+        let mut left = self.present & REFERENCES;
+        while left != 0 {
+            let at = left.trailing_zeros() as usize;
+            left &= left - 1;
+            if self.classes[at] == Class::UnitOffset {
+                self.classes[at] = Class::SameSection;
+                self.words[at] = self.words[at].saturating_add(unit);
+            }
+        }
     }
 
     /// The offset of a string in `.debug_str`, if the attribute is one.

@@ -1,6 +1,7 @@
 //! What an encoder needs of an ELF file: sections by name, symbols, debug sections.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::ops::Range;
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use object::{Endianness, Object, ObjectSection, SectionIndex};
 use crate::error::{Error, ErrorKind, Result};
 use crate::relocate::{self, Table};
 use crate::sections::{DebugData, DebugSection, Release};
+use crate::unit::DEBUG_TYPES;
 
 /// A section header, in the same form for all ELF classes (gABI, section header).
 #[derive(Clone, Copy, Debug)]
@@ -69,6 +71,10 @@ pub struct ElfFile<'a> {
     pub sections: Vec<Section<'a>>,
     symbols: Symbols<'a>,
     release: Option<Release<'a>>,
+    /// The file that its DWARF was split off into.
+    debug: Option<Box<ElfFile<'a>>>,
+    /// The file that has what its DWARF has in common with that of others, and its path.
+    alternate: Option<(Box<ElfFile<'a>>, &'a str)>,
 }
 
 /// The symbol table, `.symtab`.
@@ -101,6 +107,46 @@ impl<'a> ElfFile<'a> {
     pub fn releasing(mut self, release: &'a (dyn Fn(Range<usize>) + Sync)) -> ElfFile<'a> {
         self.release = Some(Release(release));
         self
+    }
+
+    /// The same file, whose DWARF is in another one, as `objcopy --only-keep-debug` makes it. If it lost its symbols, those of the other
+    /// one count.
+    ///
+    /// # Errors
+    /// A file of another machine, or whose sections lie elsewhere, so that addresses in it would mean something else.
+    pub fn with_debug(mut self, mut debug: ElfFile<'a>) -> Result<ElfFile<'a>> {
+        let form = |file: &ElfFile<'_>| (file.endian, file.is_64, file.machine, file.relocatable);
+        let loaded = |file: &ElfFile<'a>| {
+            let loaded = file.sections.iter().filter(|s| s.flags & u64::from(elf::SHF_ALLOC) != 0);
+            // Symbols that are taken over name sections by their numbers.
+            let index = |s: &Section<'_>| if self.has_symbols() { 0 } else { s.index };
+            loaded.map(|s| (index(s), s.name, s.address, s.size)).collect::<Vec<_>>()
+        };
+        if form(&self) != form(&debug) {
+            return Err(Error::elf("it is for another machine"));
+        }
+        if loaded(&self) != loaded(&debug) {
+            return Err(Error::elf("its sections lie at other addresses"));
+        }
+        if !self.has_symbols() {
+            std::mem::swap(&mut self.symbols, &mut debug.symbols);
+        }
+        self.debug = Some(Box::new(debug));
+        Ok(self)
+    }
+
+    /// The same file, whose DWARF refers to that of an alternate one (DWARF5 7.3.6, dwz), with its path for messages.
+    pub fn with_alternate(mut self, alternate: ElfFile<'a>, path: &'a str) -> Result<ElfFile<'a>> {
+        if (self.endian, self.is_64) != (alternate.endian, alternate.is_64) {
+            return Err(Error::elf("it is for another machine"));
+        }
+        self.alternate = Some((Box::new(alternate), path));
+        Ok(self)
+    }
+
+    /// The file with its DWARF: itself, unless that was split off.
+    pub fn debug_file(&self) -> &ElfFile<'a> {
+        self.debug.as_deref().unwrap_or(self)
     }
 
     /// The file's bytes.
@@ -159,18 +205,42 @@ impl<'a> ElfFile<'a> {
         self.sections.get(symbol.section).filter(|_| symbol.section != 0)?.address.checked_add(symbol.value)
     }
 
-    /// True if there is DWARF in the file, in whatever form.
+    /// True if there is DWARF, in whatever form, in the file or what it was split off into.
     pub fn has_dwarf(&self) -> bool {
+        if let Some(debug) = &self.debug {
+            return debug.has_dwarf();
+        }
         let named = |s: &Section<'_>| s.name == b".debug_info" || s.name == b".zdebug_info";
         self.sections.iter().any(|s| named(s) && s.size > 0 && s.kind != elf::SHT_NOBITS)
     }
 
     /// The debug sections: decompressed, and with their relocations if the file is relocatable.
     pub fn debug_data(&self) -> Result<DebugData<'a>> {
+        if let Some((alternate, path)) = &self.alternate {
+            let alternate = Box::new(alternate.debug_data()?);
+            return Ok(DebugData { alternate: Some((alternate, path)), ..self.own_debug_data()? });
+        }
+        self.own_debug_data()
+    }
+
+    fn own_debug_data(&self) -> Result<DebugData<'a>> {
+        if let Some(debug) = &self.debug {
+            return debug.debug_data();
+        }
         let values = if self.relocatable { relocate::symbol_values(self)? } else { Arc::default() };
-        let section = |name| self.debug_section(name, &values);
+        let tables = self.relocation_tables();
+        // Relocatable files have further sections of units, a group for each type unit.
+        let is_grouped = |s: &Section<'_>| s.flags & u64::from(elf::SHF_GROUP) != 0;
+        let named = |name: &'static str| self.sections.iter().filter(move |s| is_called(s, name));
+        let main = |name| named(name).find(|s| !is_grouped(s)).or_else(|| named(name).next());
+        let read = |s: &Section<'a>, name| self.debug_section(s, name, &values, &tables);
+        let section = |name| main(name).map_or_else(|| Ok(DebugSection::default()), |s| read(s, name));
+        let info = main(INFO).map(|s| s.index);
+        let others = named(INFO).filter(|s| Some(s.index) != info).map(|s| read(s, INFO));
+        let types = others.chain(named(DEBUG_TYPES).map(|s| read(s, DEBUG_TYPES))).collect::<Result<_>>()?;
         Ok(DebugData {
-            info: section(".debug_info")?,
+            info: section(INFO)?,
+            types,
             abbrev: section(".debug_abbrev")?,
             str: section(".debug_str")?,
             line_str: section(".debug_line_str")?,
@@ -180,24 +250,33 @@ impl<'a> ElfFile<'a> {
             rnglists: section(".debug_rnglists")?,
             loc: section(".debug_loc")?,
             ranges: section(".debug_ranges")?,
+            alternate: None,
         })
     }
 
-    fn debug_section(&self, name: &'static str, values: &Arc<[u64]>) -> Result<DebugSection<'a>> {
-        let old_name = format!(".z{}", &name[1..]);
-        let found = self.sections.iter().find(|s| s.name == name.as_bytes() || s.name == old_name.as_bytes());
-        let Some(section) = found else {
-            return Ok(DebugSection::default());
-        };
-        let compressed = section.flags & u64::from(elf::SHF_COMPRESSED) != 0 || section.name == old_name.as_bytes();
+    /// Relocation tables by the section that they are for; none of a file that was linked.
+    fn relocation_tables(&self) -> BTreeMap<usize, Vec<&Section<'a>>> {
+        let mut tables: BTreeMap<usize, Vec<&Section<'a>>> = BTreeMap::new();
+        let is_table = |s: &&Section<'_>| matches!(s.kind, elf::SHT_RELA | elf::SHT_REL) && s.size > 0;
+        for section in self.sections.iter().filter(|_| self.relocatable).filter(is_table) {
+            tables.entry(section.info as usize).or_default().push(section);
+        }
+        tables
+    }
+
+    fn debug_section(
+        &self,
+        section: &Section<'a>,
+        name: &'static str,
+        values: &Arc<[u64]>,
+        tables: &BTreeMap<usize, Vec<&Section<'a>>>,
+    ) -> Result<DebugSection<'a>> {
+        let compressed = section.flags & u64::from(elf::SHF_COMPRESSED) != 0 || section.name != name.as_bytes();
         let (bytes, file_offset) = match compressed {
             true => (self.decompress(section, name)?, None),
             false => (Cow::Borrowed(self.bytes(section)?), Some(section.offset as usize)),
         };
-        let is_table = |s: &&Section<'_>| {
-            s.info as usize == section.index && matches!(s.kind, elf::SHT_RELA | elf::SHT_REL) && s.size > 0
-        };
-        let tables = self.sections.iter().filter(|_| self.relocatable).filter(is_table);
+        let tables = tables.get(&section.index).into_iter().flatten();
         let tables = tables.map(|s| Table::new(self, s, name, values)).collect::<Result<_>>()?;
         Ok(DebugSection::new(name, bytes, tables, file_offset, self.release))
     }
@@ -210,6 +289,15 @@ impl<'a> ElfFile<'a> {
         section.uncompressed_data().map_err(failed)
     }
 }
+
+/// True for a section's name, also as it is when the section is compressed the old way (`.zdebug_info`).
+fn is_called(section: &Section<'_>, name: &str) -> bool {
+    let plain = section.name.strip_prefix(b".z").and_then(|rest| name.as_bytes().strip_prefix(b".").map(|n| n == rest));
+    section.name == name.as_bytes() || plain == Some(true)
+}
+
+/// The section with the units.
+const INFO: &str = ".debug_info";
 
 fn damaged(what: impl Display) -> Error {
     Error::elf(format!("the ELF headers are damaged: {what}"))
@@ -275,5 +363,7 @@ fn parse<'a, H: FileHeader<Endian = Endianness>>(
         sections,
         symbols: symbols(table.symbols(endian, data, elf::SHT_SYMTAB).map_err(failed)?),
         release: None,
+        debug: None,
+        alternate: None,
     })
 }

@@ -39,6 +39,7 @@ pub(crate) enum Class {
     Flag,
     UnitOffset,
     InfoOffset,
+    SameSection,
     Signature,
     Str,
     LineStr,
@@ -49,7 +50,8 @@ pub(crate) enum Class {
     ListIndex,
     Address,
     AddressIndex,
-    Elsewhere,
+    AlternateOffset,
+    AlternateStr,
 }
 
 impl Class {
@@ -62,6 +64,7 @@ impl Class {
             Class::Flag => Value::Flag(word != 0),
             Class::UnitOffset => Value::UnitOffset(word),
             Class::InfoOffset => Value::InfoOffset(word),
+            Class::SameSection => Value::SameSection(word),
             Class::Signature => Value::Signature(word),
             Class::Str => Value::Text(Text::Str(word)),
             Class::LineStr => Value::Text(Text::LineStr(word)),
@@ -72,7 +75,8 @@ impl Class {
             Class::ListIndex => Value::ListIndex(word),
             Class::Address => Value::Address(word),
             Class::AddressIndex => Value::AddressIndex(word),
-            Class::Elsewhere => Value::Elsewhere,
+            Class::AlternateOffset => Value::AlternateOffset(word),
+            Class::AlternateStr => Value::Text(Text::Alternate(word)),
         }
     }
 }
@@ -122,13 +126,12 @@ pub(crate) fn of(form: DwForm, encoding: Encoding) -> Option<(Layout, Class)> {
         gimli::DW_FORM_block1 => (Block(1), Class::Block),
         gimli::DW_FORM_block2 => (Block(2), Class::Block),
         gimli::DW_FORM_block4 => (Block(4), Class::Block),
-        gimli::DW_FORM_strp_sup | gimli::DW_FORM_GNU_ref_alt | gimli::DW_FORM_GNU_strp_alt => {
-            (offset, Class::Elsewhere)
-        }
-        gimli::DW_FORM_ref_sup4 => (Fixed(4), Class::Elsewhere),
-        gimli::DW_FORM_ref_sup8 => (Fixed(8), Class::Elsewhere),
+        gimli::DW_FORM_strp_sup | gimli::DW_FORM_GNU_strp_alt => (offset, Class::AlternateStr),
+        gimli::DW_FORM_GNU_ref_alt => (offset, Class::AlternateOffset),
+        gimli::DW_FORM_ref_sup4 => (Fixed(4), Class::AlternateOffset),
+        gimli::DW_FORM_ref_sup8 => (Fixed(8), Class::AlternateOffset),
         // The class is that of the form which is found.
-        gimli::DW_FORM_indirect => (Indirect, Class::Elsewhere),
+        gimli::DW_FORM_indirect => (Indirect, Class::Unsigned),
         _ => return None,
     })
 }

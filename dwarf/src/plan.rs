@@ -164,6 +164,12 @@ impl Plans {
         }))
     }
 
+    /// About how many bytes of memory they take.
+    pub fn memory(&self) -> usize {
+        let (plan, step) = (size_of::<Option<Plan>>(), size_of::<Step>());
+        self.plans.len() * plan + self.steps.len() * step + self.sparse.len() * 2 * plan
+    }
+
     /// The plan of an abbreviation code.
     #[inline(always)]
     pub fn get(&self, code: u64) -> Option<&Plan> {

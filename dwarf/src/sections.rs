@@ -52,6 +52,11 @@ impl<'a> DebugSection<'a> {
         DebugSection { name, bytes, tables, file_offset, release, ..DebugSection::default() }
     }
 
+    /// Its name.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
     /// Bytes of the section.
     pub fn len(&self) -> usize {
         self.bytes.len()
@@ -183,6 +188,8 @@ impl<'a> DebugSection<'a> {
 pub struct DebugData<'a> {
     /// `.debug_info` (DWARF5 7.5.1)
     pub info: DebugSection<'a>,
+    /// `.debug_types` (DWARF4 7.5.1.2); and further sections of units, which relocatable files have one per type unit
+    pub types: Vec<DebugSection<'a>>,
     /// `.debug_abbrev` (DWARF5 7.5.3)
     pub abbrev: DebugSection<'a>,
     /// `.debug_str`
@@ -201,13 +208,16 @@ pub struct DebugData<'a> {
     pub loc: DebugSection<'a>,
     /// `.debug_ranges` (DWARF4 7.23)
     pub ranges: DebugSection<'a>,
+    /// Those of the alternate file (dwz), and its path.
+    pub alternate: Option<(Box<DebugData<'a>>, &'a str)>,
 }
 
 impl<'a> DebugData<'a> {
     /// What readers of units borrow.
     pub fn sections(&self) -> Sections<'_> {
         let (abbrev, str, line_str) = (self.abbrev.whole(), self.str.whole(), self.line_str.whole());
-        Sections { abbrev, str, line_str, data: self }
+        let alternate_str = self.alternate.as_ref().map_or(&[][..], |(alternate, _)| alternate.str.whole());
+        Sections { abbrev, str, line_str, alternate_str, data: self }
     }
 
     /// To be asked after everything was read.
@@ -215,9 +225,23 @@ impl<'a> DebugData<'a> {
     /// # Errors
     /// A relocation that is not valid, in what was read other than by [`DebugSection::part`].
     pub fn check(&self) -> Result<()> {
-        let DebugData { info, abbrev, str, line_str, str_offsets, addr, loclists, rnglists, loc, ranges } = self;
+        let DebugData {
+            info,
+            types,
+            abbrev,
+            str,
+            line_str,
+            str_offsets,
+            addr,
+            loclists,
+            rnglists,
+            loc,
+            ranges,
+            alternate,
+        } = self;
         let all = [info, abbrev, str, line_str, str_offsets, addr, loclists, rnglists, loc, ranges];
-        all.iter().try_for_each(|section| section.take_error())
+        all.into_iter().chain(types).try_for_each(|section| section.take_error())?;
+        alternate.as_ref().map_or(Ok(()), |(alternate, _)| alternate.check())
     }
 }
 
@@ -230,6 +254,8 @@ pub struct Sections<'a> {
     pub str: &'a [u8],
     /// `.debug_line_str`
     pub line_str: &'a [u8],
+    /// `.debug_str` of the alternate file.
+    pub alternate_str: &'a [u8],
     /// All of them.
     pub data: &'a DebugData<'a>,
 }

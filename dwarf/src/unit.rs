@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use gimli::{DwLang, Endianity, Format};
+use gimli::{DwLang, DwTag, Endianity, Format};
 
 use crate::cursor::{Cursor, End, string_at};
 use crate::die::{Attr, Attributes, Text, Value};
@@ -37,6 +37,10 @@ pub struct UnitHeader {
     pub encoding: Encoding,
     /// Kind.
     pub kind: UnitKind,
+    /// Of a type unit: its signature, and the offset of its type in the unit.
+    pub signature: Option<(u64, u64)>,
+    /// Name of the section that it stands in.
+    pub section: &'static str,
 }
 
 impl UnitHeader {
@@ -44,7 +48,23 @@ impl UnitHeader {
     pub fn range(&self) -> Range<usize> {
         self.offset..self.offset + self.size
     }
+
+    /// The header as it is in the bytes of the unit, where all its relocations are known to be applied.
+    ///
+    /// # Errors
+    /// A header that is not what it seemed without relocations.
+    pub fn read_again<E: Endianity>(self, bytes: &[u8], endian: E) -> Result<UnitHeader> {
+        let header = header(bytes, self.offset, bytes.len(), self.section, endian)?;
+        if (header.size, header.kind) != (self.size, self.kind) {
+            let text = "the unit header is relocated, and the relocations are out of order";
+            return Err(Error::at(ErrorKind::Dwarf, self.section, header.offset as u64, text));
+        }
+        Ok(header)
+    }
 }
+
+/// Section of the type units of DWARF 4.
+pub const DEBUG_TYPES: &str = ".debug_types";
 
 /// Most bytes of a header: of a type unit in 64-bit DWARF.
 const MAX_HEADER: usize = 12 + 2 + 1 + 1 + 8 + 8 + 8;
@@ -59,7 +79,7 @@ pub fn headers<E: Endianity>(info: &DebugSection<'_>, endian: E) -> Result<Vec<U
     let mut at = 0;
     while at < info.len() {
         let bytes = info.unit_header(at, MAX_HEADER, &mut buffer)?;
-        let header = header(bytes, at, info.len() - at, endian)?;
+        let header = header(bytes, at, info.len() - at, info.name(), endian)?;
         at += header.size;
         headers.push(header);
     }
@@ -67,8 +87,14 @@ pub fn headers<E: Endianity>(info: &DebugSection<'_>, endian: E) -> Result<Vec<U
 }
 
 /// Reads the header at the start of `bytes`, that is at an offset of a section of which there are `left` bytes from there on.
-fn header<E: Endianity>(bytes: &[u8], offset: usize, left: usize, endian: E) -> Result<UnitHeader> {
-    let error = |kind, text: String| Error::at(kind, ".debug_info", offset as u64, text);
+fn header<E: Endianity>(
+    bytes: &[u8],
+    offset: usize,
+    left: usize,
+    section: &'static str,
+    endian: E,
+) -> Result<UnitHeader> {
+    let error = |kind, text: String| Error::at(kind, section, offset as u64, text);
     let cut = |_: End| error(ErrorKind::Dwarf, "the unit header is cut short".into());
     let mut c = Cursor::new(bytes, endian);
     let (format, length) = match c.u32().map_err(cut)? {
@@ -108,14 +134,21 @@ fn header<E: Endianity>(bytes: &[u8], offset: usize, left: usize, endian: E) -> 
             }
         };
         match kind {
-            UnitKind::Type => c.skip(8 + u64::from(format.word_size())).map_err(cut)?, // signature, type offset
-            UnitKind::Skeleton | UnitKind::Split => c.skip(8).map_err(cut)?,           // id
-            UnitKind::Compile | UnitKind::Partial => {}
+            UnitKind::Skeleton | UnitKind::Split => c.skip(8).map_err(cut)?, // id
+            UnitKind::Compile | UnitKind::Partial | UnitKind::Type => {}
         }
     } else {
         abbrev_offset = c.unsigned(format.word_size()).map_err(cut)?;
         address_size = c.u8().map_err(cut)?;
+        // A section of their own (DWARF4 7.5.1.2).
+        if section == DEBUG_TYPES {
+            kind = UnitKind::Type;
+        }
     }
+    let signature = match kind {
+        UnitKind::Type => Some((c.u64().map_err(cut)?, c.unsigned(format.word_size()).map_err(cut)?)),
+        UnitKind::Compile | UnitKind::Partial | UnitKind::Skeleton | UnitKind::Split => None,
+    };
     if !matches!(address_size, 1 | 2 | 4 | 8) {
         return Err(error(ErrorKind::Unsupported, format!("addresses of {address_size} bytes")));
     }
@@ -124,7 +157,7 @@ fn header<E: Endianity>(bytes: &[u8], offset: usize, left: usize, endian: E) -> 
         return Err(error(ErrorKind::Dwarf, "the unit is shorter than its header".into()));
     }
     let encoding = Encoding { address_size, format, version };
-    Ok(UnitHeader { offset, size, header_size, abbrev_offset, encoding, kind })
+    Ok(UnitHeader { offset, size, header_size, abbrev_offset, encoding, kind, signature, section })
 }
 
 /// A unit ready to be walked: its header, its bytes, and the bases of its indexed forms.
@@ -137,6 +170,8 @@ pub struct Unit<'a, E> {
     bytes: &'a [u8],
     /// Byte order.
     pub endian: E,
+    /// Tag of the unit's DIE: before DWARF 5 the header does not tell which kind of unit it is.
+    pub tag: DwTag,
     /// Language of the unit's DIE (DWARF5 7.12), 0 if it does not tell.
     pub language: DwLang,
     /// The unit's address, to which range and location lists are relative.
@@ -165,19 +200,26 @@ impl<'a, E: Endianity> Unit<'a, E> {
         plans: &mut PlansBuffer,
         endian: E,
     ) -> Result<Unit<'a, E>> {
-        let expected = (header.size, header.kind);
-        let header = self::header(bytes, header.offset, bytes.len(), endian)?;
-        if (header.size, header.kind) != expected {
-            let text = "the unit header is relocated, and the relocations are out of order";
-            return Err(Error::at(ErrorKind::Dwarf, ".debug_info", header.offset as u64, text));
-        }
-        plans.0.read(sections.abbrev, header.abbrev_offset, header.encoding, endian)?;
+        let header = header.read_again(bytes, endian)?;
+        plans.read(&header, &sections, endian)?;
+        Unit::open_with(header, bytes, sections, plans, endian)
+    }
+
+    /// As above, with a header that was read again ([`UnitHeader::read_again`]) and its plans ([`PlansBuffer::read`]).
+    pub fn open_with(
+        header: UnitHeader,
+        bytes: &'a [u8],
+        sections: Sections<'a>,
+        plans: &PlansBuffer,
+        endian: E,
+    ) -> Result<Unit<'a, E>> {
         let mut root = Attributes::default();
         let mut unit = Unit {
             header,
             sections,
             bytes,
             endian,
+            tag: DwTag(0),
             language: DwLang(0),
             low_pc: 0,
             name: b"",
@@ -194,7 +236,7 @@ impl<'a, E: Endianity> Unit<'a, E> {
             loclists_base: 0,
             rnglists_base: 0,
         };
-        walk::root(&unit, plans, &mut root)?;
+        unit.tag = walk::root(&unit, plans, &mut root)?;
         let base = |attr| match root.get(attr) {
             Some(Value::SectionOffset(offset) | Value::Unsigned(offset)) => Some(offset),
             _ => None,
@@ -219,6 +261,11 @@ impl<'a, E: Endianity> Unit<'a, E> {
         self.bytes
     }
 
+    /// Name of the section that it stands in.
+    pub fn section_name(&self) -> &'static str {
+        self.header.section
+    }
+
     /// A string.
     #[inline]
     pub fn text(&self, text: Text) -> Option<&'a [u8]> {
@@ -233,6 +280,7 @@ impl<'a, E: Endianity> Unit<'a, E> {
             Text::LineStr(offset) => (self.sections.line_str, offset),
             Text::Inline(offset) => (self.bytes(), offset as u64),
             Text::Index(_) => (self.sections.str, self.str_offset(text)?),
+            Text::Alternate(offset) => (self.sections.alternate_str, offset),
         };
         section.get(usize::try_from(offset).ok()?..)
     }
@@ -246,7 +294,7 @@ impl<'a, E: Endianity> Unit<'a, E> {
                 let size = self.header.encoding.offset_size();
                 self.indexed(&self.sections.data.str_offsets, self.str_offsets_base, index, size)
             }
-            Text::LineStr(_) | Text::Inline(_) => None,
+            Text::LineStr(_) | Text::Inline(_) | Text::Alternate(_) => None,
         }
     }
 
@@ -361,3 +409,15 @@ impl<'a, E: Endianity> Unit<'a, E> {
 /// Memory for reading plans, used again for each unit.
 #[derive(Debug, Default)]
 pub struct PlansBuffer(pub(crate) Plans);
+
+impl PlansBuffer {
+    /// Reads the abbreviation table of a unit, unless it is the one that was read last.
+    pub fn read<E: Endianity>(&mut self, header: &UnitHeader, sections: &Sections<'_>, endian: E) -> Result<()> {
+        self.0.read(sections.abbrev, header.abbrev_offset, header.encoding, endian)
+    }
+
+    /// About how many bytes of memory they take.
+    pub fn memory(&self) -> usize {
+        self.0.memory()
+    }
+}

@@ -47,11 +47,55 @@ const MAX_DEPTH: usize = 1 << 20;
 /// An abbreviation that is not in the table, or a unit that ends within a DIE.
 pub fn walk<E: Endianity, V: Visit>(unit: &Unit<'_, E>, plans: &PlansBuffer, visitor: &mut V) -> Result<()> {
     let mut walker = Walker::new(unit, &plans.0);
-    walker.run(visitor).map_err(|problem| walker.error(problem))
+    walker.run::<V, false>(visitor).map_err(|problem| walker.error(problem))
 }
 
-/// Decodes the unit's own DIE.
-pub(crate) fn root<E: Endianity>(unit: &Unit<'_, E>, plans: &PlansBuffer, root: &mut Attributes) -> Result<()> {
+/// Where DIEs that are read for another unit than their own seem to stand.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Distant {
+    /// What is added to the offsets that a visitor sees (modulo 2^32).
+    pub shift: u32,
+    /// Their strings are not those of the other unit's file.
+    pub other_strings: bool,
+}
+
+/// Walks all DIEs below the unit's own, for another unit: offsets of DIEs are shifted, and references to the own unit are
+/// [`crate::die::Value::SameSection`]s.
+pub fn walk_distant<E: Endianity, V: Visit>(
+    unit: &Unit<'_, E>,
+    plans: &PlansBuffer,
+    distant: Distant,
+    visitor: &mut V,
+) -> Result<()> {
+    let mut walker = Walker { distant, ..Walker::new(unit, &plans.0) };
+    walker.run::<V, true>(visitor).map_err(|problem| walker.error(problem))
+}
+
+/// Walks the DIE at an offset of a unit and all below it, for another unit, as if it stood directly below a unit's own. Returns the
+/// offset of what follows it.
+pub fn walk_die<E: Endianity, V: Visit>(
+    unit: &Unit<'_, E>,
+    plans: &PlansBuffer,
+    offset: usize,
+    distant: Distant,
+    visitor: &mut V,
+) -> Result<usize> {
+    let mut walker = Walker { distant, ..Walker::new(unit, &plans.0) };
+    walker.cursor.position = offset;
+    walker.siblings::<V, true>(visitor, true).map_err(|problem| walker.error(problem))?;
+    Ok(walker.cursor.position)
+}
+
+/// The offsets at which DIEs of a unit start, as a bit per byte.
+pub fn starts<E: Endianity>(unit: &Unit<'_, E>, plans: &PlansBuffer) -> Result<Vec<u64>> {
+    let mut walker = Walker::new(unit, &plans.0);
+    let mut starts = vec![0; unit.bytes().len() / 64 + 1];
+    walker.find_starts(&mut starts).map_err(|problem| walker.error(problem))?;
+    Ok(starts)
+}
+
+/// Decodes the unit's own DIE; its tag.
+pub(crate) fn root<E: Endianity>(unit: &Unit<'_, E>, plans: &PlansBuffer, root: &mut Attributes) -> Result<DwTag> {
     let mut walker = Walker::new(unit, &plans.0);
     walker.decode_root(root).map_err(|problem| walker.error(problem))
 }
@@ -73,8 +117,10 @@ struct Walker<'p, 'a, E> {
     plans: &'p Plans,
     encoding: Encoding,
     unit_offset: usize,
+    section: &'static str,
     /// Where the DIE being read starts.
     die: usize,
+    distant: Distant,
 }
 
 impl<'p, 'a, E: Endianity> Walker<'p, 'a, E> {
@@ -85,7 +131,9 @@ impl<'p, 'a, E: Endianity> Walker<'p, 'a, E> {
             plans,
             encoding: unit.header.encoding,
             unit_offset: unit.header.offset,
+            section: unit.section_name(),
             die: start,
+            distant: Distant { shift: 0, other_strings: false },
         }
     }
 
@@ -98,19 +146,20 @@ impl<'p, 'a, E: Endianity> Walker<'p, 'a, E> {
             }
             Problem::Depth => format!("DIEs nested more than {MAX_DEPTH} deep"),
         };
-        Error::at(ErrorKind::Dwarf, ".debug_info", at, text)
+        Error::at(ErrorKind::Dwarf, self.section, at, text)
     }
 
-    fn decode_root(&mut self, root: &mut Attributes) -> std::result::Result<(), Problem> {
+    fn decode_root(&mut self, root: &mut Attributes) -> std::result::Result<DwTag, Problem> {
         if self.cursor.is_at_end() {
-            return Ok(());
+            return Ok(DwTag(0));
         }
         let code = self.cursor.uleb()?;
-        if code != 0 {
-            let plan = *self.plan(code)?;
-            self.decode(&plan, root)?;
+        if code == 0 {
+            return Ok(DwTag(0));
         }
-        Ok(())
+        let plan = self.plan(code)?;
+        self.decode(plan, root)?;
+        Ok(plan.tag)
     }
 
     #[inline(always)]
@@ -118,10 +167,7 @@ impl<'p, 'a, E: Endianity> Walker<'p, 'a, E> {
         self.plans.get(code).ok_or(Problem::Abbreviation(code))
     }
 
-    fn run<V: Visit>(&mut self, visitor: &mut V) -> std::result::Result<(), Problem> {
-        let mut attributes = Attributes::default();
-        let mut parents: Vec<Role> = Vec::new();
-        let mut parent = Role::Unit;
+    fn run<V: Visit, const DISTANT: bool>(&mut self, visitor: &mut V) -> std::result::Result<(), Problem> {
         if self.cursor.is_at_end() {
             return Ok(());
         }
@@ -134,6 +180,18 @@ impl<'p, 'a, E: Endianity> Walker<'p, 'a, E> {
         if !plan.has_children {
             return Ok(());
         }
+        self.siblings::<V, DISTANT>(visitor, false)
+    }
+
+    /// The DIEs from here on that have the same parent, or just `one` of them, and all below them.
+    fn siblings<V: Visit, const DISTANT: bool>(
+        &mut self,
+        visitor: &mut V,
+        one: bool,
+    ) -> std::result::Result<(), Problem> {
+        let mut attributes = Attributes::default();
+        let mut parents: Vec<Role> = Vec::new();
+        let mut parent = Role::Unit;
         while !self.cursor.is_at_end() {
             self.die = self.cursor.position;
             let code = self.cursor.uleb()?;
@@ -146,17 +204,25 @@ impl<'p, 'a, E: Endianity> Walker<'p, 'a, E> {
                     visitor.leave(parent);
                 }
                 parent = outer;
+                if DISTANT && one && parents.is_empty() {
+                    return Ok(());
+                }
                 continue;
             }
             let plan = self.plan(code)?;
             let mut role = Role::Other;
             if visitor.wants(plan.role, parent) {
                 self.decode(plan, &mut attributes)?;
+                let mut offset = self.die as u32;
+                if DISTANT {
+                    attributes.make_distant(self.unit_offset as u64, self.distant.other_strings);
+                    offset = offset.wrapping_add(self.distant.shift);
+                }
                 role = visitor.enter(Die {
                     role: plan.role,
                     tag: plan.tag,
                     parent,
-                    offset: self.die as u32,
+                    offset,
                     has_children: plan.has_children,
                     attributes: &attributes,
                 });
@@ -169,6 +235,8 @@ impl<'p, 'a, E: Endianity> Walker<'p, 'a, E> {
                 }
                 parents.push(parent);
                 parent = role;
+            } else if DISTANT && one && parents.is_empty() {
+                return Ok(());
             }
         }
         // The unit ends without closing everything: producers may leave out trailing zeros (gcc does not).
@@ -177,6 +245,27 @@ impl<'p, 'a, E: Endianity> Walker<'p, 'a, E> {
                 visitor.leave(parent);
             }
             parent = outer;
+        }
+        Ok(())
+    }
+
+    fn find_starts(&mut self, starts: &mut [u64]) -> std::result::Result<(), Problem> {
+        let mut depth = 0usize;
+        while !self.cursor.is_at_end() {
+            self.die = self.cursor.position;
+            let code = self.cursor.uleb()?;
+            if code == 0 {
+                depth = depth.saturating_sub(1);
+            } else {
+                starts[self.die / 64] |= 1 << (self.die % 64);
+                let plan = self.plan(code)?;
+                self.skip(plan)?;
+                depth += usize::from(plan.has_children);
+            }
+            // Padding after the unit's own DIE is as good as its end.
+            if depth == 0 {
+                break;
+            }
         }
         Ok(())
     }

@@ -357,9 +357,9 @@ impl Instances {
         tags: &TagsByNumber,
     ) {
         let function = &c.types.functions[number];
-        let abstracts = c.function_at(function.origin);
+        let all = || c.types.function_and_origins(function);
         let clang = c.is_clang;
-        let nocall = function.nocall || abstracts.is_some_and(|a| a.nocall);
+        let nocall = all().any(|f| f.nocall);
         let first = self.parameters.len();
         let mut unnamed_parameter = false;
         for p in c.parameters(function) {
@@ -372,10 +372,7 @@ impl Instances {
             true => Facts::of(c, function, clang, nocall),
             false => Facts::default(),
         };
-        let result = match function.result {
-            RawRef::VOID => abstracts.map_or(RawRef::VOID, |a| a.result),
-            result => result,
-        };
+        let result = all().map(|f| f.result).find(|&result| result != RawRef::VOID).unwrap_or(RawRef::VOID);
         self.list.push(Instance {
             group,
             unit: c.number,
@@ -386,7 +383,7 @@ impl Instances {
             other_name: false,
             result: fold.used(c.types.local(result.0)),
             parameters: first..self.parameters.len(),
-            variadic: function.variadic || abstracts.is_some_and(|a| a.variadic),
+            variadic: all().any(|f| f.variadic),
             taken: facts.is_changed().then(|| self.taken(c, function, group, symbol)).flatten(),
             facts,
             assembler: c.unit.language == gimli::DW_LANG_Mips_Assembler,
@@ -422,23 +419,9 @@ impl Instances {
 }
 
 impl<'a, E: Endianity> Collector<'_, 'a, E> {
-    /// The function that another refers to as its origin.
-    pub fn function_at(&self, at: RawRef) -> Option<&RawFunction> {
-        let found = self.types.functions.binary_search_by_key(&at.0, |f| f.offset).ok()?;
-        self.types.functions.get(found).filter(|_| at != RawRef::VOID)
-    }
-
-    /// The parameter that another refers to as its origin.
-    pub fn parameter_at(&self, at: RawRef) -> Option<&RawParameter> {
-        let found = self.types.parameters.binary_search_by_key(&at.0, |p| p.offset).ok()?;
-        self.types.parameters.get(found).filter(|_| at != RawRef::VOID)
-    }
-
     /// The group of a function's name, which its origin may have, or the origin's declaration.
     fn group(&self, function: &RawFunction) -> Option<Group> {
-        let origin = self.function_at(function.origin);
-        let second = origin.and_then(|o| self.function_at(o.origin));
-        [Some(function), origin, second].into_iter().flatten().find(|f| f.name != StrId::EMPTY)?.group
+        self.types.function_and_origins(function).find(|f| f.name != StrId::EMPTY)?.group
     }
 
     /// The parameters of a function; those of its abstract instance if it has none of its own.
@@ -449,9 +432,16 @@ impl<'a, E: Endianity> Collector<'_, 'a, E> {
 
     /// Name and type of a parameter, its own or those of its origin.
     pub fn name_and_type(&self, p: &RawParameter) -> (StrId, RawRef) {
-        let origin = self.parameter_at(p.origin);
-        let name = if p.name == StrId::EMPTY { origin.map_or(StrId::EMPTY, |o| o.name) } else { p.name };
-        let target = if p.target == RawRef::VOID { origin.map_or(RawRef::VOID, |o| o.target) } else { p.target };
+        let (mut name, mut target) = (p.name, p.target);
+        if name == StrId::EMPTY || target == RawRef::VOID {
+            for origin in self.types.parameter_and_origins(p).skip(1) {
+                name = if name == StrId::EMPTY { origin.name } else { name };
+                target = if target == RawRef::VOID { origin.target } else { target };
+                if name != StrId::EMPTY && target != RawRef::VOID {
+                    break;
+                }
+            }
+        }
         (name, target)
     }
 

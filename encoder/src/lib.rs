@@ -7,6 +7,7 @@ pub mod assemble;
 pub mod batch;
 pub mod btf_ids;
 pub mod convert;
+pub mod debug_files;
 pub mod distill;
 pub mod elf_out;
 pub mod error;
@@ -16,17 +17,20 @@ pub mod kfuncs;
 pub mod locations;
 pub mod module_file;
 pub mod names;
+pub mod open_units;
 pub mod options;
 pub mod replace;
 pub mod report;
 pub mod schedule;
 pub mod selection;
 pub mod signature;
+pub mod sources;
 pub mod stamp;
 pub mod threads;
 pub mod units;
 pub mod variables;
 
+use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 
 use btf::base::Base;
@@ -36,7 +40,6 @@ use btf::verify::{self, Level};
 use btf::view::BtfView;
 use dwarf::elf::ElfFile;
 use dwarf::sections::DebugData;
-use dwarf::unit::UnitKind;
 use gimli::{BigEndian, Endianity, LittleEndian};
 
 use batch::Batch;
@@ -46,6 +49,7 @@ use kfuncs::Kfuncs;
 use locations::Machine;
 use options::Options;
 use report::{Phase, Summary};
+use sources::Sources;
 use threads::Threads;
 use units::Job;
 use variables::DataSection;
@@ -163,23 +167,18 @@ fn encode_sections<E: Endianity + Send + Sync>(
     let target_endian = if endian.is_big_endian() { Endian::Big } else { Endian::Little };
     let base_view = base_btf.map(BaseBtf::view);
     let word_size = if file.is_64 { 8 } else { 4 };
-    let sections = data.sections();
     // Held until the units are read; what comes after them is for one thread.
     let lent = caller.threads.lend(units::useful_workers(data.info.len()));
     let features = options.features;
     let others = || {
         let kfuncs = if features.decl_tag_kfuncs { Kfuncs::of(file, base_view) } else { Ok(Kfuncs::default()) };
         let data_section = if features.var { DataSection::of(file) } else { Ok(None) };
-        (dwarf::unit::headers(&data.info, endian), kfuncs, data_section)
+        (Sources::new(data, endian), kfuncs, data_section)
     };
-    let (symbols, (headers, kfuncs, data_section)) =
+    let (symbols, (sources, kfuncs, data_section)) =
         threads::run(&*lent, || rayon::join(|| FunctionSymbols::of(file, options.selection), others));
-    let headers = headers?;
-    // What only variables refer to would be missing without a word (-fdebug-types-section; in DWARF 4 a section of its own).
-    if headers.iter().any(|h| h.kind == UnitKind::Type) || file.section(b".debug_types").is_some() {
-        let text = "the DWARF has type units, which are not supported: build without -fdebug-types-section";
-        return Err(Error::new(ErrorKind::Unsupported, text));
-    }
+    let sources = sources?;
+    let headers = &sources.get(0).headers;
     let (symbols, kfuncs, data_section) = (symbols?, kfuncs?, data_section?);
     clock.lap("units found, symbols", || {
         format!("{} bytes, {} units, {} names of functions", data.info.len(), headers.len(), symbols.len())
@@ -191,9 +190,10 @@ fn encode_sections<E: Endianity + Send + Sync>(
         None => Dialect::PAHOLE_1_32,
     });
     let job = Job {
-        sections,
+        sources: &sources,
+        repeated: &AtomicU64::new(0),
         endian,
-        headers: &headers,
+        headers,
         dialect,
         options,
         symbols: &symbols,

@@ -5,7 +5,7 @@ use btf::kind::Kind;
 use gimli::{EndianSlice, Endianity, Operation};
 use object::elf;
 
-use crate::convert::{RawFunction, RawLocation, RawRef, UnitTypes};
+use crate::convert::{RawFunction, RawLocation, RawParameter, RawRef, UnitTypes};
 use crate::functions::Collector;
 
 /// Which registers take arguments, in DWARF's numbers (the psABI of each machine).
@@ -70,7 +70,7 @@ impl Facts {
             let (size, is_struct, is_union) = size_of(c, target, word);
             by_value |= is_struct;
             facts.aggregate |= is_struct || is_union;
-            facts.reordered |= c.position_of_origin(p.origin).is_some_and(|o| o != position);
+            facts.reordered |= c.position_of_origin(p).is_some_and(|o| o != position);
             let slots = if c.machine.by_reference { 1 } else { size.div_ceil(word).max(1) };
             let in_memory = size > if c.machine.by_reference { word } else { 2 * word };
             let place = place(c, p.location, size > word && !c.machine.by_reference);
@@ -133,9 +133,9 @@ impl Facts {
 }
 
 impl<E: Endianity> Collector<'_, '_, E> {
-    /// Position of a parameter among those of its own function.
-    fn position_of_origin(&self, origin: RawRef) -> Option<usize> {
-        let parameter = self.parameter_at(origin)?;
+    /// Position of a parameter's origin among those of its own function.
+    fn position_of_origin(&self, parameter: &RawParameter) -> Option<usize> {
+        let parameter = self.types.parameter_and_origins(parameter).skip(1).last()?;
         let after = self.types.functions.partition_point(|f| f.offset < parameter.offset);
         let function = self.types.functions.get(after.checked_sub(1)?)?;
         self.parameters(function).iter().position(|p| p.offset == parameter.offset)

@@ -53,7 +53,16 @@ mod tests {
         let header = |&size: &usize| {
             offset += size;
             let kind = UnitKind::Compile;
-            UnitHeader { offset: offset - size, size, header_size: 12, abbrev_offset: 0, encoding, kind }
+            UnitHeader {
+                offset: offset - size,
+                size,
+                header_size: 12,
+                abbrev_offset: 0,
+                encoding,
+                kind,
+                signature: None,
+                section: "",
+            }
         };
         sizes.iter().map(header).collect()
     }

@@ -33,13 +33,7 @@ pub struct Identity {
 impl Identity {
     /// Of BTF, and the ELF file that it is from.
     pub fn of(btf: &[u8], file: Option<&ElfFile<'_>>) -> Identity {
-        let (owner, kind, longest) = BUILD_ID;
-        // A kernel has it in `.notes`, together with others.
-        let build_id = file.and_then(|file| {
-            let mut notes = file.sections.iter().filter(|s| s.kind == object::elf::SHT_NOTE);
-            notes.find_map(|section| description(file.bytes(section).ok()?, file.endian, owner, kind))
-        });
-        let build_id = build_id.filter(|id| id.len() <= longest).unwrap_or_default().to_vec();
+        let build_id = file.and_then(build_id).unwrap_or_default().to_vec();
         Identity { hash: Sha256::digest(btf).into(), build_id }
     }
 
@@ -73,6 +67,15 @@ impl fmt::Display for Identity {
         }
         write!(f, "SHA-256 of BTF {}", hex(&self.hash))
     }
+}
+
+/// The build id of a file.
+pub fn build_id<'a>(file: &ElfFile<'a>) -> Option<&'a [u8]> {
+    let (owner, kind, longest) = BUILD_ID;
+    // A kernel has it in `.notes`, together with others.
+    let mut notes = file.sections.iter().filter(|s| s.kind == object::elf::SHT_NOTE);
+    let found = notes.find_map(|section| description(file.bytes(section).ok()?, file.endian, owner, kind));
+    found.filter(|id| !id.is_empty() && id.len() <= longest)
 }
 
 /// The description of the first note with this name and type.

@@ -3,7 +3,7 @@
 //! begins with: where many modules share a base, they are those that another module left ([`crate::batch`]).
 
 use std::ops::Range;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use btf::base::Base;
 use btf::dedup::fold::{Fold, Use};
@@ -14,23 +14,31 @@ use btf::map::FixedSet;
 use btf::strings::StrId;
 use dwarf::sections::Sections;
 use dwarf::unit::{PlansBuffer, Unit, UnitHeader, UnitKind};
-use dwarf::walk;
+use dwarf::walk::{self, Distant};
 use gimli::Endianity;
 use rayon::prelude::*;
 
 use crate::batch::{Batch, Tables};
-use crate::convert::{Converter, Foreign, Tagged, UnitTypes};
+use crate::convert::distant::{Next, Nowhere};
+use crate::convert::{Converter, ReadPlace, Tagged, UnitTypes};
 use crate::error::{Error, ErrorKind, Result};
 use crate::functions::{Collector, FunctionNames, FunctionSymbols, Instances};
 use crate::locations::Machine;
 use crate::names::{Names, Spellings};
+use crate::open_units::OpenUnits;
 use crate::options::Options;
 use crate::report::Degraded;
 use crate::schedule;
+use crate::sources::{Place, Sources};
 use crate::variables::{self, DataSection, Variable};
 
 /// Units of fewer bytes than this together are not worth a second worker.
 pub const BYTES_PER_WORKER: usize = 1 << 20;
+
+/// See [`Job::most_repeated`].
+const MOST_REPEATED: u64 = 1024;
+/// The same, for small files.
+const LEAST_REPEATED: u64 = 64 << 20;
 
 /// How many workers units of so many bytes together are enough for.
 pub fn useful_workers(bytes: usize) -> usize {
@@ -39,11 +47,13 @@ pub fn useful_workers(bytes: usize) -> usize {
 
 /// What the units have in common.
 pub struct Job<'a, E> {
-    /// The debug sections.
-    pub sections: Sections<'a>,
+    /// Where all units are, those of other files as well.
+    pub sources: &'a Sources<'a>,
+    /// Bytes of other units that units refer to, so far.
+    pub repeated: &'a AtomicU64,
     /// Byte order.
     pub endian: E,
-    /// Unit headers, in the order of the file.
+    /// Headers of the units of `.debug_info`, in the order of the file.
     pub headers: &'a [UnitHeader],
     /// How to write.
     pub dialect: Dialect,
@@ -83,6 +93,8 @@ pub struct Folded<'a> {
     pub types_read: u64,
     /// Units left out.
     pub excluded: usize,
+    /// Units that others refer to.
+    used: FixedSet<Place>,
     /// See [`btf::dedup::renumber::Renumbering::misled`].
     misled: bool,
 }
@@ -116,10 +128,14 @@ fn read_all<'a, E: Endianity + Send + Sync>(
     let run = |_| Worker::run(job, runs, &next, spellings);
     let mut done: Vec<(Worker<'a>, Option<(usize, Error)>)> =
         if workers == 1 { vec![run(0)] } else { (0..workers).into_par_iter().map(run).collect() };
+    if job.repeated.load(Ordering::Relaxed) > job.most_repeated() {
+        return Err(job.too_much());
+    }
     let first_error = done.iter_mut().filter_map(|(_, e)| e.take()).min_by_key(|(unit, _)| *unit);
     if let Some((_, error)) = first_error {
         return Err(error);
     }
+    read_rest(job, &mut done)?;
     let mut all = Folded::new(Fold::new(job.batch.map(|batch| (batch.base().strings(), batch.base().classes()))));
     for (worker, _) in done {
         let Worker { folded, names, in_base, types, .. } = worker;
@@ -131,7 +147,65 @@ fn read_all<'a, E: Endianity + Send + Sync>(
     Ok(all)
 }
 
+/// Reads the type units that no unit refers to, as one unit behind all others: what is known of a type by a global variable alone, for
+/// one, has nobody else who would read it.
+fn read_rest<'a, E: Endianity>(job: &Job<'a, E>, done: &mut [(Worker<'a>, Option<(usize, Error)>)]) -> Result<()> {
+    let mut rest = job.sources.own_types();
+    rest.retain(|(place, _)| !done.iter().any(|(worker, _)| worker.folded.used.contains(place)));
+    if rest.is_empty() {
+        return Ok(());
+    }
+    rest.sort_unstable_by_key(|(place, _)| *place);
+    done[0].0.rest(job, &rest)
+}
+
 impl<'a, E> Job<'a, E> {
+    /// The debug sections of the file.
+    fn sections(&self) -> Sections<'a> {
+        self.sources.get(0).sections
+    }
+
+    fn converter<'c, 'u, 'b, 'f>(
+        &'c self,
+        unit: &'u Unit<'b, E>,
+        place: ReadPlace,
+        types: &'c mut UnitTypes,
+        names: &'c mut Names<'f>,
+        functions: &'c mut FunctionNames<'f>,
+    ) -> Converter<'c, 'u, 'b, 'f, E> {
+        Converter {
+            unit,
+            out: types,
+            names,
+            functions,
+            features: self.options.features,
+            dialect: self.dialect,
+            variables: self.data.is_some(),
+            sources: self.sources,
+            place,
+        }
+    }
+
+    /// Most bytes of other units that all units together may refer to. What they refer to is what their compiler would have
+    /// repeated in them, and a thousand units that have everything in common are thinkable.
+    fn most_repeated(&self) -> u64 {
+        let bytes: usize = self.sources.own().map(|(_, source)| source.info.len()).sum();
+        LEAST_REPEATED + MOST_REPEATED * bytes as u64
+    }
+
+    fn too_much(&self) -> Error {
+        let text = format!(
+            ".debug_info: what its units refer to in other units comes to more than {} times its size, with repetitions",
+            MOST_REPEATED
+        );
+        Error::new(ErrorKind::Limit, text)
+    }
+
+    fn no_die(&self, place: Place) -> Error {
+        let text = format!("it refers to {}, where no DIE starts", self.sources.name(place));
+        Error::new(ErrorKind::Input, text)
+    }
+
     /// Where tables come from and go to. Those of a linked file are made of its own offsets.
     fn pool(&self, spellings: Spellings) -> Option<&'a Batch<'a>> {
         self.batch.filter(|_| spellings == Spellings::ByContent)
@@ -150,6 +224,7 @@ impl<'a> Folded<'a> {
             names_changed: FixedSet::default(),
             types_read: 0,
             excluded: 0,
+            used: FixedSet::default(),
             misled: false,
         }
     }
@@ -183,6 +258,7 @@ impl<'a> Folded<'a> {
         self.names_changed.extend(&map.changed);
         self.types_read += other.types_read;
         self.excluded += other.excluded;
+        self.used.extend(other.used);
         self.misled |= map.misled;
         (other.fold, map.into_in_base())
     }
@@ -202,7 +278,7 @@ impl<'a> Worker<'a> {
         let tables = job.pool(spellings).and_then(Batch::take).unwrap_or_default();
         Worker {
             folded: Folded::new(tables.fold),
-            names: Names::new(job.sections.str, spellings, tables.names),
+            names: Names::new(job.sections().str, spellings, tables.names),
             functions: FunctionNames::new(job.symbols),
             in_base: tables.in_base,
             types: tables.types,
@@ -221,9 +297,10 @@ impl<'a> Worker<'a> {
         let mut worker = Worker::new(job, spellings);
         let mut error: Option<(usize, Error)> = None;
         let mut buffer = Vec::new();
+        let mut others = OpenUnits::default();
         while let Some(run) = runs.get(next.fetch_add(1, Ordering::Relaxed)) {
             for number in run.clone() {
-                if let Err(e) = worker.unit(job, number, &mut buffer) {
+                if let Err(e) = worker.unit(job, number, &mut buffer, &mut others) {
                     if error.as_ref().is_none_or(|(first, _)| number < *first) {
                         error = Some((number, e));
                     }
@@ -231,7 +308,7 @@ impl<'a> Worker<'a> {
                 (job.progress)(job.headers[number].size as u64);
             }
             let bytes = job.headers[run.start].offset..job.headers[run.end - 1].range().end;
-            job.sections.data.info.release(&bytes);
+            job.sections().data.info.release(&bytes);
         }
         (worker, error)
     }
@@ -239,16 +316,23 @@ impl<'a> Worker<'a> {
     /// Reads a unit into `self.types`; None if it is left out.
     fn read<'u, E: Endianity>(
         &mut self,
-        job: &Job<'u, E>,
+        job: &'u Job<'a, E>,
         number: usize,
         buffer: &'u mut Vec<u8>,
+        others: &mut OpenUnits<'a, E>,
     ) -> Result<Option<Unit<'u, E>>> {
         let header = job.headers[number];
-        let bytes = job.sections.data.info.part(header.range(), buffer)?;
-        if matches!(header.kind, UnitKind::Type | UnitKind::Partial) {
-            return Ok(None); // of interest only to units that refer to them
+        let sections = job.sections();
+        let bytes = sections.data.info.part(header.range(), buffer)?;
+        if header.kind == UnitKind::Type {
+            return Ok(None); // read for the units that refer to it
         }
-        let unit = Unit::open(header, bytes, job.sections, &mut self.plans, job.endian)?;
+        let unit = Unit::open(header, bytes, sections, &mut self.plans, job.endian)?;
+        // The same; before DWARF 5 the header does not tell. What nobody imports counts for nobody: Rust's units are left out, and so is
+        // what dwz has moved out of them.
+        if header.kind == UnitKind::Partial || unit.tag == gimli::DW_TAG_partial_unit {
+            return Ok(None);
+        }
         if header.kind == UnitKind::Skeleton || !unit.dwo_name.is_empty() {
             let file = String::from_utf8_lossy(unit.dwo_name);
             return Err(unsupported(
@@ -260,34 +344,112 @@ impl<'a> Worker<'a> {
             self.folded.excluded += 1;
             return Ok(None);
         }
-        self.types.start(header.size);
-        let mut converter = Converter {
-            unit: &unit,
-            out: &mut self.types,
-            names: &mut self.names,
-            functions: &mut self.functions,
-            features: job.options.features,
-            dialect: job.dialect,
-            variables: job.data.is_some(),
-        };
-        walk::walk(&unit, &self.plans, &mut converter)?;
+        self.types.start(Place::new(0, header.offset as u64), header.size);
+        let Worker { types, names, functions, plans, .. } = self;
+        walk::walk(&unit, plans, &mut job.converter(&unit, ReadPlace::Own, types, names, functions))?;
+        if self.types.distant.is_used() {
+            self.read_distant(job, others).map_err(|e| with_unit(e, &unit))?;
+        }
         if std::mem::take(&mut self.names.missing) {
             let text = "a name lies outside of the section of strings, which is cut short or damaged".into();
             return Err(at_unit(ErrorKind::Input, &unit, text));
         }
-        if let Some(foreign) = self.types.foreign {
-            return Err(unsupported(&unit, foreign_text(foreign)));
+        if let Some(nowhere) = self.types.distant.nowhere {
+            return Err(at_unit(ErrorKind::Input, &unit, nowhere_text(job.sources, nowhere)));
         }
         self.types.finish();
         Ok(Some(unit))
     }
 
-    fn unit<E: Endianity>(&mut self, job: &Job<'_, E>, number: usize, buffer: &mut Vec<u8>) -> Result<()> {
-        let Some(unit) = self.read(job, number, buffer)? else { return Ok(()) };
+    /// Reads what is referred to in other units, and what that refers to, behind the unit in `self.types`.
+    #[cold]
+    fn read_distant<E: Endianity>(&mut self, job: &Job<'a, E>, others: &mut OpenUnits<'a, E>) -> Result<()> {
+        while let Some(next) = self.types.distant.next_read().filter(|_| self.types.distant.nowhere.is_none()) {
+            let (Next::Unit(place, offset) | Next::Die(place, offset)) = next;
+            let Some((start, header)) = job.sources.unit_at(place) else { return Err(job.no_die(place)) };
+            self.folded.used.insert(start);
+            let open = others.open(job.sources, start, header, job.endian)?;
+            let source = place.source();
+            let inside = place.offset() - header.offset;
+            let distant = Distant {
+                shift: offset.wrapping_sub(inside as u32),
+                other_strings: !job.sources.get(source).file.is_empty(),
+            };
+            let Worker { types, names, functions, .. } = self;
+            let bytes = match next {
+                Next::Unit(..) => {
+                    let mut converter = job.converter(&open.unit, ReadPlace::Imported(source), types, names, functions);
+                    walk::walk_distant(&open.unit, &open.plans, distant, &mut converter)?;
+                    header.size
+                }
+                Next::Die(..) => {
+                    if !open.has_die_at(inside)? {
+                        return Err(job.no_die(place));
+                    }
+                    let mut converter = job.converter(&open.unit, ReadPlace::Die(source), types, names, functions);
+                    let end = walk::walk_die(&open.unit, &open.plans, inside, distant, &mut converter)?;
+                    self.types.distant.lay_out(place, end - inside);
+                    end - inside
+                }
+            };
+            let before = job.repeated.fetch_add(bytes as u64, Ordering::Relaxed);
+            if before > job.most_repeated() {
+                return Err(job.too_much());
+            }
+        }
+        Ok(())
+    }
+
+    /// See [`read_rest`].
+    fn rest<E: Endianity>(&mut self, job: &Job<'a, E>, units: &[(Place, UnitHeader)]) -> Result<()> {
+        let mut others = OpenUnits::default();
+        self.types.start(Place::NOWHERE, 0);
+        for &(place, header) in units {
+            let open = others.open(job.sources, place, header, job.endian)?;
+            if job.options.lang_exclude.contains(&open.unit.language.0) {
+                continue;
+            }
+            if let Some(definition) = header.signature.and_then(|(s, _)| job.sources.type_of_signature(s)) {
+                self.types.distant.reference(definition);
+            }
+        }
+        let error = |text: String| Error::new(ErrorKind::Input, text);
+        self.read_distant(job, &mut others)?;
+        if std::mem::take(&mut self.names.missing) {
+            return Err(error("a name of a type unit lies outside of the section of strings".into()));
+        }
+        if let Some(nowhere) = self.types.distant.nowhere {
+            return Err(error(format!("a type unit: {}", nowhere_text(job.sources, nowhere))));
+        }
+        self.types.finish();
+        self.fold_types(job.headers.len());
+        Ok(())
+    }
+
+    /// Folds `self.types`, which are those of the unit with a number.
+    fn fold_types(&mut self, number: usize) {
         let folded = &mut self.folded;
         folded.fold.fold(number as u32, &self.types.records);
         folded.types_read += self.types.records.len() as u64 - 1; // the first stands for none
         folded.degraded += std::mem::take(&mut self.types.degraded);
+        for tag in &self.types.tags {
+            if let Tagged::Type(target) = tag.tagged {
+                let used = folded.fold.used(self.types.local(target.0));
+                folded.tags.add(number as u32, used, tag.component, tag.text, false);
+            }
+        }
+    }
+
+    fn unit<E: Endianity>(
+        &mut self,
+        job: &Job<'a, E>,
+        number: usize,
+        buffer: &mut Vec<u8>,
+        others: &mut OpenUnits<'a, E>,
+    ) -> Result<()> {
+        let Some(unit) = self.read(job, number, buffer, others)? else { return Ok(()) };
+        self.fold_types(number);
+        let folded = &mut self.folded;
         let collector = Collector {
             unit: &unit,
             number: number as u32,
@@ -301,29 +463,25 @@ impl<'a> Worker<'a> {
         if let Some(data) = job.data {
             variables::collect(&mut folded.variables, number as u32, &self.types, data, &folded.fold, &self.names);
         }
-        for tag in &self.types.tags {
-            if let Tagged::Type(target) = tag.tagged {
-                let used = folded.fold.used(self.types.local(target.0));
-                folded.tags.add(number as u32, used, tag.component, tag.text, false);
-            }
-        }
         Ok(())
     }
 }
 
-fn foreign_text(foreign: Foreign) -> String {
-    match foreign {
-        Foreign::Unit(offset) => {
-            format!(
-                "it refers to another unit (.debug_info+{offset:#x}), as link-time optimisation makes it; that is not supported"
-            )
+fn nowhere_text(sources: &Sources<'_>, nowhere: Nowhere) -> String {
+    match nowhere {
+        Nowhere::Signature(signature) => format!("it refers to type unit {signature:#018x}, which is not in the file"),
+        Nowhere::NoAlternate(offset) => {
+            format!("it refers to offset {offset:#x} in an alternate file, and the file names none (.gnu_debugaltlink)")
         }
-        Foreign::TypeUnit(signature) => {
-            format!("it refers to type unit {signature:#018x}; build without -fdebug-types-section")
-        }
-        Foreign::File => "it refers to another file (dwz); use the file from before dwz".into(),
-        Foreign::Import => "it imports another unit (dwz); use the file from before dwz".into(),
+        Nowhere::NoUnit(place) => format!("it imports {}, where no unit starts", sources.name(place)),
+        Nowhere::TooMuch => "it and what it refers to in other units have more than 2 GB".into(),
     }
+}
+
+/// Says which unit an error is of, where it was met in another.
+fn with_unit<E: Endianity>(error: Error, unit: &Unit<'_, E>) -> Error {
+    let name = String::from_utf8_lossy(unit.name);
+    Error::new(error.kind(), format!(".debug_info+{:#x}: unit {name}: {error}", unit.header.offset))
 }
 
 fn unsupported<E: Endianity>(unit: &Unit<'_, E>, text: String) -> Error {

@@ -86,15 +86,10 @@ pub fn collect(
         if offset >= section.size {
             continue;
         }
-        let declared = types.variables.binary_search_by_key(&variable.specification.0, |v| v.offset).ok();
-        let declared = declared.map(|i| &types.variables[i]);
-        let name =
-            if variable.name == StrId::EMPTY { declared.map_or(StrId::EMPTY, |d| d.name) } else { variable.name };
         // The definition's own type knows the size of an array that the declaration left open.
-        let target = match variable.target {
-            RawRef::VOID => declared.map_or(RawRef::VOID, |d| d.target),
-            own => own,
-        };
+        let all = || types.variable_and_origins(variable);
+        let name = all().map(|v| v.name).find(|&name| name != StrId::EMPTY).unwrap_or(StrId::EMPTY);
+        let target = all().map(|v| v.target).find(|&target| target != RawRef::VOID).unwrap_or(RawRef::VOID);
         let text = &*names.text(name);
         if text.is_empty() || MADE_UP.iter().any(|prefix| text.starts_with(prefix)) {
             continue;
@@ -114,7 +109,7 @@ pub fn collect(
             offset: variable.offset,
             name,
             used,
-            external: variable.external || declared.is_some_and(|d| d.external),
+            external: all().any(|v| v.external),
             section_offset,
             symbol_size: symbol_size.unwrap_or(0),
             tags: tags.of(number).map(|t| t.text).collect(),

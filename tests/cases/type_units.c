@@ -1,5 +1,12 @@
-// Type units are not supported: better no BTF than one with holes (the reference writes empty structs).
+// Types in units of their own (-fdebug-types-section) are read like others, also one that only a variable refers to, whose DIE nobody
+// else has a use for. (The reference writes empty structs.)
 // cc: gcc
 // cflags: -fdebug-types-section
-// fails: 3 the DWARF has type units, which are not supported: build without -fdebug-types-section
-struct s { int a; } x;
+// expect: STRUCT s size=16 { a: int @0; next: *struct s @64 }
+// expect: STRUCT known_by_variable size=24 { s: struct s @0; e: enum e @128 }
+// expect: ENUM e size=4 { A=0 }
+// expect: FUNC f(p: *struct s) -> int
+// count: STRUCT 2
+struct s { int a; struct s *next; };
+struct known_by_variable { struct s s; enum e { A } e; } x;
+int f(struct s *p) { return p->a; }

@@ -42,7 +42,7 @@ const fn on_base(
 }
 
 /// All of them.
-pub const CORNERS: [Corner; 35] = [
+pub const CORNERS: [Corner; 36] = [
     corner("members of a struct", 60_000, members, |n| Counts(n + 2, 0, 0)),
     corner("enumerators, long names", 60_000, enumerators, |_| Counts(1, 0, 0)),
     corner("anonymous structs, nested", 10_000, nested_anonymous, |n| Counts(n + 2, 0, 0)),
@@ -74,6 +74,7 @@ pub const CORNERS: [Corner; 35] = [
     corner("bytes of a name", 50_000_000, long_name, |_| Counts(2, 0, 0)),
     corner("units", 200_000, units, |_| Counts(1, 0, 0)),
     corner("units that share n abbreviations", 20_000, shared_abbreviations, |_| Counts(1, 0, 0)),
+    corner("units that refer to another one", 100_000, units_of_another, |n| Counts(2 * n + 1, 0, 0)),
     corner("bytes of one unit", 500_000_000, big_unit, |_| Counts(6001, 0, 0)),
     on_base("ambiguous names of the base", 50_000, ambiguous, module_of_ambiguous, |n| Counts(n, 0, 0)),
     on_base("types that refer to a chain of the base", 50_000, base_chain, module_of_chain, |n| Counts(n, 0, 0)),
@@ -486,6 +487,25 @@ fn units(f: &mut Elf, n: usize) {
 fn shared_abbreviations(f: &mut Elf, n: usize) {
     f.unused_abbreviations(n);
     units(f, n);
+}
+
+/// As link-time optimisation leaves them: each has a typedef, of a struct in the first one.
+fn units_of_another(f: &mut Elf, n: usize) {
+    let mut structs = Vec::new();
+    f.unit(|f| {
+        let int = f.int("int", 4);
+        for i in 0..n {
+            structs.push(f.size());
+            let (name, member) = (f.name(&format!("s{i}")), f.name("m"));
+            f.structure(name, 4);
+            f.member(member, int, 0);
+            f.end();
+        }
+    });
+    for (i, found) in structs.into_iter().enumerate() {
+        let name = f.name(&format!("t{i}"));
+        f.unit(|f| _ = f.typedef_elsewhere(name, found));
+    }
 }
 
 /// A thousand structs and what surrounds them, again and again, and functions with blocks and variables.

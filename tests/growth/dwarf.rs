@@ -22,11 +22,12 @@ const DATA2: u8 = 0x05;
 const DATA4: u8 = 0x06;
 const DATA1: u8 = 0x0b;
 const STRP: u8 = 0x0e;
+const REF_ADDR: u8 = 0x10;
 const REF4: u8 = 0x13;
 const EXPRLOC: u8 = 0x18;
 const PRESENT: u8 = 0x19;
 
-const ABBREVIATIONS: [Abbreviation; 19] = [
+const ABBREVIATIONS: [Abbreviation; 20] = [
     (1, 0x11, true, &[(0x13, DATA2)]),
     (2, 0x24, false, &[NAME, (0x0b, DATA1), (0x3e, DATA1)]),
     (3, 0x13, true, &[NAME, SIZE]),
@@ -46,6 +47,7 @@ const ABBREVIATIONS: [Abbreviation; 19] = [
     (17, 0x0b, true, &[LOW_PC]),
     (18, 0x26, false, &[TYPE]),
     (19, 0x6000, false, &[NAME, (0x1c, STRP)]),
+    (20, 0x16, false, &[NAME, (0x49, REF_ADDR)]),
 ];
 
 /// An ELF file in the making.
@@ -180,6 +182,11 @@ impl Elf {
 
     pub fn typedef(&mut self, name: Name, target: Die) -> Die {
         self.die(10, &[name, target])
+    }
+
+    /// Of a DIE in any unit, by its offset in the section ([`Elf::size`]).
+    pub fn typedef_elsewhere(&mut self, name: Name, target: usize) -> Die {
+        self.die(20, &[name, target as u32])
     }
 
     pub fn array(&mut self, element: Die, index: Die, count: u32) -> Die {

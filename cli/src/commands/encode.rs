@@ -13,6 +13,7 @@ use encoder::batch::Batch;
 use encoder::btf_ids::finish::{DESCRIBED_FLAGS, Stage, Steps, finish};
 use encoder::btf_ids::order::link_order;
 use encoder::btf_ids::section::SECTION;
+use encoder::debug_files::DebugFiles;
 use encoder::elf_out::{self, SectionUpdate};
 use encoder::error::ErrorKind;
 use encoder::input::Input;
@@ -289,14 +290,20 @@ fn encode_one(
     let elf = ElfFile::parse(bytes).map_err(|e| Failure::new(Exit::Input, path, e.to_string()))?;
     let release = |range| input.release(range);
     let elf = elf.releasing(&release);
+    let no_dwarf = |e: encoder::error::Error, files: &DebugFiles| {
+        let places = if e.kind() == ErrorKind::NoDwarf { files.places_looked_at() } else { String::new() };
+        format!("{e}{places}")
+    };
+    let failed = |e: encoder::error::Error| Failure::new(e.kind().into(), path, e.to_string());
+    let debug_files = DebugFiles::find(path, &elf, &base_search::root()).map_err(failed)?;
+    let elf = debug_files.attach(elf).map_err(failed)?;
     progress.start(&elf);
     let caller = Caller { threads, progress: &|bytes| progress.unit(bytes) };
     let encoded = encoder::encode(&elf, base, options, caller).map_err(|e| {
         let base = args.base.as_deref().filter(|_| e.kind() == ErrorKind::BaseDamaged);
-        Failure::new(e.kind().into(), base.unwrap_or(path), e.to_string())
+        Failure::new(e.kind().into(), base.unwrap_or(path), no_dwarf(e, &debug_files))
     })?;
     let mut summary = encoded.summary;
-    let failed = |e: encoder::error::Error| Failure::new(e.kind().into(), path, e.to_string());
     let base = base.map(BaseBtf::view);
     // The part of resolve_btfids.
     let start = Instant::now();
@@ -475,7 +482,7 @@ impl Progress {
 
     fn start(&self, elf: &ElfFile<'_>) {
         if !self.many {
-            self.bar.set_length(elf.section(b".debug_info").map_or(0, |s| s.size));
+            self.bar.set_length(elf.debug_file().section(b".debug_info").map_or(0, |s| s.size));
         }
     }
 

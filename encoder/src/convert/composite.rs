@@ -32,11 +32,10 @@ const KFLAG_BITS: u64 = 1 << 24;
 impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
     pub(super) fn composite(&mut self, die: Die<'_>) -> Role {
         let place = self.out.reserve(die.offset);
-        let name = self.name(die.attributes);
         if die.attributes.has(Attr::Signature) {
-            // A declaration that stands for a type unit's definition (DWARF5 5.7.1).
-            self.reference_of(die.attributes, Attr::Signature);
+            return self.type_units_declaration(place, die);
         }
+        let name = self.name(die.attributes);
         if die.attributes.flag(Attr::Declaration) {
             if name != StrId::EMPTY {
                 let kflag = die.role == Role::Union;

@@ -20,12 +20,12 @@ pub struct Enumerator {
 impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
     pub(super) fn enumeration(&mut self, die: Die<'_>) -> Role {
         let place = self.out.reserve(die.offset);
+        if die.attributes.has(Attr::Signature) {
+            return self.type_units_declaration(place, die);
+        }
         let name = self.name(die.attributes);
         let size = die.attributes.unsigned(Attr::ByteSize).unwrap_or(4);
         let target = self.type_of(die.attributes);
-        if die.attributes.has(Attr::Signature) {
-            self.reference_of(die.attributes, Attr::Signature);
-        }
         let first = self.out.scratch.enumerators.len();
         self.open(Open { place, name, size, target, first });
         if !die.has_children {

@@ -6,7 +6,7 @@ use dwarf::die::{Attr, Attributes, Role, Value};
 use dwarf::walk::Die;
 use gimli::Endianity;
 
-use super::{Converter, Open, RawRef, head};
+use super::{Converter, Open, RawRef, ReadPlace, head};
 use crate::functions::Group;
 
 /// A subprogram DIE (DWARF5 3.3.1): a function, an abstract instance, or a concrete one of it.
@@ -118,6 +118,7 @@ impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
 
     fn location(&self, a: &Attributes) -> RawLocation {
         match a.get(Attr::Location) {
+            _ if self.place != ReadPlace::Own => RawLocation::None,
             Some(Value::Block(start, len)) => RawLocation::Expression(start, len),
             Some(value) => self.unit.location_list(value).map_or(RawLocation::None, RawLocation::List),
             None if a.has(Attr::ConstValue) => RawLocation::Constant,
@@ -133,7 +134,10 @@ impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
         }
         let name = self.name(a);
         let group = self.functions.group(name, self.names);
-        let low_pc = a.get(Attr::LowPc).and_then(|v| self.unit.address(v));
+        // A function of another unit is here because this one's refer to it; its machine code is the other's.
+        let is_own = self.place == ReadPlace::Own;
+        let has_code = a.has_any(Attr::LowPc.bit() | Attr::Ranges.bit());
+        let low_pc = a.get(Attr::LowPc).filter(|_| is_own).and_then(|v| self.unit.address(v));
         if group.is_none() && origin == RawRef::VOID && !low_pc.is_some_and(|a| self.functions.has_other_name(a)) {
             return Role::Other;
         }
@@ -146,9 +150,9 @@ impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
             origin,
             parameters: (first, first),
             variadic: false,
-            declaration: a.flag(Attr::Declaration),
+            declaration: a.flag(Attr::Declaration) || has_code && !is_own,
             low_pc,
-            ranges: a.get(Attr::Ranges).and_then(|v| self.unit.range_list(v)),
+            ranges: a.get(Attr::Ranges).filter(|_| is_own).and_then(|v| self.unit.range_list(v)),
             nocall: a.unsigned(Attr::CallingConvention) == Some(u64::from(gimli::DW_CC_nocall.0)),
         };
         self.out.functions.push(function);

@@ -6,6 +6,7 @@
 
 mod array;
 mod composite;
+pub mod distant;
 mod enumeration;
 mod function;
 mod scalar;
@@ -27,12 +28,15 @@ use crate::functions::FunctionNames;
 use crate::names::Names;
 use crate::options::Features;
 use crate::report::Degraded;
+use crate::sources::{Place, Sources};
 
+use distant::{Distant, Nowhere};
 pub use function::{RawFunction, RawLocation, RawParameter};
 pub use tag::{RawTag, Tagged, TagsByNumber};
 pub use variable::RawVariable;
 
-/// A reference as DWARF has it: 0 for none, an offset in the unit, or with the top bit the number of a synthetic type.
+/// A reference as DWARF has it: 0 for none, an offset in the unit, or with the top bit the number of a synthetic type, or with the next
+/// bit as well a ticket for a DIE of another unit ([`distant`]).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct RawRef(pub u32);
 
@@ -40,9 +44,16 @@ impl RawRef {
     /// No type.
     pub const VOID: RawRef = RawRef(0);
     const RECORD: u32 = 1 << 31;
+    const TICKET: u32 = 1 << 30;
 
     fn record(number: usize) -> RawRef {
         RawRef(RawRef::RECORD | number as u32)
+    }
+
+    /// The number of a ticket.
+    fn ticket(self) -> Option<u32> {
+        const BITS: u32 = RawRef::RECORD | RawRef::TICKET;
+        (self.0 & BITS == BITS).then_some(self.0 & !BITS)
     }
 }
 
@@ -71,9 +82,9 @@ pub struct UnitTypes {
     pub tags: Vec<RawTag>,
     /// What could not be said as it is.
     pub degraded: Degraded,
-    /// A reference that leads out of the unit, if there is one: offset in `.debug_info`, or what kind it is.
-    pub foreign: Option<Foreign>,
-    /// Where type DIEs start, in stretches of 64 bytes of the unit.
+    /// What the unit refers to in others.
+    pub distant: Distant,
+    /// Where type DIEs start, in stretches of 64 bytes of the unit and of what is laid behind it.
     starts: Vec<Starts>,
     /// Type DIEs that stand for another type, by number.
     aliases: FixedMap<u32, RawRef>,
@@ -84,19 +95,6 @@ pub struct UnitTypes {
     /// The index type of arrays, once there is an array.
     int: Option<RawRef>,
     scratch: Scratch,
-}
-
-/// A reference that this version cannot follow.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Foreign {
-    /// Into another unit.
-    Unit(u64),
-    /// To a type unit.
-    TypeUnit(u64),
-    /// Into another file (dwz).
-    File,
-    /// An imported unit (dwz).
-    Import,
 }
 
 #[derive(Debug, Default)]
@@ -133,11 +131,36 @@ pub struct Converter<'c, 'u, 'a, 'f, E> {
     pub(crate) dialect: Dialect,
     /// Whether variables are wanted.
     pub(crate) variables: bool,
+    /// Where other units are.
+    pub(crate) sources: &'c Sources<'c>,
+    /// Where the DIEs are that are converted.
+    pub(crate) place: ReadPlace,
+}
+
+/// Where DIEs are that are converted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ReadPlace {
+    /// In the unit itself.
+    Own,
+    /// In another unit, all of which belongs to this one. The number is that of its source.
+    Imported(usize),
+    /// In another unit, one of its DIEs and what is below it.
+    Die(usize),
+}
+
+impl ReadPlace {
+    /// Number of the source.
+    fn source(self) -> usize {
+        match self {
+            ReadPlace::Own => 0,
+            ReadPlace::Imported(source) | ReadPlace::Die(source) => source,
+        }
+    }
 }
 
 impl UnitTypes {
-    /// Forgets the last unit and makes room for one of `bytes` bytes.
-    pub fn start(&mut self, bytes: usize) {
+    /// Forgets the last unit and makes room for one of `bytes` bytes at a place.
+    pub fn start(&mut self, place: Place, bytes: usize) {
         self.records.clear();
         self.functions.clear();
         self.parameters.clear();
@@ -149,7 +172,7 @@ impl UnitTypes {
         self.starts.clear();
         self.starts.resize(bytes / 64 + 1, Starts::default());
         self.int = None;
-        self.foreign = None;
+        self.distant.start(place, bytes);
         let s = &mut self.scratch;
         s.open.clear();
         s.members.clear();
@@ -162,6 +185,9 @@ impl UnitTypes {
 
     /// The unit was read: completes what needed to see all of it.
     pub fn finish(&mut self) {
+        if self.distant.is_used() {
+            self.finish_distant();
+        }
         let mut count = 1;
         for starts in &mut self.starts {
             starts.before = count;
@@ -188,6 +214,28 @@ impl UnitTypes {
         self.set_signs_of_wide_enums();
     }
 
+    /// All that was referred to is there: puts offsets in the place of tickets, in all that refers to something.
+    #[cold]
+    fn finish_distant(&mut self) {
+        let UnitTypes { distant, records, synthetic, functions, parameters, variables, tags, aliases, scratch, .. } =
+            self;
+        distant.finish();
+        let resolve = |r: &mut RawRef| *r = distant.resolved(*r);
+        for records in [records, synthetic] {
+            (0..records.len()).for_each(|i| map_refs(records.get_mut(i), |word| distant.resolved(RawRef(word)).0));
+        }
+        functions.iter_mut().flat_map(|f| [&mut f.result, &mut f.origin]).for_each(resolve);
+        parameters.iter_mut().flat_map(|p| [&mut p.target, &mut p.origin]).for_each(resolve);
+        variables.iter_mut().flat_map(|v| [&mut v.target, &mut v.origin]).for_each(resolve);
+        aliases.values_mut().for_each(resolve);
+        scratch.wide_enums.iter_mut().for_each(|(_, underlying)| resolve(underlying));
+        for tag in tags {
+            if let Tagged::Type(target) = &mut tag.tagged {
+                resolve(target);
+            }
+        }
+    }
+
     /// The local type behind a [`RawRef`] word.
     #[inline(always)]
     pub fn local(&self, word: u32) -> Local {
@@ -209,6 +257,21 @@ impl UnitTypes {
             Local::Void => None,
             Local::Type(number) => Some(self.records.get(number as usize)),
         }
+    }
+
+    /// A function, its origin, the origin of that, ...
+    pub fn function_and_origins<'t>(&'t self, function: &'t RawFunction) -> impl Iterator<Item = &'t RawFunction> {
+        origins(function, &self.functions, |f| f.offset, |f| f.origin)
+    }
+
+    /// The same of a parameter.
+    pub fn parameter_and_origins<'t>(&'t self, parameter: &'t RawParameter) -> impl Iterator<Item = &'t RawParameter> {
+        origins(parameter, &self.parameters, |p| p.offset, |p| p.origin)
+    }
+
+    /// The same of a variable.
+    pub fn variable_and_origins<'t>(&'t self, variable: &'t RawVariable) -> impl Iterator<Item = &'t RawVariable> {
+        origins(variable, &self.variables, |v| v.offset, |v| v.origin)
     }
 
     #[inline(always)]
@@ -236,8 +299,17 @@ impl UnitTypes {
 
     /// Numbers a type whose DIE starts at `offset`.
     fn reserve(&mut self, offset: u32) -> usize {
-        self.starts[offset as usize / 64].here |= 1 << (offset % 64);
+        let at = offset as usize / 64;
+        if at >= self.starts.len() {
+            self.make_room_until(at);
+        }
+        self.starts[at].here |= 1 << (offset % 64);
         self.records.push_placeholder(0)
+    }
+
+    #[cold]
+    fn make_room_until(&mut self, at: usize) {
+        self.starts.resize(at + 1, Starts::default());
     }
 
     /// Gives a numbered type its record.
@@ -255,6 +327,25 @@ impl UnitTypes {
     fn synthetic(&mut self, head: Head, name: StrId, word2: u32, trailer: &[u32]) -> RawRef {
         RawRef::record(self.synthetic.push(head, name, word2, trailer))
     }
+}
+
+/// Origins of origins that are followed; compilers make three with link-time optimisation: of a copy, the function in the unit,
+/// what was kept of it from before, its declaration.
+const MOST_ORIGINS: usize = 8;
+
+/// One of `all`, which are in the order of their offsets, its origin, and so on.
+fn origins<'t, T>(
+    first: &'t T,
+    all: &'t [T],
+    offset: impl Fn(&T) -> u32,
+    origin: impl Fn(&T) -> RawRef,
+) -> impl Iterator<Item = &'t T> {
+    let next = move |at: &&'t T| {
+        let wanted = origin(*at);
+        let found = all.binary_search_by_key(&wanted.0, &offset).ok().filter(|_| wanted != RawRef::VOID)?;
+        all.get(found)
+    };
+    std::iter::successors(Some(first), next).take(MOST_ORIGINS)
 }
 
 fn head(kind: Kind) -> Head {
@@ -378,10 +469,7 @@ impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
             Role::ForeignType => self.foreign_type(die),
             Role::Variable => self.variable(die),
             Role::Annotation => self.annotation(die),
-            Role::ImportedUnit => {
-                self.out.foreign.get_or_insert(Foreign::Import);
-                Role::Other
-            }
+            Role::ImportedUnit => self.imported_unit(die),
             Role::Other | Role::Unit => Role::Other,
         }
     }
@@ -419,18 +507,56 @@ impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
 
     #[cold]
     fn distant_reference(&mut self, value: Value) -> RawRef {
-        let header = self.unit.header;
-        let foreign = match value {
-            Value::InfoOffset(offset) => match offset.checked_sub(header.offset as u64) {
-                Some(own) if own < header.size as u64 => return RawRef(own as u32),
-                _ => Foreign::Unit(offset),
-            },
-            Value::Signature(signature) => Foreign::TypeUnit(signature),
-            Value::Elsewhere => Foreign::File,
-            _ => return RawRef::VOID,
+        match self.distant_place(value) {
+            Some(place) => self.out.distant.reference(place),
+            None => RawRef::VOID,
+        }
+    }
+
+    /// Where a DIE is that is not simply one of the unit's; None if there is no such place.
+    fn distant_place(&mut self, value: Value) -> Option<Place> {
+        let source = self.place.source();
+        let (place, nowhere) = match value {
+            Value::InfoOffset(offset) => (Some(self.sources.in_debug_info(source, offset)), None),
+            Value::SameSection(offset) => (Some(Place::new(source, offset)), None),
+            Value::AlternateOffset(offset) => {
+                (self.sources.in_alternate(source, offset), Some(Nowhere::NoAlternate(offset)))
+            }
+            Value::Signature(signature) => {
+                (self.sources.type_of_signature(signature), Some(Nowhere::Signature(signature)))
+            }
+            _ => (None, None),
         };
-        self.out.foreign.get_or_insert(foreign);
-        RawRef::VOID
+        if place.is_none() {
+            self.out.distant.nowhere = self.out.distant.nowhere.or(nowhere);
+        }
+        place
+    }
+
+    /// `DW_TAG_imported_unit`: a partial unit's DIEs belong to this one (DWARF5 3.2.5). Another compile unit is read by itself, and only
+    /// what is referred to counts (gcc's link-time optimisation imports those whose functions it has).
+    #[cold]
+    fn imported_unit(&mut self, die: Die<'_>) -> Role {
+        let value = die.attributes.get(Attr::Import);
+        let Some(place) = value.and_then(|value| self.distant_place(value)) else { return Role::Other };
+        let distant = &mut self.out.distant;
+        match self.sources.unit_at(place) {
+            Some((unit, header)) if place.after(unit) == Some(header.header_size as u64) => {
+                match self.sources.is_root(unit, &header, self.unit.endian) {
+                    Ok(true) => {}
+                    _ => distant.import(unit, header.size, !matches!(self.place, ReadPlace::Die(_))),
+                }
+            }
+            _ => _ = distant.nowhere.get_or_insert(Nowhere::NoUnit(place)),
+        }
+        Role::Other
+    }
+
+    /// A declaration that stands for the definition in a type unit (DWARF5 5.7.1).
+    fn type_units_declaration(&mut self, place: usize, die: Die<'_>) -> Role {
+        let definition = self.reference_of(die.attributes, Attr::Signature);
+        self.out.alias(place, definition);
+        Role::Other
     }
 
     /// Opens a DIE whose children matter.

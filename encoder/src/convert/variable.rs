@@ -5,7 +5,7 @@ use dwarf::die::{Attr, Role, Value};
 use dwarf::walk::Die;
 use gimli::Endianity;
 
-use super::{Converter, Open, RawRef};
+use super::{Converter, Open, RawRef, ReadPlace};
 
 /// A variable DIE (DWARF5 4.1).
 #[derive(Clone, Copy, Debug)]
@@ -16,8 +16,8 @@ pub struct RawVariable {
     pub name: StrId,
     /// Type; void if its declaration has it.
     pub target: RawRef,
-    /// The declaration that it completes.
-    pub specification: RawRef,
+    /// The declaration that it completes, or what gcc has kept of it before link-time optimisation.
+    pub origin: RawRef,
     /// It is only declared.
     pub declaration: bool,
     /// It is visible outside of its unit.
@@ -33,14 +33,19 @@ impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
         let a = die.attributes;
         let name = self.name(a);
         let address = match a.get(Attr::Location) {
-            Some(Value::Block(start, len)) => self.fixed_address(start, len),
+            // A variable of another unit is described there.
+            Some(Value::Block(start, len)) if self.place == ReadPlace::Own => self.fixed_address(start, len),
             _ => None,
         };
+        let mut origin = self.reference_of(a, Attr::Specification);
+        if origin == RawRef::VOID {
+            origin = self.reference_of(a, Attr::AbstractOrigin);
+        }
         let variable = RawVariable {
             offset: die.offset,
             name,
             target: self.type_of(a),
-            specification: self.reference_of(a, Attr::Specification),
+            origin,
             declaration: a.flag(Attr::Declaration),
             external: a.flag(Attr::External),
             artificial: a.flag(Attr::Artificial),
