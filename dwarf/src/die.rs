@@ -453,9 +453,12 @@ impl Attributes {
     /// A number that is not negative.
     #[inline(always)]
     pub fn unsigned(&self, attr: Attr) -> Option<u64> {
-        match self.get(attr)? {
-            Value::Unsigned(n) | Value::SectionOffset(n) => Some(n),
-            Value::Signed(n) => u64::try_from(n).ok(),
+        // By class, not by value: this is asked of every member, and there are many sorts of values.
+        let word = self.words[attr as usize];
+        match self.classes[attr as usize] {
+            _ if !self.has(attr) => None,
+            Class::Unsigned | Class::SectionOffset => Some(word),
+            Class::Signed => u64::try_from(word as i64).ok(),
             _ => None,
         }
     }
@@ -463,7 +466,7 @@ impl Attributes {
     /// True if a flag is set.
     #[inline(always)]
     pub fn flag(&self, attr: Attr) -> bool {
-        matches!(self.get(attr), Some(Value::Flag(true)))
+        self.of_class(attr, Class::Flag).is_some_and(|word| word != 0)
     }
 }
 

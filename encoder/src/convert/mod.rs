@@ -300,16 +300,18 @@ impl UnitTypes {
     /// Numbers a type whose DIE starts at `offset`.
     fn reserve(&mut self, offset: u32) -> usize {
         let at = offset as usize / 64;
-        if at >= self.starts.len() {
-            self.make_room_until(at);
+        match self.starts.get_mut(at) {
+            Some(starts) => starts.here |= 1 << (offset % 64),
+            None => self.start_behind(at, offset),
         }
-        self.starts[at].here |= 1 << (offset % 64);
         self.records.push_placeholder(0)
     }
 
+    /// The same in a stretch of another unit, for which there is no room yet.
     #[cold]
-    fn make_room_until(&mut self, at: usize) {
+    fn start_behind(&mut self, at: usize, offset: u32) {
         self.starts.resize(at + 1, Starts::default());
+        self.starts[at].here |= 1 << (offset % 64);
     }
 
     /// Gives a numbered type its record.
