@@ -45,6 +45,7 @@ const MAX_DEPTH: usize = 1 << 20;
 ///
 /// # Errors
 /// An abbreviation that is not in the table, or a unit that ends within a DIE.
+#[inline(never)] // inlined into what reads a unit, the loop keeps less in registers
 pub fn walk<E: Endianity, V: Visit>(unit: &Unit<'_, E>, plans: &PlansBuffer, visitor: &mut V) -> Result<()> {
     let mut walker = Walker::new(unit, &plans.0);
     walker.run::<V, false>(visitor).map_err(|problem| walker.error(problem))
