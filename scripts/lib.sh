@@ -6,6 +6,8 @@
 #     kernels/<7.3|...>/      a Debian kernel with DWARF: vmlinux, modules/, release, .complete    (get-kernel.sh)
 #     tools/<suite>/bin/      pahole and bpftool of that suite, on a private libc         (get-reference-tools.sh)
 #     reference/<release>/    what those tools made of the kernel's modules                   (encode-reference.sh)
+#     roots/<suite>/          packages of that suite, unpacked, to run compilers in                (get-debian-root.sh)
+#     builds/<7.3|...>/       a small kernel compiled from Debian's source: source/, build/  (get-kernel-build.sh)
 #     venv/                   Python with numpy, when the system's has none                            (python.sh)
 #   BTFGEN_DEBIAN_MIRROR    default: the mirror that this machine's apt uses, else deb.debian.org
 
@@ -20,6 +22,14 @@ kernel_table="
 6.12  trixie
 7.3   trixie-backports
 "
+
+# What the kernels and modules of the tests are compiled with: packages of trixie, for get-debian-root.sh. gcc-12 is for 6.1, as in
+# bookworm, from which it comes.
+# shellcheck disable=SC2034
+compiler_suite=trixie
+# shellcheck disable=SC2034
+compiler_packages=(gcc-14 gcc-12 make binutils sed grep gawk findutils diffutils tar gzip xz-utils cpio flex bison bc perl python3-minimal kmod
+    libc6-dev libelf-dev libelf1t64 zlib1g-dev)
 
 # The one table of reference encoders: version of pahole, Debian suite that has it.
 # shellcheck disable=SC2034
