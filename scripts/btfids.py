@@ -46,6 +46,7 @@ def examine(path, base, strings):
     btf = btfgraph.load(path, strings, base)
 
     number, start, length, _, _ = found[".BTF_ids"]
+    address = heads[number][3]  # 0 in a module; symbols of a kernel have addresses
     ids = data[start : start + length]
     _, symbols, size, link, _ = found[".symtab"]
     names = heads[link][4]
@@ -54,6 +55,7 @@ def examine(path, base, strings):
         name, _info, _other, index, value, _length = struct.unpack_from("<IBBHQQ", data, at)
         if index != number:
             continue
+        value -= address
         text = data[names + name : data.index(b"\0", names + name)].decode()
         match = re.fullmatch(r"__BTF_ID__(set8|set)__(.+)", text)
         if match:

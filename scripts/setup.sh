@@ -3,8 +3,8 @@
 #   build    Rust 1.85 or newer, a C linker
 #   test     and a C compiler with its headers, binutils, make: test inputs and kernel-fixtures/ are compiled
 #   kernel   and what fetches and compares Debian kernels: apt, dpkg, flock, python3 (numpy: see python.sh)
-#   boot     and QEMU for x86-64, cpio
-#   kbuild   and make, gcc-12, DKMS, what the tools of Debian's header packages need
+#   boot     and what kernels are compiled with in a Debian root (which has the compilers itself), QEMU for x86-64
+#   kbuild   the same without QEMU, and make, gcc-12, DKMS, what the tools of Debian's header packages need
 #   check    Rust with rustfmt and clippy
 # As root on a system with apt, missing packages are installed; elsewhere this says what to install. Quiet when all is there.
 set -euo pipefail
@@ -61,16 +61,18 @@ kernel | boot | kbuild)
     if ! command -v apt-get >/dev/null || ! command -v dpkg-deb >/dev/null; then
         other+=("apt and dpkg, to fetch Debian's kernels (other distributions package them)")
     fi
-    if [ "$1" = boot ]; then
-        want qemu-system-x86_64 qemu-system-x86
+    if [ "$1" != kernel ]; then
         want cpio cpio
+        want patch patch
+        want xz xz-utils
+        want unshare util-linux
     fi
+    [ "$1" != boot ] || want qemu-system-x86_64 qemu-system-x86
     if [ "$1" = kbuild ]; then
         want make make
         want dkms dkms
         want gcc-12 gcc-12
         want readelf binutils
-        want unshare util-linux
         [ -e /usr/lib/x86_64-linux-gnu/libelf.so.1 ] || packages+=(libelf1)
     fi
     ;;

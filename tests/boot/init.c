@@ -792,7 +792,7 @@ int main(void)
     fflush(report);
     tcdrain(fd);
     sync();
-    reboot(RB_POWER_OFF);
+    reboot(RB_AUTOBOOT); /* ends the emulator, which runs with -no-reboot, and needs no ACPI */
     for (;;)
         pause();
 }

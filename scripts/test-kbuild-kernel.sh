@@ -1,0 +1,97 @@
+# shellcheck shell=bash
+# A whole kernel, compiled from Debian's source: vmlinux and its modules get their BTF from Kbuild with btfgen as both tools, and with
+# the patch of contrib/kbuild, and are compared with what the reference tools made in the same tree. Part of test-kbuild.sh, which
+# sources this; uses its `check`, $work, $btfgen, $bpftool.
+
+# test_kernel SERIES
+test_kernel() {
+    local how before=''
+    series="kernel $1"
+    "$scripts/get-kernel-build.sh" "$1"
+    compiled=$cache/builds/$1
+    hows=(drop-in one-shot)
+    [ "$1" != 6.12 ] || hows=(one-shot)
+    for how in "${hows[@]}"; do
+        check "$how" relink "$1" "$how" "$how"
+        check "$how: libbpf reads all" kernel_read_by_libbpf "$how"
+        check "$how: types and functions as by the reference" kernel_same_types "$how"
+        check "$how: ids as by the reference" kernel_same_ids "$how"
+        # Kernels before 7.0 do not care.
+        [ "$1" != 7.3 ] || check "$how: vmlinux in name order" "$scripts/python.sh" "$scripts/btforder.py" "$work/kernel-$how/vmlinux"
+        check "$how: once more, with one job" relink "$1" "$how" "$how-j1" -j1
+        check "$how: once more: the same bytes" same_kernels "$how" "$how-j1"
+        rm -rf "$work/kernel-$how-j1"
+        [ -z "$before" ] || check "$how: types and functions as by $before" kernel_same_types "$how" "$work/kernel-$before"
+        before=$how
+    done
+    # test-boot.sh boots the last one.
+    for how in "${hows[@]}"; do rm -rf "$work/kernel-$1-$how"; mv "$work/kernel-$how" "$work/kernel-$1-$how"; done
+}
+
+# relink SERIES HOW NAME ARGUMENT...: into $work/kernel-NAME, all complaints of the BTF steps are errors. Two jobs unless told otherwise.
+relink() {
+    local out=$work/kernel-$3
+    BTFGEN=$btfgen "$scripts/relink-kernel.sh" "$1" "$2" "$out" "${4:--j2}" || return 1
+    # A name in .BTF_ids that this configuration does not have is no fault of anybody's; kernel_same_ids sees to it that it is the same.
+    if grep -E 'Skipping BTF|(WARN|warning:|ERROR|FAILED|btfgen)' "$out/make.log" | grep -vE 'unresolved symbol|no BTF ID symbol' | grep -vE '^  [A-Z]+ '; then
+        echo "a step complains"
+        return 1
+    fi
+    if grep . "$out/left-behind"; then
+        echo "side files are left behind"
+        return 1
+    fi
+    kernel_sizes "$out"
+}
+kernel_sizes() { # FOLDER
+    local file total=0 count=0
+    for file in "$1/vmlinux" "$1"/modules/*.ko; do
+        objcopy --dump-section .BTF="$work/section" "$file" /dev/null || return 1
+        [ "$(readelf -SW "$file" | grep -c ' \.BTF ')" = 1 ] || { echo "$file has more than one .BTF"; return 1; }
+        if [ "$count" = 0 ]; then vmlinux_size=$(stat -c %s "$work/section"); else total=$((total + $(stat -c %s "$work/section"))); fi
+        count=$((count + 1))
+    done
+    [ $count -gt 30 ] || { echo "$((count - 1)) modules only"; return 1; }
+    echo "vmlinux $vmlinux_size bytes of BTF, $((count - 1)) modules $total bytes"
+}
+kernel_read_by_libbpf() {
+    local dir=$work/kernel-$1 file
+    "$bpftool" btf dump file "$dir/vmlinux" format c >"$work/dump" && grep -q 'struct task_struct {' "$work/dump" || return 1
+    for file in "$dir"/modules/*.ko; do
+        "$bpftool" -B "$dir/vmlinux" btf dump file "$file" >"$work/dump" || { echo "$file"; return 1; }
+        grep -q "^\[[0-9]*\] FUNC " "$work/dump" || { echo "$file: no function in it"; return 1; }
+    done
+    echo "vmlinux and $(find "$dir/modules" -name '*.ko' | wc -l) modules"
+}
+same_kernels() { # NAME NAME: all files, byte for byte
+    diff -rq "$work/kernel-$1/modules" "$work/kernel-$2/modules" && cmp "$work/kernel-$1/vmlinux" "$work/kernel-$2/vmlinux" && echo "identical"
+}
+
+# kernel_same_types NAME [FOLDER]: vmlinux and the modules, both ways. Nothing of the other's may be missing unless the report of functions
+# says why; with the reference's own selection of functions nothing may be there that it has not, either.
+kernel_same_types() {
+    local ours=$work/kernel-$1 theirs=${2:-$compiled/reference} known=(--known "$scripts/known-differences.tsv") chosen=$work/chosen
+    rm -rf "$chosen"
+    mkdir -p "$chosen"
+    kernel_report "$ours" "$work/report" || return 1
+    cmp_btf() { "$scripts/python.sh" "$scripts/btfcmp.py" "${known[@]}" "$@"; }
+    cmp_btf --explain "$work/report-vmlinux.tsv" "$ours/vmlinux" "$theirs/vmlinux" || return 1
+    cmp_btf --explain "$work/report-modules.tsv" --pairs --base "$ours/vmlinux" --reference-base "$theirs/vmlinux" "$ours/modules" "$theirs/modules" || return 1
+}
+# kernel_report FOLDER PREFIX: why functions were kept or dropped, into PREFIX-vmlinux.tsv and PREFIX-modules.tsv
+kernel_report() {
+    mkdir -p "$work/detached"
+    "$btfgen" --btf_encode_detached="$work/detached/vmlinux.btf" --functions-report "$2-vmlinux.tsv" "$1/vmlinux" || return 1
+    "$btfgen" --btf_base "$1/vmlinux" --detached-dir "$work/detached" --functions-report "$2-modules.tsv" "$1"/modules/*.ko
+}
+kernel_ids() { # FOLDER OUT
+    "$scripts/python.sh" "$scripts/btfids.py" "$1/vmlinux" >"$2" 2>"$2.wrong"
+    "$scripts/python.sh" "$scripts/btfids.py" --base "$1/vmlinux" "$1"/modules/*.ko >>"$2" 2>>"$2.wrong"
+}
+kernel_same_ids() {
+    # What this configuration does not have is unresolved in both; nothing else is another thing than its symbol says.
+    kernel_ids "$work/kernel-$1" "$work/ids.1" || true
+    kernel_ids "$compiled/reference" "$work/ids.2" || true
+    diff "$work/ids.1" "$work/ids.2" && diff "$work/ids.1.wrong" "$work/ids.2.wrong" || return 1
+    echo "$(grep -cE 'FUNC|STRUCT|UNION|TYPEDEF' "$work/ids.1") ids, $(grep -c unresolved "$work/ids.1") of names that are not there"
+}
