@@ -53,7 +53,7 @@ test-boot:
 	$(CARGO) build --release --locked
 	@scripts/test-boot.sh
 
-# Modules outside the kernel's tree, built by Kbuild with btfgen as PAHOLE= and RESOLVE_BTFIDS=.
+# Modules and whole kernels built by Kbuild with btfgen. SMALL=1 compiles no kernel but 7.3.
 test-kbuild:
 	@scripts/setup.sh kbuild
 	$(CARGO) build --release --locked
@@ -108,8 +108,8 @@ help:
 	@echo "make demo       see it at work on a small kernel and a module"
 	@echo "make test       all tests that need no download"
 	@echo "make test-kernel KERNEL=7.3|6.12|6.1   a real kernel and its modules against the reference encoder"
-	@echo "make test-boot                          a real kernel, emulated, loads modules that btfgen encoded"
-	@echo "make test-kbuild                        modules outside the tree, built with btfgen by the Kbuild of 6.1 and 7.3"
+	@echo "make test-boot                          real kernels, emulated, with BTF by btfgen"
+	@echo "make test-kbuild                        modules, and kernels, built with btfgen by the Kbuild of 6.1, 6.12 and 7.3"
 	@echo "make test-resolve                       resolve_btfids against the kernel's own"
 	@echo "make test-oneshot                       all modules in place in one step, with .BTF_ids"
 	@echo "make compare KERNEL=7.3                 speed and size beside the reference encoder"
