@@ -3,6 +3,7 @@
 #   relink-kernel.sh SERIES HOW OUT [MAKE-ARGUMENT...]      OUT is emptied first
 # HOW
 #   reference   pahole 1.32 and the tree's own resolve_btfids
+#   selection   btfgen as PAHOLE= with the reference's selection of functions, the tree's own resolve_btfids
 #   drop-in     the tree as it is, with PAHOLE= and RESOLVE_BTFIDS= links to btfgen
 #   one-shot    the tree with contrib/kbuild/linux-SERIES.patch and BTFGEN=; no pahole is there, only something that has its version
 # Result:
@@ -27,15 +28,20 @@ if [ -e "$out/.complete" ] && [ "$(cat "$out/.complete")" = "$made_from" ]; then
 rm -rf "$out"
 mkdir -p "$out/links"
 out=$(cd "$out" && pwd)
-# Object files are links to the compiled ones: whatever makes one anew writes another file. All else may be written in place and is copied.
+# Object files are links to the compiled ones: whatever makes one anew writes another file. All else may be written in place (vmlinux.a is)
+# and is copied, with times to the nanosecond: make compares them.
 copy_build() {
-    mkdir "$out/build"
-    (cd "$compiled/build" && find . -name '*.[oa]' -prune -o -print0 | cpio --quiet -pdm0 "$out/build")
-    (cd "$compiled/build" && find . -name '*.[oa]' -print0 | cpio --quiet -pdml0 "$out/build")
+    cp -al "$compiled/build" "$out/build"
+    find "$out/build" -type f ! -name '*.o' -delete
+    tar -C "$compiled/build" --format=posix --exclude='*.o' -c . | tar -C "$out/build" -x
 }
 arguments=() show="$out $(dirname "$btfgen")" source=$compiled/source
 case $how in
 reference) arguments=(PAHOLE="$(tools_dir 1.32)/bin/pahole") ;;
+selection)
+    ln -s "$btfgen" "$out/links/pahole"
+    arguments=(PAHOLE="$out/links/pahole --compat=pahole")
+    ;;
 drop-in)
     # What a user installs: links, whose names say what btfgen is to be.
     ln -s "$btfgen" "$out/links/pahole"

@@ -11,6 +11,11 @@ test_kernel() {
     compiled=$cache/builds/$1
     hows=(drop-in one-shot)
     [ "$1" != 6.12 ] || hows=(one-shot)
+    if [ "$1" != 6.12 ]; then
+        check "pahole alone by btfgen, with the reference's selection of functions" relink "$1" selection selection
+        check "with the reference's selection: the same as by the reference, both ways" kernel_equal selection "$compiled/reference"
+        rm -rf "$work/kernel-selection"
+    fi
     for how in "${hows[@]}"; do
         check "$how" relink "$1" "$how" "$how"
         check "$how: libbpf reads all" kernel_read_by_libbpf "$how"
@@ -21,7 +26,7 @@ test_kernel() {
         check "$how: once more, with one job" relink "$1" "$how" "$how-j1" -j1
         check "$how: once more: the same bytes" same_kernels "$how" "$how-j1"
         rm -rf "$work/kernel-$how-j1"
-        [ -z "$before" ] || check "$how: types and functions as by $before" kernel_same_types "$how" "$work/kernel-$before"
+        [ -z "$before" ] || check "$how: the same as by $before, both ways" kernel_equal "$how" "$work/kernel-$before"
         before=$how
     done
     # test-boot.sh boots the last one.
@@ -67,16 +72,21 @@ same_kernels() { # NAME NAME: all files, byte for byte
     diff -rq "$work/kernel-$1/modules" "$work/kernel-$2/modules" && cmp "$work/kernel-$1/vmlinux" "$work/kernel-$2/vmlinux" && echo "identical"
 }
 
-# kernel_same_types NAME [FOLDER]: vmlinux and the modules, both ways. Nothing of the other's may be missing unless the report of functions
-# says why; with the reference's own selection of functions nothing may be there that it has not, either.
+kernel_cmp() { # OURS THEIRS OPTIONS-FOR-VMLINUX OPTIONS-FOR-MODULES: folders; nothing of theirs may be missing in ours
+    local known=(--known "$scripts/known-differences.tsv")
+    # shellcheck disable=SC2086
+    "$scripts/python.sh" "$scripts/btfcmp.py" "${known[@]}" $3 "$1/vmlinux" "$2/vmlinux" &&
+        "$scripts/python.sh" "$scripts/btfcmp.py" "${known[@]}" $4 --pairs --base "$1/vmlinux" --reference-base "$2/vmlinux" "$1/modules" "$2/modules"
+}
+# kernel_same_types NAME: nothing of the reference's may be missing, unless the report of functions says why
 kernel_same_types() {
-    local ours=$work/kernel-$1 theirs=${2:-$compiled/reference} known=(--known "$scripts/known-differences.tsv") chosen=$work/chosen
-    rm -rf "$chosen"
-    mkdir -p "$chosen"
+    local ours=$work/kernel-$1
     kernel_report "$ours" "$work/report" || return 1
-    cmp_btf() { "$scripts/python.sh" "$scripts/btfcmp.py" "${known[@]}" "$@"; }
-    cmp_btf --explain "$work/report-vmlinux.tsv" "$ours/vmlinux" "$theirs/vmlinux" || return 1
-    cmp_btf --explain "$work/report-modules.tsv" --pairs --base "$ours/vmlinux" --reference-base "$theirs/vmlinux" "$ours/modules" "$theirs/modules" || return 1
+    kernel_cmp "$ours" "$compiled/reference" "--explain $work/report-vmlinux.tsv" "--explain $work/report-modules.tsv"
+}
+# kernel_equal NAME FOLDER: neither may have anything that the other has not
+kernel_equal() {
+    kernel_cmp "$work/kernel-$1" "$2" "" "" && kernel_cmp "$2" "$work/kernel-$1" "" ""
 }
 # kernel_report FOLDER PREFIX: why functions were kept or dropped, into PREFIX-vmlinux.tsv and PREFIX-modules.tsv
 kernel_report() {
