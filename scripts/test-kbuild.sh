@@ -5,7 +5,7 @@
 # Environment:
 #   BTFGEN        the program under test (default: target/release/btfgen of this tree)
 #   BTFGEN_WORK   where results and logs go (default: work/kbuild in the cache); emptied first
-#   SMALL=1       kernels that are not compiled yet are left out, except the one of 7.3: each takes 10 to 15 minutes, once
+#   SMALL=1       kernels that are not compiled yet are left out, except the one of 7.3: each takes 8 minutes on 2 cores, once
 # 6.1: Debian's headers, the compiler of this machine (gcc-12 of bookworm), and the vmlinux of the -dbg package as Kbuild wants it in the
 # build tree. 7.3: Debian's headers, which have a vmlinux of BTF alone, and gcc-14 and make of trixie in a root of their own.
 # The scripts of the trees are as Debian ships them. The reference is pahole 1.30, which writes arrays as both kernels' BTF has them, for
