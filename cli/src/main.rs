@@ -1,5 +1,14 @@
 //! The btfgen command: arguments in, one line per problem out, exit codes as documented.
 
+/// As that of the standard library, which panics if standard error is a full disk or a pipe that nobody reads: a message that
+/// cannot be printed is no reason to end otherwise than without it.
+macro_rules! eprintln {
+    ($($text:tt)*) => {{
+        use std::io::Write as _;
+        _ = writeln!(std::io::stderr(), $($text)*);
+    }};
+}
+
 mod args;
 mod base_search;
 mod choices;
@@ -9,6 +18,7 @@ mod files;
 mod messages;
 mod pahole;
 mod personality;
+mod signals;
 mod threads;
 mod tokens;
 

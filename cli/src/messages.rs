@@ -1,5 +1,6 @@
 //! What is printed: errors and warnings as one line each, on standard error.
 
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use encoder::btf_ids::Finding;
@@ -39,6 +40,19 @@ pub fn print_warning(path: &Path, text: &str) {
 /// Prints what there is to say about `.BTF_ids`, in the words that robots look for in the logs of kernel builds.
 pub fn print_finding(path: &Path, finding: &Finding) {
     eprintln!("{}: {finding}", path.display());
+}
+
+/// Prints a line on standard output. True if there is a reader.
+///
+/// # Errors
+/// It cannot be written, on a full disk for example. That nobody reads it (`btfgen check | head`) is no error.
+pub fn print_line(text: &str) -> Result<bool, Failure> {
+    let mut out = io::stdout().lock();
+    match writeln!(out, "{text}").and_then(|()| out.flush()) {
+        Ok(()) => Ok(true),
+        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(e) => Err(Failure::new(Exit::Io, Path::new("standard output"), e.to_string())),
+    }
 }
 
 /// The line that `-v` prints per file, and what else there is to say.

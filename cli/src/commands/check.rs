@@ -14,11 +14,11 @@ use encoder::input::Input;
 use encoder::module_file::Compression;
 use encoder::stamp::Identity;
 
-use super::{btf_of, identity};
+use super::{btf_of, identity, unchanged};
 use crate::args::CheckArgs;
 use crate::base_search;
 use crate::exit::Exit;
-use crate::messages::{Failure, print_failure};
+use crate::messages::{Failure, print_failure, print_line};
 
 /// Runs the command. The lines go to standard output; the exit code is that of the first module that is no good.
 pub fn run(args: &CheckArgs) -> Exit {
@@ -51,13 +51,15 @@ fn check_all(args: &CheckArgs) -> Result<Exit, Failure> {
     let base = Base { view, identity: identity(&input, bytes), name: path.display().to_string() };
     let mut exit = Exit::Done;
     for file in &args.files {
-        let code = match check(file, &base) {
+        let result = check(file, &base);
+        unchanged(&input, &path)?;
+        let code = match result {
             Ok(Ok(good)) => {
-                println!("{}: ok: {good}", file.display());
+                print_line(&format!("{}: ok: {good}", file.display()))?;
                 continue;
             }
             Ok(Err(bad)) => {
-                println!("{}: refused: {bad}", file.display());
+                print_line(&format!("{}: refused: {bad}", file.display()))?;
                 Exit::Refused
             }
             Err(failure) => print_failure(&failure),
@@ -73,11 +75,12 @@ fn check_all(args: &CheckArgs) -> Result<Exit, Failure> {
 fn check(path: &Path, base: &Base<'_>) -> Result<Result<String, String>, Failure> {
     let input = Input::open(path).map_err(|e| Failure::new(Exit::Io, path, format!("cannot be read: {e}")))?;
     let failed = |text: String| Failure::new(Exit::Input, path, text);
-    if let Some(compression) = Compression::of(input.bytes()) {
-        return Err(failed(format!("it is compressed: uncompress it (`{} -d`)", compression.program())));
-    }
-    let elf = ElfFile::parse(input.bytes()).map_err(|e| failed(e.to_string()))?;
-    Ok(judge(&elf, base))
+    let judged = match Compression::of(input.bytes()) {
+        Some(c) => Err(failed(format!("it is compressed: uncompress it (`{} -d`)", c.program()))),
+        None => ElfFile::parse(input.bytes()).map(|elf| judge(&elf, base)).map_err(|e| failed(e.to_string())),
+    };
+    unchanged(&input, path)?;
+    judged
 }
 
 fn judge(elf: &ElfFile<'_>, base: &Base<'_>) -> Result<String, String> {

@@ -18,7 +18,7 @@ use encoder::error::ErrorKind;
 use encoder::input::Input;
 use encoder::module_file::{self, Compression};
 use encoder::options::Options;
-use encoder::replace::{self, Durability, ReplaceError};
+use encoder::replace::{self, Durability, ReplaceError, Staged};
 use encoder::report::{Phase, Summary};
 use encoder::stamp::{self, Identity};
 use encoder::threads::{Here, Threads as _};
@@ -27,13 +27,14 @@ use encoder::{BaseBtf, Caller};
 use indicatif::{ProgressBar, ProgressStyle};
 use rayon::prelude::*;
 
-use super::{btf_of, identity};
+use super::{btf_of, identity, unchanged};
 use crate::args::EncodeArgs;
 use crate::base_search;
 use crate::choices;
 use crate::exit::Exit;
 use crate::files;
 use crate::messages::{Failure, print_failure, print_finding, print_phases, print_summary, print_warning};
+use crate::signals;
 use crate::threads::Threads;
 use crate::tokens::JobServer;
 
@@ -115,7 +116,8 @@ pub fn run_with(args: &EncodeArgs, options: &Options, remarks: &[String], server
         _ => None,
     };
     let threads = Threads::new(args, server);
-    let encode = |base: Option<BaseBtf<'_>>| encode_all(args, options, &destinations, base, stamp.as_ref(), &threads);
+    signals::before_end(replace::abandon);
+    let encode = |base: Option<BaseOf<'_>>| encode_all(args, options, &destinations, base, stamp.as_ref(), &threads);
     match &args.base {
         None => encode(None),
         Some(path) => match with_base(path, args.files.len() > 1, |base| encode(Some(base))) {
@@ -179,31 +181,45 @@ fn destinations(args: &EncodeArgs) -> Result<Vec<Destination>, String> {
     Ok(all)
 }
 
+/// A base, and the file that it is from.
+#[derive(Clone, Copy)]
+struct BaseOf<'b> {
+    btf: BaseBtf<'b>,
+    input: &'b Input,
+    path: &'b Path,
+}
+
 /// Calls `f` with the base: indexed if several files share it.
-fn with_base<T>(path: &Path, many: bool, f: impl FnOnce(BaseBtf<'_>) -> T) -> Result<T, Failure> {
+fn with_base<T>(path: &Path, many: bool, f: impl FnOnce(BaseOf<'_>) -> T) -> Result<T, Failure> {
     let failed = |text: String| Failure::new(Exit::Base, path, text);
     let input = Input::open(path).map_err(|e| failed(format!("the base cannot be read: {e}")))?;
-    let view = BtfView::parse(btf_of(&input, path)?)
-        .map_err(|e| failed(format!("the base BTF is damaged, or the BTF of a module, which cannot be a base: {e}")))?;
+    let damaged = |e| failed(format!("the base BTF is damaged, or the BTF of a module, which cannot be a base: {e}"));
+    let view = btf_of(&input, path).and_then(|bytes| BtfView::parse(bytes).map_err(damaged));
+    let view = match view {
+        Ok(view) => view,
+        Err(failure) => return Err(unchanged(&input, path).err().unwrap_or(failure)),
+    };
     if !many {
-        return Ok(f(BaseBtf::View(&view)));
+        return Ok(f(BaseOf { btf: BaseBtf::View(&view), input: &input, path }));
     }
     let batch = Batch::new(Base::new(&view));
-    Ok(f(BaseBtf::Shared(&batch)))
+    Ok(f(BaseOf { btf: BaseBtf::Shared(&batch), input: &input, path }))
 }
 
 /// The stamp of modules that are encoded on a base.
 fn stamp_of(path: &Path) -> Result<Identity, Failure> {
     let failed = |e: io::Error| Failure::new(Exit::Base, path, format!("the base cannot be read: {e}"));
     let input = Input::open(path).map_err(failed)?;
-    Ok(identity(&input, btf_of(&input, path)?))
+    let stamp = btf_of(&input, path).map(|btf| identity(&input, btf));
+    unchanged(&input, path)?;
+    stamp
 }
 
 fn encode_all(
     args: &EncodeArgs,
     options: &Options,
     destinations: &[Destination],
-    base: Option<BaseBtf<'_>>,
+    base: Option<BaseOf<'_>>,
     stamp: Option<&Identity>,
     threads: &Threads,
 ) -> Exit {
@@ -271,9 +287,17 @@ fn encode_all(
 struct Job<'j> {
     args: &'j EncodeArgs,
     options: &'j Options,
-    base: Option<BaseBtf<'j>>,
+    base: Option<BaseOf<'j>>,
     stamp: Option<&'j Identity>,
     progress: &'j Progress,
+}
+
+impl Job<'_> {
+    /// That neither a file nor its base were changed since they were opened.
+    fn unchanged(&self, input: &Input, path: &Path) -> Result<(), Failure> {
+        unchanged(input, path)?;
+        self.base.map_or(Ok(()), |base| unchanged(base.input, base.path))
+    }
 }
 
 fn encode_one(
@@ -282,9 +306,28 @@ fn encode_one(
     destination: &Destination,
     threads: &dyn encoder::threads::Threads,
 ) -> Result<Summary, Failure> {
-    let &Job { args, options, base, stamp, progress } = job;
-    let path = &args.files[number];
+    let path = &job.args.files[number];
     let input = Input::open(path).map_err(|e| Failure::new(Exit::Io, path, format!("cannot be read: {e}")))?;
+    let staged = stage(job, path, &input, destination, threads);
+    // If another wrote to what was read, an error that came of it is not the reason.
+    job.unchanged(&input, path)?;
+    let (summary, files) = staged?;
+    for (out, file) in files {
+        file.commit().map_err(|e| replace_failure(&out, e))?;
+    }
+    Ok(summary)
+}
+
+/// Encodes a file; the results are on the disk, but not in their places yet. Those come in this order.
+fn stage(
+    job: &Job<'_>,
+    path: &Path,
+    input: &Input,
+    destination: &Destination,
+    threads: &dyn encoder::threads::Threads,
+) -> Result<(Summary, Vec<(PathBuf, Staged)>), Failure> {
+    let &Job { args, options, base, stamp, progress } = job;
+    let base = base.map(|base| base.btf);
     let bytes = elf_part(args, path, destination, input.bytes())?;
     let elf = ElfFile::parse(bytes).map_err(|e| Failure::new(Exit::Input, path, e.to_string()))?;
     let release = |range| input.release(range);
@@ -331,28 +374,29 @@ fn encode_one(
         ids: finished.ids.or(unfilled),
         stamp: stamp.map(|stamp| stamp.note(elf.endian)),
     };
-    match destination {
+    // What goes to a pipe is there at once.
+    job.unchanged(input, path)?;
+    let files = match destination {
         Destination::Detached(out) => {
-            if let Some(base) = &sections.base {
+            // Last what others wait for.
+            let base = sections.base.as_ref().map(|base| {
                 let mut name = out.as_os_str().to_owned();
                 name.push(".base");
-                write_bytes(Path::new(&name), base)?;
-            }
-            write_bytes(out, &sections.btf)?;
+                stage_bytes(Path::new(&name), base)
+            });
+            base.into_iter().chain([stage_bytes(out, &sections.btf)]).collect::<Result<_, _>>()?
         }
         Destination::Object(out, ids) => {
             let object = elf_out::linkable(elf.data(), &sections.btf);
             let object = object.map_err(|e| Failure::new(Exit::Input, path, e.to_string()))?;
             // A file without .BTF_ids gets none by itself either.
-            if let (Some(out), Some(ids)) = (ids, &sections.ids) {
-                write_bytes(out, ids)?;
-            }
-            write_bytes(out, &object)?;
+            let ids = ids.as_ref().zip(sections.ids.as_ref()).map(|(out, ids)| stage_bytes(out, ids));
+            ids.into_iter().chain([stage_bytes(out, &object)]).collect::<Result<_, _>>()?
         }
-        Destination::InPlace => write_elf(&input, elf.data(), path, None, sections)?,
-        Destination::Copy(out) => write_elf(&input, elf.data(), path, Some(out), sections)?,
-    }
-    Ok(summary)
+        Destination::InPlace => vec![stage_elf(input, elf.data(), path, None, sections)?],
+        Destination::Copy(out) => vec![stage_elf(input, elf.data(), path, Some(out), sections)?],
+    };
+    Ok((summary, files))
 }
 
 /// The bytes of a file that are to be encoded: all of them, or those before a signature.
@@ -380,9 +424,9 @@ fn elf_part<'i>(
 }
 
 /// Writes what can be made again: only the user's own file is worth waiting for the disk.
-fn write_bytes(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    replace::write_new_file(path, Durability::Memory, |file| file.write_all(bytes))
-        .map_err(|e| replace_failure(path, e))
+fn stage_bytes(path: &Path, bytes: &[u8]) -> Result<(PathBuf, Staged), Failure> {
+    let staged = replace::new_file(path, Durability::Memory, |file| file.write_all(bytes));
+    staged.map(|staged| (path.to_owned(), staged)).map_err(|e| replace_failure(path, e))
 }
 
 /// What goes into an ELF file.
@@ -396,13 +440,13 @@ struct Sections<'b> {
 }
 
 /// Writes the sections into an ELF file, or a copy of it. `elf` is what of the input is to be kept.
-fn write_elf(
+fn stage_elf(
     input: &Input,
     elf: &[u8],
     path: &Path,
     copy: Option<&Path>,
     sections: Sections<'_>,
-) -> Result<(), Failure> {
+) -> Result<(PathBuf, Staged), Failure> {
     let refused = |e: elf_out::ElfOutError| Failure::new(Exit::Input, path, e.to_string());
     // A loaded .BTF keeps its size; the strings take up what is left over.
     let btf = match elf_out::allocated_room(elf, ".BTF").map_err(refused)? {
@@ -418,12 +462,12 @@ fn write_elf(
     updates.extend(sections.ids.as_deref().map(|ids| SectionUpdate { name: SECTION, data: Some(ids) }));
     let plan = elf_out::plan(elf, &updates).map_err(refused)?;
     let write = |out: &mut File| plan.write(input.file(), out);
-    match copy {
-        Some(out) => replace::write_new_file(out, Durability::Disk, write).map_err(|e| replace_failure(out, e)),
-        None => {
-            replace::replace_file(path, input.snapshot(), Durability::Disk, write).map_err(|e| replace_failure(path, e))
-        }
-    }
+    let target = copy.unwrap_or(path);
+    let staged = match copy {
+        Some(out) => replace::new_file(out, Durability::Disk, write),
+        None => replace::replacement(path, input.snapshot(), Durability::Disk, write),
+    };
+    staged.map(|staged| (target.to_owned(), staged)).map_err(|e| replace_failure(target, e))
 }
 
 pub(super) fn replace_failure(path: &Path, e: ReplaceError) -> Failure {

@@ -39,6 +39,11 @@ pub fn btf_of<'i>(input: &'i Input, path: &Path) -> Result<&'i [u8], Failure> {
     }
 }
 
+/// To be called when a file was read, before anything comes of it, be it an error: see [`Input::check`].
+pub fn unchanged(input: &Input, path: &Path) -> Result<(), Failure> {
+    input.check().map_err(|e| Failure::new(Exit::Io, path, e.to_string()))
+}
+
 /// What tells a base apart from others: its BTF and, if it is an ELF file, its build id.
 pub fn identity(input: &Input, btf: &[u8]) -> Identity {
     Identity::of(btf, ElfFile::parse(input.bytes()).ok().as_ref())
