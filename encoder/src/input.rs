@@ -7,9 +7,9 @@ use std::io;
 use std::ops::Range;
 use std::path::Path;
 
-use memmap2::{Mmap, UncheckedAdvice};
+use memmap2::{Mmap, MmapOptions, UncheckedAdvice};
 
-use crate::replace::Snapshot;
+use crate::replace::{Snapshot, retry};
 use fault::Watched;
 
 /// A file's contents, as they were when it was opened, or so it seems: [`Input::check`] tells.
@@ -27,7 +27,7 @@ impl Input {
     /// Opens and maps a file. Files without a size (`/sys/kernel/btf/vmlinux` on some kernels, pipes) are read.
     pub fn open(path: &Path) -> io::Result<Input> {
         let file = File::open(path)?;
-        let metadata = file.metadata()?;
+        let metadata = retry(|| file.metadata())?;
         if metadata.is_dir() {
             return Err(io::Error::from(io::ErrorKind::IsADirectory));
         }
@@ -36,9 +36,11 @@ impl Input {
             // SAFETY: the map is read only. If another program truncates the file meanwhile, zeros are read beyond its new end
             // (see `fault`). If the contents change, what is read is any bytes, which every parser here is made for. `check`
             // tells of both before anything comes of it.
-            let map = unsafe { Mmap::map(&file)? };
-            let map = Some((Watched::new(&map), map));
-            return Ok(Input { file, map, snapshot, bytes: Vec::new() });
+            // Private, since some file systems (9P) have no shared maps; those that have none at all are read.
+            if let Ok(map) = unsafe { MmapOptions::new().map_copy_read_only(&file) } {
+                let map = Some((Watched::new(&map), map));
+                return Ok(Input { file, map, snapshot, bytes: Vec::new() });
+            }
         }
         let mut bytes = Vec::new();
         io::Read::read_to_end(&mut &file, &mut bytes)?;
@@ -58,7 +60,8 @@ impl Input {
     pub fn check(&self) -> io::Result<()> {
         // What was read into memory cannot change any more.
         let Some((watched, _)) = &self.map else { return Ok(()) };
-        let text = if Snapshot::of(&self.file)? != self.snapshot {
+        let now = Snapshot::of(&self.file).map_err(|e| io::Error::other(format!("it cannot be examined: {e}")))?;
+        let text = if now != self.snapshot {
             "it was changed while it was read: run again when nothing else writes it"
         } else if watched.is_broken() {
             "it cannot be read: input/output error"

@@ -46,7 +46,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rustix::fs::{FlockOperation, OFlags, XattrFlags};
+use rustix::fs::{CWD, Dir, FlockOperation, Mode, OFlags, XattrFlags};
 use rustix::io::{Errno, retry_on_intr};
 
 /// First part of the name of a temporary file.
@@ -75,7 +75,7 @@ pub struct Snapshot {
 impl Snapshot {
     /// State of an open file. Take it before the file is read or mapped.
     pub fn of(file: &File) -> io::Result<Self> {
-        Ok(Self::from(&file.metadata()?))
+        Ok(Self::from(&retry(|| file.metadata())?))
     }
 }
 
@@ -260,7 +260,7 @@ fn check_unchanged(target: &Path, read: &Snapshot) -> Result<Metadata, ReplaceEr
 }
 
 /// Calls again what a signal interrupted.
-fn retry<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+pub(crate) fn retry<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     loop {
         match call() {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -440,7 +440,10 @@ fn remove_stale_among(temporaries: &[OsString], dir: &Path, name: &OsStr) -> usi
 
 /// The names in a folder that a temporary file of some target could have.
 fn temporaries(dir: &Path) -> Vec<OsString> {
-    let names = fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.file_name());
+    // Not `fs::read_dir`, which panics if the folder cannot be closed.
+    let entries = rustix::fs::openat(CWD, dir, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty());
+    let entries = entries.and_then(Dir::new).into_iter().flatten().flatten();
+    let names = entries.map(|entry| OsStr::from_bytes(entry.file_name().to_bytes()).to_owned());
     names.filter(|name| name.as_bytes().starts_with(TEMP_PREFIX.as_bytes())).collect()
 }
 
