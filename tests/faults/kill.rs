@@ -66,7 +66,7 @@ fn kills(lab: &Lab, count: usize, seed: u64) -> Result<String, String> {
          {left} temporary files left, and removed by the next run"
     );
     // Otherwise nothing was tried.
-    if killed < count / 4 || old == 0 { Err(found) } else { Ok(found) }
+    if killed < count / 10 || old == 0 { Err(found) } else { Ok(found) }
 }
 
 /// How long a run takes, and how long there is a temporary file in it.
