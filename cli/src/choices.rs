@@ -18,14 +18,13 @@ pub fn options(args: &EncodeArgs) -> Result<(Options, Vec<String>), String> {
         dialect: dialect(&args.dialect)?,
         lang_exclude: languages(&args.lang_exclude)?,
         empty_without_dwarf: false,
-        distill: distill(args)?,
         report_functions: args.verbose || args.functions_report.is_some(),
     };
     Ok((options, remarks))
 }
 
 /// Whether to distil the base: by its option, or by the feature, which is off unless it is named.
-fn distill(args: &EncodeArgs) -> Result<Option<Ambiguous>, String> {
+pub fn distill(args: &EncodeArgs) -> Result<Option<Ambiguous>, String> {
     let feature = args.features.iter().flat_map(|list| list.trim_start_matches('+').split(',')).any(|f| f == DISTILLED);
     match (args.distill, feature && args.detached.is_none() && args.detached_dir.is_none()) {
         (Some(Distill::Plain), _) => Ok(Some(Ambiguous::Refuse)),

@@ -41,6 +41,11 @@ pub fn print_finding(path: &Path, finding: &Finding) {
     eprintln!("{}: {finding}", path.display());
 }
 
+/// Why warnings are an error.
+pub fn fatal_warnings(count: usize) -> String {
+    format!("{count} warnings, and --fatal_warnings was given: nothing was written")
+}
+
 /// The line that `-v` prints per file, and what else there is to say.
 pub fn print_summary(path: &Path, s: &Summary) {
     let name = path.display();

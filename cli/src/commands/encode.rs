@@ -1,26 +1,23 @@
 //! Encoding: a base, files, and where the results go.
 
-use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use btf::base::Base;
+use btf::distill::Ambiguous;
 use btf::view::BtfView;
 use dwarf::elf::ElfFile;
 use encoder::batch::Batch;
-use encoder::btf_ids::finish::{DESCRIBED_FLAGS, Stage, Steps, finish};
-use encoder::btf_ids::order::link_order;
-use encoder::btf_ids::section::SECTION;
-use encoder::elf_out::{self, SectionUpdate};
+use encoder::elf_out::{self, ElfOutError};
 use encoder::error::ErrorKind;
 use encoder::input::Input;
 use encoder::module_file::{self, Compression};
+use encoder::one_shot::{Ids, Sections, Task, one_shot};
 use encoder::options::Options;
 use encoder::replace::{self, Durability, ReplaceError};
-use encoder::report::{Phase, Summary};
-use encoder::stamp::{self, Identity};
+use encoder::report::Summary;
+use encoder::stamp::Identity;
 use encoder::threads::{Here, Threads as _};
 use encoder::units::BYTES_PER_WORKER;
 use encoder::{BaseBtf, Caller};
@@ -33,7 +30,9 @@ use crate::base_search;
 use crate::choices;
 use crate::exit::Exit;
 use crate::files;
-use crate::messages::{Failure, print_failure, print_finding, print_phases, print_summary, print_warning};
+use crate::messages::{
+    Failure, fatal_warnings, print_failure, print_finding, print_phases, print_summary, print_warning,
+};
 use crate::threads::Threads;
 use crate::tokens::JobServer;
 
@@ -80,6 +79,10 @@ pub fn run_with(args: &EncodeArgs, options: &Options, remarks: &[String], server
     if args.files.is_empty() && args.modules_dirs.is_empty() {
         return usage("no file to encode; see btfgen --help".into());
     }
+    let distill = match choices::distill(args) {
+        Ok(distill) => distill,
+        Err(text) => return usage(text),
+    };
     let mut named = args.clone();
     match files::named(args) {
         // An empty list is no mistake.
@@ -115,7 +118,11 @@ pub fn run_with(args: &EncodeArgs, options: &Options, remarks: &[String], server
         _ => None,
     };
     let threads = Threads::new(args, server);
-    let encode = |base: Option<BaseBtf<'_>>| encode_all(args, options, &destinations, base, stamp.as_ref(), &threads);
+    let progress = Progress::new(args);
+    let encode = |base: Option<BaseBtf<'_>>| {
+        let job = Job { args, options, base, distill, stamp: stamp.as_ref(), progress: &progress };
+        encode_all(&job, &destinations, &threads)
+    };
     match &args.base {
         None => encode(None),
         Some(path) => match with_base(path, args.files.len() > 1, |base| encode(Some(base))) {
@@ -199,18 +206,10 @@ fn stamp_of(path: &Path) -> Result<Identity, Failure> {
     Ok(identity(&input, btf_of(&input, path)?))
 }
 
-fn encode_all(
-    args: &EncodeArgs,
-    options: &Options,
-    destinations: &[Destination],
-    base: Option<BaseBtf<'_>>,
-    stamp: Option<&Identity>,
-    threads: &Threads,
-) -> Exit {
-    let progress = Progress::new(args);
-    let job = Job { args, options, base, stamp, progress: &progress };
+fn encode_all(job: &Job<'_>, destinations: &[Destination], threads: &Threads) -> Exit {
+    let &Job { args, progress, .. } = job;
     let one = |i: usize, threads: &dyn encoder::threads::Threads| {
-        let result = encode_one(&job, i, &destinations[i], threads);
+        let result = encode_one(job, i, &destinations[i], threads);
         progress.file_done();
         (i, result)
     };
@@ -272,6 +271,7 @@ struct Job<'j> {
     args: &'j EncodeArgs,
     options: &'j Options,
     base: Option<BaseBtf<'j>>,
+    distill: Option<Ambiguous>,
     stamp: Option<&'j Identity>,
     progress: &'j Progress,
 }
@@ -282,7 +282,7 @@ fn encode_one(
     destination: &Destination,
     threads: &dyn encoder::threads::Threads,
 ) -> Result<Summary, Failure> {
-    let &Job { args, options, base, stamp, progress } = job;
+    let &Job { args, options, base, distill, stamp, progress } = job;
     let path = &args.files[number];
     let input = Input::open(path).map_err(|e| Failure::new(Exit::Io, path, format!("cannot be read: {e}")))?;
     let bytes = elf_part(args, path, destination, input.bytes())?;
@@ -291,67 +291,24 @@ fn encode_one(
     let elf = elf.releasing(&release);
     progress.start(&elf);
     let caller = Caller { threads, progress: &|bytes| progress.unit(bytes) };
-    let encoded = encoder::encode(&elf, base, options, caller).map_err(|e| {
+    let ids = match destination {
+        Destination::Detached(_) | Destination::Object(_, None) => Ids::Leave,
+        _ if args.no_ids => Ids::LinkOrder,
+        _ => Ids::Fill,
+    };
+    // Those who compare want what pahole writes.
+    let describe_kfuncs = !args.no_ids && args.compat.is_none();
+    let task = Task { base, options, describe_kfuncs, ids, distill, stamp };
+    let (sections, summary) = one_shot(&elf, &task, caller).map_err(|e| {
         let base = args.base.as_deref().filter(|_| e.kind() == ErrorKind::BaseDamaged);
         Failure::new(e.kind().into(), base.unwrap_or(path), e.to_string())
     })?;
-    let mut summary = encoded.summary;
-    let failed = |e: encoder::error::Error| Failure::new(e.kind().into(), path, e.to_string());
-    let base = base.map(BaseBtf::view);
-    // The part of resolve_btfids.
-    let start = Instant::now();
-    let has_ids = destination.is_whole_file() || matches!(destination, Destination::Object(_, Some(_)));
-    let features = options.features;
-    // Those who compare want what pahole writes.
-    let describe = !args.no_ids && args.compat.is_none() && features.decl_tag && features.decl_tag_kfuncs;
-    let flags = if has_ids { u32::MAX } else { DESCRIBED_FLAGS };
-    let section = if has_ids || describe { link_order(&elf, base, flags).map_err(failed)? } else { None };
-    let unfilled = section.as_ref().filter(|_| args.no_ids && has_ids).map(|section| section.bytes.clone());
-    let view = BtfView::parse_on(&encoded.btf, base).map_err(|e| Failure::new(Exit::Verify, path, e.to_string()))?;
-    let stage = if describe { Stage::Encoded } else { Stage::Final };
-    let steps = Steps { stage, distill: options.distill, fill: has_ids && !args.no_ids };
-    let finished = finish(&view, section, steps).map_err(failed)?;
-    summary.findings = finished.findings;
-    summary.warnings.extend(finished.warnings);
-    if let Some(distilled) = &finished.distilled {
-        summary.bytes = finished.btf.len();
-        summary.distilled = Some((distilled.base.len(), distilled.base_types, distilled.moved));
-    }
-    let amount = format!("{} warnings", summary.findings.len());
-    summary.phases.push(Phase { name: "kfuncs, ids", time: start.elapsed(), amount });
     if args.fatal_warnings && !summary.findings.is_empty() {
-        let findings = &summary.findings;
-        let mut text = format!("{} warnings, and --fatal_warnings was given: nothing was written", findings.len());
-        findings.iter().for_each(|finding| text += &format!("\n  {finding}"));
+        let mut text = fatal_warnings(summary.findings.len());
+        summary.findings.iter().for_each(|finding| text += &format!("\n  {finding}"));
         return Err(Failure::new(Exit::Warnings, path, text));
     }
-    let sections = Sections {
-        btf: finished.btf,
-        base: finished.distilled.map(|distilled| distilled.base),
-        ids: finished.ids.or(unfilled),
-        stamp: stamp.map(|stamp| stamp.note(elf.endian)),
-    };
-    match destination {
-        Destination::Detached(out) => {
-            if let Some(base) = &sections.base {
-                let mut name = out.as_os_str().to_owned();
-                name.push(".base");
-                write_bytes(Path::new(&name), base)?;
-            }
-            write_bytes(out, &sections.btf)?;
-        }
-        Destination::Object(out, ids) => {
-            let object = elf_out::linkable(elf.data(), &sections.btf);
-            let object = object.map_err(|e| Failure::new(Exit::Input, path, e.to_string()))?;
-            // A file without .BTF_ids gets none by itself either.
-            if let (Some(out), Some(ids)) = (ids, &sections.ids) {
-                write_bytes(out, ids)?;
-            }
-            write_bytes(out, &object)?;
-        }
-        Destination::InPlace => write_elf(&input, elf.data(), path, None, sections)?,
-        Destination::Copy(out) => write_elf(&input, elf.data(), path, Some(out), sections)?,
-    }
+    write(&input, elf.data(), path, destination, sections)?;
     Ok(summary)
 }
 
@@ -379,51 +336,52 @@ fn elf_part<'i>(
     }
 }
 
+/// Writes the result to where it belongs. `elf` is what of the input is to be kept.
+fn write(
+    input: &Input,
+    elf: &[u8],
+    path: &Path,
+    destination: &Destination,
+    mut sections: Sections,
+) -> Result<(), Failure> {
+    let refused = |e: ElfOutError| Failure::new(Exit::Input, path, e.to_string());
+    match destination {
+        Destination::Detached(out) => {
+            if let Some(base) = &sections.base {
+                let mut name = out.as_os_str().to_owned();
+                name.push(".base");
+                write_bytes(Path::new(&name), base)?;
+            }
+            write_bytes(out, &sections.btf)
+        }
+        Destination::Object(out, ids) => {
+            let object = elf_out::linkable(elf, &sections.btf).map_err(refused)?;
+            // A file without .BTF_ids gets none by itself either.
+            if let (Some(out), Some(ids)) = (ids, &sections.ids) {
+                write_bytes(out, ids)?;
+            }
+            write_bytes(out, &object)
+        }
+        Destination::InPlace | Destination::Copy(_) => {
+            sections.fill_room(elf).map_err(refused)?;
+            let updates = sections.updates();
+            let plan = elf_out::plan(elf, &updates).map_err(refused)?;
+            let write = |out: &mut File| plan.write(input.file(), out);
+            match destination {
+                Destination::Copy(out) => {
+                    replace::write_new_file(out, Durability::Disk, write).map_err(|e| replace_failure(out, e))
+                }
+                _ => replace::replace_file(path, input.snapshot(), Durability::Disk, write)
+                    .map_err(|e| replace_failure(path, e)),
+            }
+        }
+    }
+}
+
 /// Writes what can be made again: only the user's own file is worth waiting for the disk.
 fn write_bytes(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     replace::write_new_file(path, Durability::Memory, |file| file.write_all(bytes))
         .map_err(|e| replace_failure(path, e))
-}
-
-/// What goes into an ELF file.
-struct Sections<'b> {
-    btf: Cow<'b, [u8]>,
-    /// `.BTF.base`, if the base was distilled.
-    base: Option<Vec<u8>>,
-    /// `.BTF_ids`, if it is there: of the size that it has.
-    ids: Option<Vec<u8>>,
-    stamp: Option<Vec<u8>>,
-}
-
-/// Writes the sections into an ELF file, or a copy of it. `elf` is what of the input is to be kept.
-fn write_elf(
-    input: &Input,
-    elf: &[u8],
-    path: &Path,
-    copy: Option<&Path>,
-    sections: Sections<'_>,
-) -> Result<(), Failure> {
-    let refused = |e: elf_out::ElfOutError| Failure::new(Exit::Input, path, e.to_string());
-    // A loaded .BTF keeps its size; the strings take up what is left over.
-    let btf = match elf_out::allocated_room(elf, ".BTF").map_err(refused)? {
-        Some(room) => Cow::Owned(btf::writer::pad(sections.btf.into_owned(), room)),
-        None => sections.btf,
-    };
-    let mut updates = vec![
-        SectionUpdate { name: ".BTF", data: Some(&btf) },
-        // Without one, what an earlier BTF of this file was based on goes.
-        SectionUpdate { name: ".BTF.base", data: sections.base.as_deref() },
-        SectionUpdate { name: stamp::SECTION, data: sections.stamp.as_deref() },
-    ];
-    updates.extend(sections.ids.as_deref().map(|ids| SectionUpdate { name: SECTION, data: Some(ids) }));
-    let plan = elf_out::plan(elf, &updates).map_err(refused)?;
-    let write = |out: &mut File| plan.write(input.file(), out);
-    match copy {
-        Some(out) => replace::write_new_file(out, Durability::Disk, write).map_err(|e| replace_failure(out, e)),
-        None => {
-            replace::replace_file(path, input.snapshot(), Durability::Disk, write).map_err(|e| replace_failure(path, e))
-        }
-    }
 }
 
 pub(super) fn replace_failure(path: &Path, e: ReplaceError) -> Failure {

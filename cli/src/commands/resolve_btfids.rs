@@ -20,6 +20,7 @@ use encoder::input::Input;
 use encoder::replace::{self, Durability};
 
 use super::{btf_of, distilled_base_of};
+use crate::messages::fatal_warnings;
 
 /// Exit codes of the kernel's tool: a failure, and wrong usage. The third is for `--fatal_warnings`.
 const FAILED: u8 = 255;
@@ -184,11 +185,8 @@ fn report(args: &ResolveArgs, path: &Path, findings: &[Finding]) -> bool {
     let compat = args.compat_warnings || std::env::var_os("BTFGEN_COMPAT_WARNINGS").is_some_and(|v| v == "1");
     let fatal = args.fatal_warnings && !compat && !findings.is_empty();
     if fatal {
-        let (count, path) = (findings.len(), path.display());
-        eprintln!(
-            "resolve_btfids: error: {path}: {count} warnings, and --fatal_warnings was given: nothing was written \
-             (BTFGEN_COMPAT_WARNINGS=1 goes on)"
-        );
+        let (text, path) = (fatal_warnings(findings.len()), path.display());
+        eprintln!("resolve_btfids: error: {path}: {text} (BTFGEN_COMPAT_WARNINGS=1 goes on)");
     }
     fatal
 }
