@@ -349,8 +349,8 @@ fn encode_one(
             }
             write_bytes(out, &object)?;
         }
-        Destination::InPlace => write_elf(&input, elf.data(), path, None, sections)?,
-        Destination::Copy(out) => write_elf(&input, elf.data(), path, Some(out), sections)?,
+        Destination::InPlace => write_elf(args, &input, elf.data(), path, None, sections)?,
+        Destination::Copy(out) => write_elf(args, &input, elf.data(), path, Some(out), sections)?,
     }
     Ok(summary)
 }
@@ -379,7 +379,7 @@ fn elf_part<'i>(
     }
 }
 
-/// Writes what can be made again: only the user's own file is worth waiting for the disk.
+/// Writes what can be made again: only the user's own file may be worth waiting for the disk.
 fn write_bytes(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     replace::write_new_file(path, Durability::Memory, |file| file.write_all(bytes))
         .map_err(|e| replace_failure(path, e))
@@ -397,6 +397,7 @@ struct Sections<'b> {
 
 /// Writes the sections into an ELF file, or a copy of it. `elf` is what of the input is to be kept.
 fn write_elf(
+    args: &EncodeArgs,
     input: &Input,
     elf: &[u8],
     path: &Path,
@@ -418,11 +419,10 @@ fn write_elf(
     updates.extend(sections.ids.as_deref().map(|ids| SectionUpdate { name: SECTION, data: Some(ids) }));
     let plan = elf_out::plan(elf, &updates).map_err(refused)?;
     let write = |out: &mut File| plan.write(input.file(), out);
+    let durability = args.fsync.durability();
     match copy {
-        Some(out) => replace::write_new_file(out, Durability::Disk, write).map_err(|e| replace_failure(out, e)),
-        None => {
-            replace::replace_file(path, input.snapshot(), Durability::Disk, write).map_err(|e| replace_failure(path, e))
-        }
+        Some(out) => replace::write_new_file(out, durability, write).map_err(|e| replace_failure(out, e)),
+        None => replace::replace_file(path, input.snapshot(), durability, write).map_err(|e| replace_failure(path, e)),
     }
 }
 
