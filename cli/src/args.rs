@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::durability::Fsync;
+
 /// Encodes the DWARF of a kernel or its modules as BTF.
 #[derive(Parser, Debug)]
 #[command(
@@ -116,6 +118,10 @@ pub struct EncodeArgs {
     /// Write into the module which base it is for, for `btfgen check`
     #[arg(long)]
     pub stamp: bool,
+    /// Whether to wait until a file that was changed is on the disk:
+    /// auto (unless make calls), always, never
+    #[arg(long, value_name = "WHEN", default_value = "auto", hide_possible_values = true)]
+    pub fsync: Fsync,
     /// Number of threads [default: all cores, or what make's job
     /// server allows]
     #[arg(long, short, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "0", overrides_with = "jobs")]

@@ -308,7 +308,7 @@ fn encode_one(
         summary.findings.iter().for_each(|finding| text += &format!("\n  {finding}"));
         return Err(Failure::new(Exit::Warnings, path, text));
     }
-    write(&input, elf.data(), path, destination, sections)?;
+    write(&input, elf.data(), path, destination, sections, args.fsync.durability())?;
     Ok(summary)
 }
 
@@ -343,6 +343,7 @@ fn write(
     path: &Path,
     destination: &Destination,
     mut sections: Sections,
+    durability: Durability,
 ) -> Result<(), Failure> {
     let refused = |e: ElfOutError| Failure::new(Exit::Input, path, e.to_string());
     match destination {
@@ -369,16 +370,16 @@ fn write(
             let write = |out: &mut File| plan.write(input.file(), out);
             match destination {
                 Destination::Copy(out) => {
-                    replace::write_new_file(out, Durability::Disk, write).map_err(|e| replace_failure(out, e))
+                    replace::write_new_file(out, durability, write).map_err(|e| replace_failure(out, e))
                 }
-                _ => replace::replace_file(path, input.snapshot(), Durability::Disk, write)
+                _ => replace::replace_file(path, input.snapshot(), durability, write)
                     .map_err(|e| replace_failure(path, e)),
             }
         }
     }
 }
 
-/// Writes what can be made again: only the user's own file is worth waiting for the disk.
+/// Writes what can be made again: only the user's own file may be worth waiting for the disk.
 fn write_bytes(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     replace::write_new_file(path, Durability::Memory, |file| file.write_all(bytes))
         .map_err(|e| replace_failure(path, e))
