@@ -20,6 +20,9 @@ pub enum IdKind {
     Func,
 }
 
+/// How many of them there are.
+pub(super) const KINDS: usize = IdKind::Func as usize + 1;
+
 /// A word that is to hold an id.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Entry<'a> {
