@@ -96,10 +96,13 @@ doc:
 clean:
 	$(CARGO) clean
 
-# Does not build, so that it can run as another user than `make`.
+# Does not build, so that it can run as another user than `make`. The links are for Kbuild: PAHOLE=$(bindir)/btfgen-pahole and
+# RESOLVE_BTFIDS=$(bindir)/btfgen-resolve_btfids.
 install:
 	@test -x $(BTFGEN) || { echo "run make first"; exit 1; }
 	$(INSTALL) -D -m 755 $(BTFGEN) $(DESTDIR)$(bindir)/btfgen
+	ln -sf btfgen $(DESTDIR)$(bindir)/btfgen-pahole
+	ln -sf btfgen $(DESTDIR)$(bindir)/btfgen-resolve_btfids
 	$(INSTALL) -d $(DESTDIR)$(docdir)
 	$(INSTALL) -m 644 README.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE $(DESTDIR)$(docdir)
 

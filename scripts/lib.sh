@@ -60,3 +60,28 @@ lock() {
         flock 9
     fi
 }
+
+# check NAME COMMAND...: ok if the command succeeds; its last line of output is the figure. What it wrote is kept in a file of $logs, a
+# folder; $check_prefix stands before each name. `checked` says at the end how many passed, and fails if one did not.
+passed=0 failed=0 check_prefix=''
+check() {
+    local name=$check_prefix$1 log began seconds verdict
+    shift
+    log=${logs:?}/$(printf '%02d' $((passed + failed + 1)))-${name//[^a-zA-Z0-9.=-]/_}.log
+    began=$(date +%s%N)
+    if ("$@") >"$log" 2>&1 </dev/null; then
+        passed=$((passed + 1)) verdict=ok
+    else
+        failed=$((failed + 1)) verdict=FAILED
+    fi
+    seconds=$(awk -v ns=$(($(date +%s%N) - began)) 'BEGIN { printf "%.1f", ns / 1e9 }')
+    printf '%-6s  %s: %s (%s s)\n' "$verdict" "$name" "$(tail -n 1 "$log")" "$seconds"
+    if [ "$verdict" = FAILED ]; then
+        tail -n 20 "$log" | sed 's/^/            /'
+        say "            all of it: $log"
+    fi
+}
+checked() {
+    printf '\n%d passed, %d failed\n' "$passed" "$failed"
+    [ "$failed" -eq 0 ]
+}

@@ -139,10 +139,9 @@ pub struct EncodeArgs {
     #[arg(long = "btf_features", value_name = "LIST", alias = "btf-features")]
     pub features: Vec<String>,
     /// Also write .BTF.base, so that the module fits other builds of
-    /// the kernel. Types that a kernel would find twice are described
-    /// by the module itself; with =plain they are an error
+    /// the kernel [default: auto; without HOW: full]
     #[arg(long = "distill_base", value_name = "HOW", alias = "distill-base", num_args = 0..=1, require_equals = true,
-        default_missing_value = "full", requires = "base")]
+        default_missing_value = "full")]
     pub distill: Option<Distill>,
     /// Languages whose units are left out
     #[arg(long = "lang_exclude", value_name = "LIST", default_value = "rust", alias = "lang-exclude")]
@@ -159,13 +158,19 @@ pub struct EncodeArgs {
     pub functions_report: Option<PathBuf>,
 }
 
-/// What becomes of types that a kernel would find twice.
+/// Whether the base is distilled.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 pub enum Distill {
-    /// The module describes them by itself
+    /// Types that a kernel would find twice are described by the module
+    /// itself
     Full,
-    /// They are an error
+    /// Types that a kernel would find twice are an error
     Plain,
+    /// As full for modules built outside the tree of a kernel from 6.11 on,
+    /// as off for all else
+    Auto,
+    /// Not at all
+    Off,
 }
 
 /// Encoders whose selection of functions can be followed.

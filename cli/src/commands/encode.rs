@@ -5,7 +5,6 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use btf::base::Base;
-use btf::distill::Ambiguous;
 use btf::view::BtfView;
 use dwarf::elf::ElfFile;
 use encoder::batch::Batch;
@@ -13,7 +12,7 @@ use encoder::elf_out::{self, ElfOutError};
 use encoder::error::ErrorKind;
 use encoder::input::Input;
 use encoder::module_file::{self, Compression};
-use encoder::one_shot::{Ids, Sections, Task, one_shot};
+use encoder::one_shot::{Distill, Ids, Sections, Task, one_shot};
 use encoder::options::Options;
 use encoder::replace::{self, Durability, ReplaceError};
 use encoder::report::Summary;
@@ -79,10 +78,6 @@ pub fn run_with(args: &EncodeArgs, options: &Options, remarks: &[String], server
     if args.files.is_empty() && args.modules_dirs.is_empty() {
         return usage("no file to encode; see btfgen --help".into());
     }
-    let distill = match choices::distill(args) {
-        Ok(distill) => distill,
-        Err(text) => return usage(text),
-    };
     let mut named = args.clone();
     match files::named(args) {
         // An empty list is no mistake.
@@ -97,6 +92,10 @@ pub fn run_with(args: &EncodeArgs, options: &Options, remarks: &[String], server
         }
     }
     let args = &named;
+    let distill = match choices::distill(args) {
+        Ok(distill) => distill,
+        Err(text) => return usage(text),
+    };
     if args.verbose {
         remarks.iter().for_each(|r| eprintln!("btfgen: {r}"));
     }
@@ -271,7 +270,7 @@ struct Job<'j> {
     args: &'j EncodeArgs,
     options: &'j Options,
     base: Option<BaseBtf<'j>>,
-    distill: Option<Ambiguous>,
+    distill: Distill,
     stamp: Option<&'j Identity>,
     progress: &'j Progress,
 }
