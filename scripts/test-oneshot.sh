@@ -46,7 +46,7 @@ other_base() {
     echo "$(grep -c ': refused: ' "$work/lines") refused"
 }
 check "all modules in one step" encode
-check "ids as in the kernel's own build" python3 "$scripts/idscmp.py" --base "$vmlinux" "$work/shipped" "$work/ours"
+check "ids as in the kernel's own build" "$scripts/python.sh" "$scripts/idscmp.py" --base "$vmlinux" "$work/shipped" "$work/ours"
 check "a second time" again
 check "one by one" alone
 check "they belong to their base" belongs "$work/ours"

@@ -14,7 +14,7 @@ pahole=$(tools_dir 1.32)/bin/pahole
 real=$cache/tools/resolve_btfids-$kernel/resolve_btfids
 vmlinux=$(kernel_dir "$kernel")/vmlinux
 features=encode_force,var,float,enum64,decl_tag,type_tag,optimized_func,consistent_func
-[ $# -gt 0 ] || set -- nf_nat nf_conntrack nf_flow_table tcp_dctcp tcp_bbr fou xfrm_interface tls sunrpc nbd watchdog netfs
+[ $# -gt 0 ] || set -- nf_nat nf_conntrack nf_flow_table tcp_dctcp tcp_bbr fou xfrm_interface tls sunrpc nbd watchdog netfs dm-mod
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 passed=0 failed=0
