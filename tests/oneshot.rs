@@ -330,6 +330,8 @@ fn a_base_is_found() {
         assert!(folder.read("m.ko") == expected);
     };
     finds("sys/kernel/btf/vmlinux");
+    put("boot/vmlinux-6.1.0-test", &base);
+    finds("boot/vmlinux-6.1.0-test");
     put("usr/lib/debug/boot/vmlinux-6.1.0-test", &base);
     finds("usr/lib/debug/boot/vmlinux-6.1.0-test");
     put("lib/modules/6.1.0-test/vmlinux", &base);
@@ -347,6 +349,22 @@ fn a_base_is_found() {
     let run = searched(&folder, &["m.ko", "sample.o"]);
     assert!(run.code == 2 && run.err.contains("sample.o is not a module"), "{}", run.err);
     assert_eq!(searched(&folder, &["sample.o", "driver.ko"]), Run { code: 0, out: vec![], err: String::new() });
+    // What cannot be encoded at all does not decide; it is reported by itself, and the code is that of the first one that failed.
+    folder.write("m.ko", &linked);
+    folder.write("c.ko", b"\xfd7zXZ\0");
+    let run = searched(&folder, &["c.ko", "lost.ko", "m.ko"]);
+    assert!(folder.read("m.ko") == expected && run.code == 3 && run.err.lines().count() == 3, "{}", run.err);
+    assert!(
+        run.err.contains("c.ko: it is compressed with xz") && run.err.contains("lost.ko: cannot be read"),
+        "{}",
+        run.err
+    );
+    for (name, code, text) in
+        [("c.ko", 3, "it is compressed"), ("lost.ko", 1, "cannot be read"), ("sample.o", 8, "pass --btf_base")]
+    {
+        let run = searched(&folder, &["check", name]);
+        assert!(run.code == code && run.err.contains(text) && run.err.lines().count() == 1, "{}", run.err);
+    }
     // Nor is one looked for when it is not wanted.
     assert_eq!(searched(&folder, &["--no-base", "n.ko"]), Run { code: 0, out: vec![], err: String::new() });
     assert_eq!(searched(&folder, &["--pahole", "-J", "n.ko"]), Run { code: 0, out: vec![], err: String::new() });
