@@ -66,6 +66,22 @@ fn ids_and_kfuncs_in_big_endian() {
     as_the_chain(&Module::with("s390x-linux-gnu-gcc", "s390x-linux-gnu-ld", SETS));
 }
 
+/// K06: words of 32 bits, big-endian, in files of that class.
+#[test]
+fn ids_and_kfuncs_in_32_bits() {
+    if !works("mips-linux-gnu-gcc", &["--version"]) {
+        return skipped("mips-linux-gnu-gcc (a big-endian target of 32 bits) is not installed");
+    }
+    as_the_chain(&Module::with("mips-linux-gnu-gcc", "mips-linux-gnu-ld", SETS));
+}
+
+/// K05: `.BTF_ids` has a number that symbols cannot hold (gABI "Section Indexes", `SHN_XINDEX`).
+#[test]
+fn more_sections_than_16_bits_count() {
+    let sections: String = (0..66_000).map(|i| format!(".section .many.{i},\\\"a\\\"\\n.byte 0\\n")).collect();
+    as_the_chain(&Module::new(&format!("asm(\"{sections}.text\");\n{SETS}")));
+}
+
 /// The encoder of a chain leaves ids to the next tool. If they were filled in before, it puts them back into the order of the linker:
 /// trees before 7.0 encode a finished module again when vmlinux is newer.
 #[test]
