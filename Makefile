@@ -59,11 +59,11 @@ test-kbuild:
 	$(CARGO) build --release --locked
 	@scripts/test-kbuild.sh
 
-# `btfgen resolve_btfids` beside the kernel's own, on real modules.
+# `btfgen resolve_btfids` beside the kernel's own, on real modules; RESOLVE=all or a list of names for others than a dozen.
 test-resolve:
 	@scripts/setup.sh kernel
 	$(CARGO) build --release --locked
-	@KERNEL=$(KERNEL) scripts/test-resolve.sh
+	@KERNEL=$(KERNEL) scripts/test-resolve.sh $(RESOLVE)
 
 # All modules in place, in one step, ids and all.
 test-oneshot:

@@ -85,3 +85,14 @@ checked() {
     printf '\n%d passed, %d failed\n' "$passed" "$failed"
     [ "$failed" -eq 0 ]
 }
+
+# same_but_functions OURS THEIRS [BASE]: folders of files with the same types, as graphs. Functions that the base has under the same name and
+# prototype are only in ours: the kernel's tool merges them into the base.
+same_but_functions() {
+    local said
+    said=$("$scripts/python.sh" "$scripts/btfcmp.py" --pairs ${3:+--base "$3"} "$1" "$2") || { echo "$said"; return 1; }
+    echo "$said"
+    awk '/^(ours|reference):/ { for (i = 2; i <= NF; i++) if ($i ~ /^types/) types[$1] = $(i - 1) }
+        /^files / { for (i = 2; i <= NF; i++) if ($(i - 1) == "extra") extra = $i + 0 }
+        END { exit types["ours:"] == 0 || types["ours:"] - types["reference:"] != extra }' <<<"$said" || { echo "more than functions differ"; return 1; }
+}

@@ -332,6 +332,11 @@ fn ids_that_no_kernel_translates() {
     let said = encode(at, ["--btf_base", "vmlinux", "--distill_base", "-o", "asked.ko", "m.ko"]);
     assert!(said.contains("warning: m.ko: kernels do not translate ids") && said.contains(": `S`, `own`: "), "{said}");
     assert!(section(&at.join("asked.ko"), ".BTF.base").is_some());
+    // Whoever leaves the ids alone has nothing to be warned of.
+    for args in [["--btf_encode_detached", "raw"], ["--no-btf-ids", "-oleft.ko"]] {
+        let all = ["--btf_base", "vmlinux", "--distill_base"].iter().chain(&args).chain(&["m.ko"]);
+        assert_eq!(encode(at, all), "");
+    }
     // A base that was found will do.
     let base = at.join("root/lib/modules/6.11.0/build");
     fs::create_dir_all(&base).expect("made");

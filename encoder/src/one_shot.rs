@@ -151,7 +151,7 @@ pub fn one_shot(file: &ElfFile<'_>, task: &Task<'_>, caller: Caller<'_>) -> Resu
 
     let in_link_order = section.as_ref().filter(|_| task.ids == Ids::LinkOrder).map(|section| section.bytes.clone());
     let (distill, remark) = task.distill(file, section.as_ref());
-    if let Some(section) = section.as_ref().filter(|_| distill.is_some()) {
+    if let Some(section) = section.as_ref().filter(|_| distill.is_some() && task.ids == Ids::Fill) {
         summary.warnings.extend(distill::ids_warning(section));
     }
     summary.remarks.extend(remark);

@@ -33,13 +33,14 @@ impl Candidates {
         let Some(base) = edit.view.base() else { return Candidates::default() };
         let mut used = Bits::new(base.end_id().index());
         used.insert(TypeId::VOID.index());
-        let mut shapes = FixedSet::default();
+        let (mut shapes, mut blank) = (FixedSet::default(), Vec::new());
         for record in edit.records.iter() {
             for id in refs(record).filter_map(base_id) {
                 used.insert(id.index());
             }
-            if Head::of(record).kind.merges() {
-                shapes.insert(shape(record));
+            shape(record, &mut blank);
+            if Head::of(record).kind.merges() && !shapes.contains(&blank) {
+                shapes.insert(blank.clone());
             }
         }
         let all = of_shapes(edit, &shapes);
@@ -88,7 +89,7 @@ fn of_shapes(edit: &Edit<'_>, shapes: &FixedSet<Vec<u32>>) -> Candidates {
         Some(name) => name,
         None => base.string(offset).and_then(|name| edit.strings.find(name)),
     };
-    let mut record = Vec::new();
+    let (mut record, mut blank) = (Vec::new(), Vec::new());
     for (id, t) in base.levels().into_iter().flat_map(|level| level.types_of(Kind::merges)) {
         if t.name_off() != StrOff::EMPTY && name(t.name_off()).is_none() {
             continue;
@@ -103,7 +104,8 @@ fn of_shapes(edit: &Edit<'_>, shapes: &FixedSet<Vec<u32>>) -> Candidates {
             known &= name.is_some();
             name.unwrap_or(StrId::EMPTY)
         });
-        if known && shapes.contains(&shape(&record)) {
+        shape(&record, &mut blank);
+        if known && shapes.contains(&blank) {
             found.ids.push(id);
             found.records.push_record(&record);
         }
@@ -111,11 +113,11 @@ fn of_shapes(edit: &Edit<'_>, shapes: &FixedSet<Vec<u32>>) -> Candidates {
     found
 }
 
-/// A record without its references.
-pub(super) fn shape(record: &[u32]) -> Vec<u32> {
-    let mut shape = record.to_vec();
-    map_refs(&mut shape, |_| 0);
-    shape
+/// Puts a record without its references into `shape`.
+pub(super) fn shape(record: &[u32], shape: &mut Vec<u32>) {
+    shape.clear();
+    shape.extend_from_slice(record);
+    map_refs(shape, |_| 0);
 }
 
 fn base_id(word: u32) -> Option<TypeId> {

@@ -16,14 +16,8 @@ use crate::kind::Kind;
 use crate::map::FixedMap;
 use crate::strings::StrId;
 
-/// What tells nodes of the graph apart before their references do.
-#[derive(PartialEq, Eq, Hash)]
-enum Colour {
-    /// The record but for its references.
-    Shape(Vec<u32>),
-    /// Number of the node: it is equal to no other one.
-    Itself(u32),
-}
+/// First word of what stands for a node that is equal to no other one. No record begins with it.
+const ITSELF: u32 = u32::MAX;
 
 impl Edit<'_> {
     /// Leaves one of each set of equal types: the base's with the smallest id, else the first. Functions, variables and their sections are
@@ -42,15 +36,17 @@ impl Edit<'_> {
         let mut of_base: FixedMap<TypeId, u32> = FixedMap::default();
         of_base.extend(candidates.ids.iter().copied().zip(own as u32..));
         let mut nodes = (own + candidates.ids.len()) as u32;
-        let mut below = Lists::new();
-        let mut colours = Vec::new();
+        // What tells them apart before their references do, and these.
+        let (mut shapes, mut below) = (Lists::new(), Lists::new());
+        let mut blank = Vec::new();
         for (node, record) in (0..).zip(self.records.iter().chain(candidates.records.iter())) {
             if !Head::of(record).kind.merges() {
-                colours.push(Colour::Itself(node));
+                shapes.push([ITSELF, node]);
                 below.push([]);
                 continue;
             }
-            colours.push(Colour::Shape(shape(record)));
+            shape(record, &mut blank);
+            shapes.push(blank.iter().copied());
             below.push(refs(record).map(|word| match Target::of(word) {
                 Target::Own(number) => number,
                 Target::Base(id) => *of_base.entry(id).or_insert_with(|| {
@@ -59,11 +55,11 @@ impl Edit<'_> {
                 }),
             }));
         }
-        for node in colours.len() as u32..nodes {
-            colours.push(Colour::Itself(node));
+        for node in (own + candidates.ids.len()) as u32..nodes {
+            shapes.push([ITSELF, node]);
             below.push([]);
         }
-        let (colours, _) = number(colours.into_iter());
+        let (colours, _) = number((0..nodes as usize).map(|node| shapes.get(node)));
         let part = coarsest(&colours, &below);
 
         let in_base = candidates.ids.iter().map(|&id| Target::Base(id));

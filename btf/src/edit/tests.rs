@@ -77,6 +77,45 @@ fn tags_are_one_and_functions_are_not() {
     assert_eq!((count("'known'"), count("'new'")), (3, 1), "{lines:#?}");
 }
 
+/// K11: a function whose last argument the verifier passes is described twice: without it, and as the source has it, with all its tags.
+#[test]
+fn tags_of_parameters_go_to_the_implementation() {
+    let mut b = Blob::new();
+    let int = b.int("int", 4);
+    let aux = b.structure("bpf_prog_aux", 4, &[("x", int, 0)]);
+    let ptr = b.ptr(aux);
+    let proto = b.proto(int, &[("a", int), ("aux", ptr), ("b", int)]);
+    let func = b.func("kf", 1, proto);
+    b.decl_tag("of the whole", func, -1);
+    b.decl_tag("of the first", func, 0);
+    b.decl_tag("bpf_kfunc", func, -1);
+    let bytes = b.bytes();
+    let view = BtfView::parse(&bytes).expect("it is BTF");
+    let mut edit = Edit::of(&view).expect("it is sound");
+    let flags = kfunc::Flags(kfunc::Flags::IMPLICIT_ARGS);
+    edit.describe_kfuncs(&[kfunc::Kfunc { function: func as usize - 1, flags }]).expect("it can be done");
+    let bytes = edit.write().expect("it fits");
+    let view = BtfView::parse(&bytes).expect("it is BTF");
+    let name =
+        |t: crate::view::TypeView<'_>| String::from_utf8_lossy(view.string(t.name_off()).unwrap_or(b"")).into_owned();
+    let mut tags = Vec::new();
+    let mut parameters = BTreeMap::new();
+    for (_, t) in view.types() {
+        let target = t.type_id().and_then(|id| view.get(id));
+        match (t.kind(), target) {
+            (Kind::DeclTag, Some(target)) => tags.push((name(target), name(t), t.component_index())),
+            (Kind::Func, Some(prototype)) => _ = parameters.insert(name(t), prototype.params().count()),
+            _ => {}
+        }
+    }
+    tags.sort();
+    let tag = |function: &str, text: &str, at| (function.to_owned(), text.to_owned(), Some(at));
+    let both = |function: &str| [tag(function, "of the first", 0), tag(function, "of the whole", -1)];
+    let expected: Vec<_> = [tag("kf", "bpf_kfunc", -1)].into_iter().chain(both("kf")).chain(both("kf_impl")).collect();
+    assert_eq!(tags, expected);
+    assert_eq!(parameters, BTreeMap::from([("kf".to_owned(), 1), ("kf_impl".to_owned(), 3)]));
+}
+
 /// A type at random: its kind and name are of few, its references anything.
 type Random = (u8, u8, u32, u32);
 

@@ -43,6 +43,9 @@ fn check_all(args: &CheckArgs) -> Result<Exit, Failure> {
         None => base_search::find(&args.files)?,
     };
     let Some(path) = found else {
+        for file in &args.files {
+            with_elf(file, |_| ())?;
+        }
         let text = "not a module of a known kernel: pass --btf_base VMLINUX";
         return Err(Failure::new(Exit::NoBase, &args.files[0], text));
     };
@@ -73,13 +76,18 @@ fn check_all(args: &CheckArgs) -> Result<Exit, Failure> {
 
 /// What is good about a module's BTF, or what is not.
 fn check(path: &Path, base: &Base<'_>) -> Result<Result<String, String>, Failure> {
+    with_elf(path, |elf| judge(elf, base))
+}
+
+/// Calls `f` with an ELF file, or says why the file is none.
+fn with_elf<T>(path: &Path, f: impl FnOnce(&ElfFile<'_>) -> T) -> Result<T, Failure> {
     let input = Input::open(path).map_err(|e| Failure::new(Exit::Io, path, format!("cannot be read: {e}")))?;
     let failed = |text: String| Failure::new(Exit::Input, path, text);
     if let Some(compression) = Compression::of(input.bytes()) {
         return Err(failed(format!("it is compressed: uncompress it (`{} -d`)", compression.program())));
     }
     let elf = ElfFile::parse(input.bytes()).map_err(|e| failed(e.to_string()))?;
-    Ok(judge(&elf, base))
+    Ok(f(&elf))
 }
 
 fn judge(elf: &ElfFile<'_>, base: &Base<'_>) -> Result<String, String> {
