@@ -2,9 +2,10 @@
 
 use btf::dialect::Dialect;
 use btf::distill::Ambiguous;
+use encoder::one_shot::Distill;
 use encoder::options::{Features, Options, Selection};
 
-use crate::args::{Distill, EncodeArgs};
+use crate::args::{self, EncodeArgs};
 
 /// The feature of a distilled base, whose results go to two sections; it has no effect on raw BTF.
 const DISTILLED: &str = "distilled_base";
@@ -18,21 +19,30 @@ pub fn options(args: &EncodeArgs) -> Result<(Options, Vec<String>), String> {
         dialect: dialect(&args.dialect)?,
         lang_exclude: languages(&args.lang_exclude)?,
         empty_without_dwarf: false,
-        distill: distill(args)?,
         report_functions: args.verbose || args.functions_report.is_some(),
     };
     Ok((options, remarks))
 }
 
-/// Whether to distil the base: by its option, or by the feature, which is off unless it is named.
-fn distill(args: &EncodeArgs) -> Result<Option<Ambiguous>, String> {
+/// Whether to distil the base: by its option, or by the feature, which is off unless it is named. Raw BTF has no room for two sections, so there
+/// it takes the option.
+pub fn distill(args: &EncodeArgs) -> Result<Distill, String> {
     let feature = args.features.iter().flat_map(|list| list.trim_start_matches('+').split(',')).any(|f| f == DISTILLED);
-    match (args.distill, feature && args.detached.is_none() && args.detached_dir.is_none()) {
-        (Some(Distill::Plain), _) => Ok(Some(Ambiguous::Refuse)),
-        (Some(Distill::Full), _) => Ok(Some(Ambiguous::IntoSplit)),
-        (None, true) if args.base.is_none() => Err(format!("feature `{DISTILLED}` needs --btf_base")),
-        (None, true) => Ok(Some(Ambiguous::IntoSplit)),
-        (None, false) => Ok(None),
+    let is_raw = args.detached.is_some() || args.detached_dir.is_some() || args.object.is_some();
+    // Whoever lists features, or compares, means no others.
+    let asked = !args.features.is_empty() || args.compat.is_some();
+    let (distill, name) = match args.distill {
+        Some(args::Distill::Off) => (Distill::Off, ""),
+        Some(args::Distill::Plain) => (Distill::On(Ambiguous::Refuse), "--distill_base"),
+        Some(args::Distill::Full) => (Distill::On(Ambiguous::IntoSplit), "--distill_base"),
+        _ if is_raw => (Distill::Off, ""),
+        None if feature => (Distill::On(Ambiguous::IntoSplit), "feature `distilled_base`"),
+        None if asked => (Distill::Off, ""),
+        None | Some(args::Distill::Auto) => (Distill::Auto, ""),
+    };
+    match distill {
+        Distill::On(_) if args.base.is_none() => Err(format!("{name} needs --btf_base")),
+        distill => Ok(distill),
     }
 }
 

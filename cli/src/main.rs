@@ -13,6 +13,7 @@ mod args;
 mod base_search;
 mod choices;
 mod commands;
+mod durability;
 mod exit;
 mod files;
 mod messages;

@@ -55,6 +55,11 @@ pub fn print_line(text: &str) -> Result<bool, Failure> {
     }
 }
 
+/// Why warnings are an error.
+pub fn fatal_warnings(count: usize) -> String {
+    format!("{count} warnings, and --fatal_warnings was given: nothing was written")
+}
+
 /// The line that `-v` prints per file, and what else there is to say.
 pub fn print_summary(path: &Path, s: &Summary) {
     let name = path.display();
@@ -66,6 +71,7 @@ pub fn print_summary(path: &Path, s: &Summary) {
         line += &format!("; {} types of the base used, {} redefined", s.base_types_used, s.redefined);
     }
     eprintln!("btfgen: {line}");
+    s.remarks.iter().for_each(|remark| eprintln!("btfgen: {name}: {remark}"));
     if let Some((bytes, types, moved)) = s.distilled {
         eprintln!("btfgen: {name}: distilled base of {bytes} bytes, {types} types; {moved} types of the base moved");
     }

@@ -1,7 +1,7 @@
 //! Encodes the DWARF of a kernel or a module as BTF.
 //!
-//! [`encode`] is the pipeline: debug sections, units in parallel, functions and variables chosen, types resolved against
-//! the base, bytes. [`elf_out`] and [`replace`] put the bytes into the ELF file.
+//! [`one_shot`] is what is done to a file. `encode` is the pipeline in it: debug sections, units in parallel, functions and variables
+//! chosen, types resolved against the base, bytes. [`elf_out`] and [`replace`] put the result into the ELF file.
 
 pub mod assemble;
 pub mod batch;
@@ -16,6 +16,7 @@ pub mod kfuncs;
 pub mod locations;
 pub mod module_file;
 pub mod names;
+pub mod one_shot;
 pub mod options;
 pub mod replace;
 pub mod report;
@@ -40,6 +41,7 @@ use dwarf::unit::UnitKind;
 use gimli::{BigEndian, Endianity, LittleEndian};
 
 use batch::Batch;
+use btf_ids::{IdSection, order};
 use error::{Error, ErrorKind, Result};
 use functions::FunctionSymbols;
 use kfuncs::Kfuncs;
@@ -50,13 +52,14 @@ use threads::Threads;
 use units::Job;
 use variables::DataSection;
 
-/// A file's BTF.
-#[derive(Debug)]
-pub struct Encoded {
+/// A file's BTF, not yet verified.
+struct Encoded<'a> {
     /// The bytes of `.BTF`.
-    pub btf: Vec<u8>,
+    btf: Vec<u8>,
     /// What there is to say about it.
-    pub summary: Summary,
+    summary: Summary,
+    /// The file's `.BTF_ids` in link-time order, if it has it and it matters.
+    section: Option<IdSection<'a>>,
 }
 
 /// What the caller lends, and wants to know.
@@ -94,32 +97,42 @@ impl<'a> BaseBtf<'a> {
     }
 }
 
+/// What encoding needs besides the file.
+#[derive(Clone, Copy)]
+struct Request<'r> {
+    base: Option<BaseBtf<'r>>,
+    options: &'r Options,
+    /// The flags of kfuncs that matter ([`order::link_order`]). With none, `.BTF_ids` is not read.
+    flags: u32,
+    caller: Caller<'r>,
+}
+
 /// Encodes an ELF file: on top of a base (split BTF), or by itself.
 ///
-/// The result is the same for any number of threads.
-///
 /// # Errors
-/// A file without DWARF, damaged DWARF, a base that does not go with it, a result beyond the limits of BTF.
-pub fn encode(file: &ElfFile<'_>, base: Option<BaseBtf<'_>>, options: &Options, caller: Caller<'_>) -> Result<Encoded> {
+/// A file without DWARF, damaged DWARF, a base that does not go with it, a result beyond the limits of BTF; sets in `.BTF_ids` whose
+/// order matters and cannot be restored.
+fn encode<'a>(file: &ElfFile<'a>, request: Request<'_>, clock: &mut Clock) -> Result<Encoded<'a>> {
     match file.endian {
-        object::Endianness::Little => encode_as(file, base, options, caller, LittleEndian),
-        object::Endianness::Big => encode_as(file, base, options, caller, BigEndian),
+        object::Endianness::Little => encode_as(file, request, LittleEndian, clock),
+        object::Endianness::Big => encode_as(file, request, BigEndian, clock),
     }
 }
 
-fn encode_as<E: Endianity + Send + Sync>(
-    file: &ElfFile<'_>,
-    base_btf: Option<BaseBtf<'_>>,
-    options: &Options,
-    caller: Caller<'_>,
+fn encode_as<'a, E: Endianity + Send + Sync>(
+    file: &ElfFile<'a>,
+    request: Request<'_>,
     endian: E,
-) -> Result<Encoded> {
+    clock: &mut Clock,
+) -> Result<Encoded<'a>> {
+    let Request { base: base_btf, options, flags, .. } = request;
     let target_endian = if endian.is_big_endian() { Endian::Big } else { Endian::Little };
     if !file.has_dwarf() && base_btf.is_some() && options.empty_without_dwarf {
         let warnings = vec!["no DWARF debug information: its BTF is empty".into()];
         let btf = btf::writer::empty_split(target_endian);
         let summary = Summary { bytes: btf.len(), string_bytes: 1, has_base: true, warnings, ..Summary::default() };
-        return Ok(Encoded { btf, summary });
+        let section = id_section(file, base_btf.map(BaseBtf::view), flags)?;
+        return Ok(Encoded { btf, summary, section });
     }
     if !file.has_dwarf() {
         let text = "no DWARF debug information (.debug_info): build with CONFIG_DEBUG_INFO_DWARF5 or -g, and encode before stripping";
@@ -141,9 +154,8 @@ fn encode_as<E: Endianity + Send + Sync>(
         );
         return Err(Error::new(ErrorKind::Base, text));
     }
-    let mut clock = Clock::default();
     let data = file.debug_data()?;
-    let mut encode = || encode_sections(file, &data, base_btf, options, caller, endian, &mut clock);
+    let mut encode = || encode_sections(file, &data, request, endian, clock);
     match encode() {
         // What was read without relocations that stand elsewhere in the table says nothing.
         Err(_) if data.info.put_in_order() => encode(),
@@ -151,15 +163,14 @@ fn encode_as<E: Endianity + Send + Sync>(
     }
 }
 
-fn encode_sections<E: Endianity + Send + Sync>(
-    file: &ElfFile<'_>,
+fn encode_sections<'a, E: Endianity + Send + Sync>(
+    file: &ElfFile<'a>,
     data: &DebugData<'_>,
-    base_btf: Option<BaseBtf<'_>>,
-    options: &Options,
-    caller: Caller<'_>,
+    request: Request<'_>,
     endian: E,
     clock: &mut Clock,
-) -> Result<Encoded> {
+) -> Result<Encoded<'a>> {
+    let Request { base: base_btf, options, flags, caller } = request;
     let target_endian = if endian.is_big_endian() { Endian::Big } else { Endian::Little };
     let base_view = base_btf.map(BaseBtf::view);
     let word_size = if file.is_64 { 8 } else { 4 };
@@ -168,11 +179,10 @@ fn encode_sections<E: Endianity + Send + Sync>(
     let lent = caller.threads.lend(units::useful_workers(data.info.len()));
     let features = options.features;
     let others = || {
-        let kfuncs = if features.decl_tag_kfuncs { Kfuncs::of(file, base_view) } else { Ok(Kfuncs::default()) };
         let data_section = if features.var { DataSection::of(file) } else { Ok(None) };
-        (dwarf::unit::headers(&data.info, endian), kfuncs, data_section)
+        (dwarf::unit::headers(&data.info, endian), id_section(file, base_view, flags), data_section)
     };
-    let (symbols, (headers, kfuncs, data_section)) =
+    let (symbols, (headers, section, data_section)) =
         threads::run(&*lent, || rayon::join(|| FunctionSymbols::of(file, options.selection), others));
     let headers = headers?;
     // What only variables refer to would be missing without a word (-fdebug-types-section; in DWARF 4 a section of its own).
@@ -180,7 +190,8 @@ fn encode_sections<E: Endianity + Send + Sync>(
         let text = "the DWARF has type units, which are not supported: build without -fdebug-types-section";
         return Err(Error::new(ErrorKind::Unsupported, text));
     }
-    let (symbols, kfuncs, data_section) = (symbols?, kfuncs?, data_section?);
+    let (symbols, section, data_section) = (symbols?, section?, data_section?);
+    let kfuncs = section.as_ref().filter(|_| features.decl_tag_kfuncs).map(Kfuncs::of).unwrap_or_default();
     clock.lap("units found, symbols", || {
         format!("{} bytes, {} units, {} names of functions", data.info.len(), headers.len(), symbols.len())
     });
@@ -234,9 +245,6 @@ fn encode_sections<E: Endianity + Send + Sync>(
     let parts = assemble::Parts { base, endian: target_endian, word_size, symbols: &symbols, kfuncs: &kfuncs, options };
     let (btf, mut summary) = assemble::assemble(&mut folded, &decisions, &parts, clock)?;
 
-    verify(&btf, base.map(|b| b.view()), word_size as u32)?;
-    clock.lap("verified", String::new);
-
     summary.units = headers.len();
     summary.units_excluded = folded.excluded;
     summary.types_read = folded.types_read;
@@ -248,15 +256,19 @@ fn encode_sections<E: Endianity + Send + Sync>(
     if !file.has_symbols() {
         summary.warnings.push("no .symtab: functions and variables are left out".into());
     }
-    summary.phases = std::mem::take(&mut clock.phases);
-    Ok(Encoded { btf, summary })
+    Ok(Encoded { btf, summary, section })
+}
+
+/// The file's `.BTF_ids` in link-time order, with these flags of its kfuncs; not read if there are none.
+fn id_section<'a>(file: &ElfFile<'a>, base: Option<&BtfView<'_>>, flags: u32) -> Result<Option<IdSection<'a>>> {
+    if flags == 0 { Ok(None) } else { order::link_order(file, base, flags) }
 }
 
 /// Checks the result as a kernel does when it loads it. A finding is a fault of ours, and nothing is written.
-fn verify(bytes: &[u8], base: Option<&BtfView<'_>>, pointer_bytes: u32) -> Result<()> {
-    let failed = |text: String| Error::new(ErrorKind::Verify, text);
-    let view = BtfView::parse_on(bytes, base).map_err(|e| failed(e.to_string()))?;
-    verify_view(&view, pointer_bytes)
+fn parse_and_verify<'v>(bytes: &'v [u8], base: Option<&'v BtfView<'v>>, pointer_bytes: u32) -> Result<BtfView<'v>> {
+    let view = BtfView::parse_on(bytes, base).map_err(|e| Error::new(ErrorKind::Verify, e.to_string()))?;
+    verify_view(&view, pointer_bytes)?;
+    Ok(view)
 }
 
 /// The same for a BTF that was parsed.

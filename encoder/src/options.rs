@@ -1,7 +1,6 @@
 //! What to encode and how: the features of BTF, languages, selection of functions.
 
 use btf::dialect::Dialect;
-use btf::distill::Ambiguous;
 
 /// Options of an encoding.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -16,8 +15,6 @@ pub struct Options {
     pub lang_exclude: Vec<u16>,
     /// Whether a file without DWARF gets an empty BTF, if there is a base, instead of an error.
     pub empty_without_dwarf: bool,
-    /// Whether to distil the base of a module, and what to do with types that a kernel would find twice.
-    pub distill: Option<Ambiguous>,
     /// Whether to report what became of each function ([`crate::report::Summary::function_reports`]).
     pub report_functions: bool,
 }
@@ -30,7 +27,6 @@ impl Default for Options {
             dialect: None,
             lang_exclude: Vec::new(),
             empty_without_dwarf: false,
-            distill: None,
             report_functions: false,
         }
     }

@@ -95,7 +95,8 @@ fn main() -> ExitCode {
         }
     );
     let mut tally = Tally::default();
-    let steps: [(&str, &dyn Fn(&mut Tally)); 4] = [
+    type Step<'s> = (&'s str, &'s dyn Fn(&mut Tally));
+    let steps: [Step<'_>; 4] = [
         ("kill", &|tally| kill::run(tally, real.as_ref(), small, seed)),
         ("inject", &|tally| inject::run(tally, small)),
         ("full", &|tally| full::run_part(tally, real.as_ref(), small)),

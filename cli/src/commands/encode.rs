@@ -1,26 +1,22 @@
 //! Encoding: a base, files, and where the results go.
 
-use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use btf::base::Base;
 use btf::view::BtfView;
 use dwarf::elf::ElfFile;
 use encoder::batch::Batch;
-use encoder::btf_ids::finish::{DESCRIBED_FLAGS, Stage, Steps, finish};
-use encoder::btf_ids::order::link_order;
-use encoder::btf_ids::section::SECTION;
-use encoder::elf_out::{self, SectionUpdate};
+use encoder::elf_out::{self, ElfOutError};
 use encoder::error::ErrorKind;
 use encoder::input::Input;
 use encoder::module_file::{self, Compression};
+use encoder::one_shot::{Distill, Ids, Sections, Task, one_shot};
 use encoder::options::Options;
 use encoder::replace::{self, Durability, ReplaceError, Staged};
-use encoder::report::{Phase, Summary};
-use encoder::stamp::{self, Identity};
+use encoder::report::Summary;
+use encoder::stamp::Identity;
 use encoder::threads::{Here, Threads as _};
 use encoder::units::BYTES_PER_WORKER;
 use encoder::{BaseBtf, Caller};
@@ -33,7 +29,9 @@ use crate::base_search;
 use crate::choices;
 use crate::exit::Exit;
 use crate::files;
-use crate::messages::{Failure, print_failure, print_finding, print_phases, print_summary, print_warning};
+use crate::messages::{
+    Failure, fatal_warnings, print_failure, print_finding, print_phases, print_summary, print_warning,
+};
 use crate::signals;
 use crate::threads::Threads;
 use crate::tokens::JobServer;
@@ -95,6 +93,10 @@ pub fn run_with(args: &EncodeArgs, options: &Options, remarks: &[String], server
         }
     }
     let args = &named;
+    let distill = match choices::distill(args) {
+        Ok(distill) => distill,
+        Err(text) => return usage(text),
+    };
     if args.verbose {
         remarks.iter().for_each(|r| eprintln!("btfgen: {r}"));
     }
@@ -117,7 +119,11 @@ pub fn run_with(args: &EncodeArgs, options: &Options, remarks: &[String], server
     };
     let threads = Threads::new(args, server);
     signals::before_end(replace::abandon);
-    let encode = |base: Option<BaseOf<'_>>| encode_all(args, options, &destinations, base, stamp.as_ref(), &threads);
+    let progress = Progress::new(args);
+    let encode = |base: Option<BaseOf<'_>>| {
+        let job = Job { args, options, base, distill, stamp: stamp.as_ref(), progress: &progress };
+        encode_all(&job, &destinations, &threads)
+    };
     match &args.base {
         None => encode(None),
         Some(path) => match with_base(path, args.files.len() > 1, |base| encode(Some(base))) {
@@ -215,18 +221,10 @@ fn stamp_of(path: &Path) -> Result<Identity, Failure> {
     stamp
 }
 
-fn encode_all(
-    args: &EncodeArgs,
-    options: &Options,
-    destinations: &[Destination],
-    base: Option<BaseOf<'_>>,
-    stamp: Option<&Identity>,
-    threads: &Threads,
-) -> Exit {
-    let progress = Progress::new(args);
-    let job = Job { args, options, base, stamp, progress: &progress };
+fn encode_all(job: &Job<'_>, destinations: &[Destination], threads: &Threads) -> Exit {
+    let &Job { args, progress, .. } = job;
     let one = |i: usize, threads: &dyn encoder::threads::Threads| {
-        let result = encode_one(&job, i, &destinations[i], threads);
+        let result = encode_one(job, i, &destinations[i], threads);
         progress.file_done();
         (i, result)
     };
@@ -288,6 +286,7 @@ struct Job<'j> {
     args: &'j EncodeArgs,
     options: &'j Options,
     base: Option<BaseOf<'j>>,
+    distill: Distill,
     stamp: Option<&'j Identity>,
     progress: &'j Progress,
 }
@@ -318,6 +317,9 @@ fn encode_one(
     Ok(summary)
 }
 
+/// Files that are complete, but not in their places yet, in the order in which they come there.
+type Files = Vec<(PathBuf, Staged)>;
+
 /// Encodes a file; the results are on the disk, but not in their places yet. Those come in this order.
 fn stage(
     job: &Job<'_>,
@@ -325,8 +327,8 @@ fn stage(
     input: &Input,
     destination: &Destination,
     threads: &dyn encoder::threads::Threads,
-) -> Result<(Summary, Vec<(PathBuf, Staged)>), Failure> {
-    let &Job { args, options, base, stamp, progress } = job;
+) -> Result<(Summary, Files), Failure> {
+    let &Job { args, options, base, distill, stamp, progress } = job;
     let base = base.map(|base| base.btf);
     let bytes = elf_part(args, path, destination, input.bytes())?;
     let elf = ElfFile::parse(bytes).map_err(|e| Failure::new(Exit::Input, path, e.to_string()))?;
@@ -334,68 +336,26 @@ fn stage(
     let elf = elf.releasing(&release);
     progress.start(&elf);
     let caller = Caller { threads, progress: &|bytes| progress.unit(bytes) };
-    let encoded = encoder::encode(&elf, base, options, caller).map_err(|e| {
+    let ids = match destination {
+        Destination::Detached(_) | Destination::Object(_, None) => Ids::Leave,
+        _ if args.no_ids => Ids::LinkOrder,
+        _ => Ids::Fill,
+    };
+    // Those who compare want what pahole writes.
+    let describe_kfuncs = !args.no_ids && args.compat.is_none();
+    let task = Task { base, options, describe_kfuncs, ids, distill, stamp };
+    let (sections, summary) = one_shot(&elf, &task, caller).map_err(|e| {
         let base = args.base.as_deref().filter(|_| e.kind() == ErrorKind::BaseDamaged);
         Failure::new(e.kind().into(), base.unwrap_or(path), e.to_string())
     })?;
-    let mut summary = encoded.summary;
-    let failed = |e: encoder::error::Error| Failure::new(e.kind().into(), path, e.to_string());
-    let base = base.map(BaseBtf::view);
-    // The part of resolve_btfids.
-    let start = Instant::now();
-    let has_ids = destination.is_whole_file() || matches!(destination, Destination::Object(_, Some(_)));
-    let features = options.features;
-    // Those who compare want what pahole writes.
-    let describe = !args.no_ids && args.compat.is_none() && features.decl_tag && features.decl_tag_kfuncs;
-    let flags = if has_ids { u32::MAX } else { DESCRIBED_FLAGS };
-    let section = if has_ids || describe { link_order(&elf, base, flags).map_err(failed)? } else { None };
-    let unfilled = section.as_ref().filter(|_| args.no_ids && has_ids).map(|section| section.bytes.clone());
-    let view = BtfView::parse_on(&encoded.btf, base).map_err(|e| Failure::new(Exit::Verify, path, e.to_string()))?;
-    let stage = if describe { Stage::Encoded } else { Stage::Final };
-    let steps = Steps { stage, distill: options.distill, fill: has_ids && !args.no_ids };
-    let finished = finish(&view, section, steps).map_err(failed)?;
-    summary.findings = finished.findings;
-    summary.warnings.extend(finished.warnings);
-    if let Some(distilled) = &finished.distilled {
-        summary.bytes = finished.btf.len();
-        summary.distilled = Some((distilled.base.len(), distilled.base_types, distilled.moved));
-    }
-    let amount = format!("{} warnings", summary.findings.len());
-    summary.phases.push(Phase { name: "kfuncs, ids", time: start.elapsed(), amount });
     if args.fatal_warnings && !summary.findings.is_empty() {
-        let findings = &summary.findings;
-        let mut text = format!("{} warnings, and --fatal_warnings was given: nothing was written", findings.len());
-        findings.iter().for_each(|finding| text += &format!("\n  {finding}"));
+        let mut text = fatal_warnings(summary.findings.len());
+        summary.findings.iter().for_each(|finding| text += &format!("\n  {finding}"));
         return Err(Failure::new(Exit::Warnings, path, text));
     }
-    let sections = Sections {
-        btf: finished.btf,
-        base: finished.distilled.map(|distilled| distilled.base),
-        ids: finished.ids.or(unfilled),
-        stamp: stamp.map(|stamp| stamp.note(elf.endian)),
-    };
     // What goes to a pipe is there at once.
     job.unchanged(input, path)?;
-    let files = match destination {
-        Destination::Detached(out) => {
-            // Last what others wait for.
-            let base = sections.base.as_ref().map(|base| {
-                let mut name = out.as_os_str().to_owned();
-                name.push(".base");
-                stage_bytes(Path::new(&name), base)
-            });
-            base.into_iter().chain([stage_bytes(out, &sections.btf)]).collect::<Result<_, _>>()?
-        }
-        Destination::Object(out, ids) => {
-            let object = elf_out::linkable(elf.data(), &sections.btf);
-            let object = object.map_err(|e| Failure::new(Exit::Input, path, e.to_string()))?;
-            // A file without .BTF_ids gets none by itself either.
-            let ids = ids.as_ref().zip(sections.ids.as_ref()).map(|(out, ids)| stage_bytes(out, ids));
-            ids.into_iter().chain([stage_bytes(out, &object)]).collect::<Result<_, _>>()?
-        }
-        Destination::InPlace => vec![stage_elf(input, elf.data(), path, None, sections)?],
-        Destination::Copy(out) => vec![stage_elf(input, elf.data(), path, Some(out), sections)?],
-    };
+    let files = write(input, elf.data(), path, destination, sections, args.fsync.durability())?;
     Ok((summary, files))
 }
 
@@ -423,51 +383,50 @@ fn elf_part<'i>(
     }
 }
 
-/// Writes what can be made again: only the user's own file is worth waiting for the disk.
-fn stage_bytes(path: &Path, bytes: &[u8]) -> Result<(PathBuf, Staged), Failure> {
-    let staged = replace::new_file(path, Durability::Memory, |file| file.write_all(bytes));
-    staged.map(|staged| (path.to_owned(), staged)).map_err(|e| replace_failure(path, e))
-}
-
-/// What goes into an ELF file.
-struct Sections<'b> {
-    btf: Cow<'b, [u8]>,
-    /// `.BTF.base`, if the base was distilled.
-    base: Option<Vec<u8>>,
-    /// `.BTF_ids`, if it is there: of the size that it has.
-    ids: Option<Vec<u8>>,
-    stamp: Option<Vec<u8>>,
-}
-
-/// Writes the sections into an ELF file, or a copy of it. `elf` is what of the input is to be kept.
-fn stage_elf(
+/// Writes the result beside where it belongs. `elf` is what of the input is to be kept.
+fn write(
     input: &Input,
     elf: &[u8],
     path: &Path,
-    copy: Option<&Path>,
-    sections: Sections<'_>,
-) -> Result<(PathBuf, Staged), Failure> {
-    let refused = |e: elf_out::ElfOutError| Failure::new(Exit::Input, path, e.to_string());
-    // A loaded .BTF keeps its size; the strings take up what is left over.
-    let btf = match elf_out::allocated_room(elf, ".BTF").map_err(refused)? {
-        Some(room) => Cow::Owned(btf::writer::pad(sections.btf.into_owned(), room)),
-        None => sections.btf,
-    };
-    let mut updates = vec![
-        SectionUpdate { name: ".BTF", data: Some(&btf) },
-        // Without one, what an earlier BTF of this file was based on goes.
-        SectionUpdate { name: ".BTF.base", data: sections.base.as_deref() },
-        SectionUpdate { name: stamp::SECTION, data: sections.stamp.as_deref() },
-    ];
-    updates.extend(sections.ids.as_deref().map(|ids| SectionUpdate { name: SECTION, data: Some(ids) }));
-    let plan = elf_out::plan(elf, &updates).map_err(refused)?;
-    let write = |out: &mut File| plan.write(input.file(), out);
-    let target = copy.unwrap_or(path);
-    let staged = match copy {
-        Some(out) => replace::new_file(out, Durability::Disk, write),
-        None => replace::replacement(path, input.snapshot(), Durability::Disk, write),
-    };
-    staged.map(|staged| (target.to_owned(), staged)).map_err(|e| replace_failure(target, e))
+    destination: &Destination,
+    mut sections: Sections,
+    durability: Durability,
+) -> Result<Files, Failure> {
+    let refused = |e: ElfOutError| Failure::new(Exit::Input, path, e.to_string());
+    match destination {
+        Destination::Detached(out) => {
+            // Last what others wait for.
+            let base = sections.base.as_ref().map(|base| {
+                let mut name = out.as_os_str().to_owned();
+                name.push(".base");
+                stage_bytes(Path::new(&name), base)
+            });
+            base.into_iter().chain([stage_bytes(out, &sections.btf)]).collect()
+        }
+        Destination::Object(out, ids) => {
+            let object = elf_out::linkable(elf, &sections.btf).map_err(refused)?;
+            // A file without .BTF_ids gets none by itself either.
+            let ids = ids.as_ref().zip(sections.ids.as_ref()).map(|(out, ids)| stage_bytes(out, ids));
+            ids.into_iter().chain([stage_bytes(out, &object)]).collect()
+        }
+        Destination::InPlace | Destination::Copy(_) => {
+            sections.fill_room(elf).map_err(refused)?;
+            let updates = sections.updates();
+            let plan = elf_out::plan(elf, &updates).map_err(refused)?;
+            let write = |out: &mut File| plan.write(input.file(), out);
+            let (target, staged) = match destination {
+                Destination::Copy(out) => (out.as_path(), replace::new_file(out, durability, write)),
+                _ => (path, replace::replacement(path, input.snapshot(), durability, write)),
+            };
+            staged.map(|staged| vec![(target.to_owned(), staged)]).map_err(|e| replace_failure(target, e))
+        }
+    }
+}
+
+/// Writes what can be made again: only the user's own file may be worth waiting for the disk.
+fn stage_bytes(path: &Path, bytes: &[u8]) -> Result<(PathBuf, Staged), Failure> {
+    let staged = replace::new_file(path, Durability::Memory, |file| file.write_all(bytes));
+    staged.map(|staged| (path.to_owned(), staged)).map_err(|e| replace_failure(path, e))
 }
 
 pub(super) fn replace_failure(path: &Path, e: ReplaceError) -> Failure {

@@ -21,6 +21,8 @@ use encoder::input::Input;
 use encoder::replace::{self, Durability, ReplaceError, Staged};
 
 use super::{btf_of, distilled_base_of};
+use crate::durability::Fsync;
+use crate::messages::fatal_warnings;
 use crate::signals;
 
 /// Exit codes of the kernel's tool: a failure, and wrong usage. The third is for `--fatal_warnings`.
@@ -58,6 +60,10 @@ pub struct ResolveArgs {
     /// Only undo what an earlier run did to FILE's .BTF_ids
     #[arg(long = "link_order", conflicts_with = "patch")]
     link_order: bool,
+    /// Whether to wait until a file that was changed is on the disk:
+    /// auto (unless make calls), always, never
+    #[arg(long, value_name = "WHEN", default_value = "auto", hide_possible_values = true)]
+    fsync: Fsync,
     /// ELF file
     #[arg(value_name = "FILE", trailing_var_arg = true, allow_hyphen_values = true)]
     files: Vec<PathBuf>,
@@ -78,7 +84,7 @@ pub fn run(args: Vec<OsString>) -> u8 {
     };
     signals::before_end(replace::abandon);
     let result = match &args.patch {
-        Some(blob) => patch_file(blob, file),
+        Some(blob) => patch_file(&args, blob, file),
         None => resolve(&args, file),
     };
     match result {
@@ -193,7 +199,7 @@ fn stage(args: &ResolveArgs, path: &Path, in_place: bool, inputs: &Inputs) -> Re
 
     let section = section.map(|s| order::restore_by(s, &elf, base.as_ref())).transpose().map_err(at(path))?;
     if let (Some(section), true) = (&section, args.link_order) {
-        return Ok((0, vec![stage_ids(input, path, &section.bytes)?]));
+        return Ok((0, vec![stage_ids(args, input, path, &section.bytes)?]));
     }
     let stage = if in_place { Stage::Final } else { Stage::Foreign };
     let distill = (args.distill_base && !in_place).then_some(Ambiguous::IntoSplit);
@@ -204,7 +210,7 @@ fn stage(args: &ResolveArgs, path: &Path, in_place: bool, inputs: &Inputs) -> Re
         return Ok((WARNED, Vec::new()));
     }
     let files = match finished.ids {
-        Some(ids) if in_place => vec![stage_ids(input, path, &ids)?],
+        Some(ids) if in_place => vec![stage_ids(args, input, path, &ids)?],
         ids => {
             let distilled = finished.distilled.as_ref().map(|distilled| ("BTF.base", &distilled.base[..]));
             let ids = ids.as_ref().map(|ids| ("BTF_ids", &ids[..]));
@@ -225,11 +231,8 @@ fn report(args: &ResolveArgs, path: &Path, findings: &[Finding]) -> bool {
     let compat = args.compat_warnings || std::env::var_os("BTFGEN_COMPAT_WARNINGS").is_some_and(|v| v == "1");
     let fatal = args.fatal_warnings && !compat && !findings.is_empty();
     if fatal {
-        let (count, path) = (findings.len(), path.display());
-        eprintln!(
-            "resolve_btfids: error: {path}: {count} warnings, and --fatal_warnings was given: nothing was written \
-             (BTFGEN_COMPAT_WARNINGS=1 goes on)"
-        );
+        let (text, path) = (fatal_warnings(findings.len()), path.display());
+        eprintln!("resolve_btfids: error: {path}: {text} (BTFGEN_COMPAT_WARNINGS=1 goes on)");
     }
     fatal
 }
@@ -250,25 +253,31 @@ fn stage_side_file(path: &Path, extension: &str, bytes: &[u8]) -> Result<(PathBu
     Ok((name, staged))
 }
 
-fn stage_ids(input: &Input, path: &Path, ids: &[u8]) -> Result<(PathBuf, Staged), String> {
+fn stage_ids(args: &ResolveArgs, input: &Input, path: &Path, ids: &[u8]) -> Result<(PathBuf, Staged), String> {
     let plan =
         elf_out::overwrite(input.bytes(), SECTION, ids).map_err(|e| format!("FAILED: {}: {e}", path.display()))?;
     let write = |out: &mut File| plan.write(input.file(), out);
-    let staged = replace::replacement(path, input.snapshot(), Durability::Disk, write).map_err(failed(path))?;
+    let staged = replace::replacement(path, input.snapshot(), args.fsync.durability(), write).map_err(failed(path))?;
     Ok((path.to_owned(), staged))
 }
 
-fn patch_file(blob: &Path, path: &Path) -> Result<u8, String> {
+fn patch_file(args: &ResolveArgs, blob: &Path, path: &Path) -> Result<u8, String> {
     let input = open_to_change(path)?;
     let data = open(blob)?;
-    let staged = stage_patch(&data, blob, &input, path);
+    let staged = stage_patch(args, &data, blob, &input, path);
     unchanged(&input, path)?;
     unchanged(&data, blob)?;
     commit(vec![staged?])?;
     Ok(0)
 }
 
-fn stage_patch(data: &Input, blob: &Path, input: &Input, path: &Path) -> Result<(PathBuf, Staged), String> {
+fn stage_patch(
+    args: &ResolveArgs,
+    data: &Input,
+    blob: &Path,
+    input: &Input,
+    path: &Path,
+) -> Result<(PathBuf, Staged), String> {
     let file = elf(input, path)?;
     let Some(section) = file.section(SECTION.as_bytes()) else {
         return Err(format!("FAILED: section {SECTION} not found in {}", path.display()));
@@ -281,5 +290,5 @@ fn stage_patch(data: &Input, blob: &Path, input: &Input, path: &Path) -> Result<
              it was made for another link of the file"
         ));
     }
-    stage_ids(input, path, data.bytes())
+    stage_ids(args, input, path, data.bytes())
 }

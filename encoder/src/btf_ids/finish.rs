@@ -17,15 +17,17 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// Flags of kfuncs whose prototypes are changed. The others change tags at most, which encoding writes, too.
 const PROTOTYPE_FLAGS: u32 = Flags::IMPLICIT_ARGS | Flags::ARENA_RET | Flags::ARENA_ARG1 | Flags::ARENA_ARG2;
+/// Flags of kfuncs that matter to their tags.
+pub const TAGGED_FLAGS: u32 = Flags::FASTCALL;
 /// Flags of kfuncs that matter to BTF.
-pub const DESCRIBED_FLAGS: u32 = PROTOTYPE_FLAGS | Flags::FASTCALL;
+pub const DESCRIBED_FLAGS: u32 = PROTOTYPE_FLAGS | TAGGED_FLAGS;
 
 /// How far the BTF of a file is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Stage {
     /// It is to stay as it is; only ids are to be found in it.
     Final,
-    /// [`crate::encode`] has just written it: equal types are one, names in order, kfuncs tagged.
+    /// btfgen has just written it: equal types are one, names in order, kfuncs tagged.
     Encoded,
     /// Another encoder may have written it.
     Foreign,
@@ -85,7 +87,7 @@ pub fn finish<'b>(view: &'b BtfView<'b>, section: Option<IdSection<'_>>, steps: 
         let bytes = edit.write().map_err(failed)?;
         if stage == Stage::Encoded {
             let word_size = view.levels().iter().find_map(|level| level.word_size()).unwrap_or(8);
-            crate::verify(&bytes, view.base(), word_size)?;
+            crate::parse_and_verify(&bytes, view.base(), word_size)?;
         }
         finished.btf = Cow::Owned(bytes);
     }
