@@ -7,6 +7,7 @@
 mod aimed;
 mod allowed;
 mod random;
+pub mod slice;
 
 use crate::rng::Rng;
 
@@ -187,6 +188,21 @@ impl Doc {
         let layout = Some(layout.to_vec()).filter(|layout| !layout.is_empty());
         let strings = strings.to_vec();
         Some(Doc { rng, records, strings, layout, first_id, str_start, what: Vec::new(), finally: None, big })
+    }
+
+    /// Nothing, in the same byte order.
+    fn empty(&self, rng: Rng) -> Doc {
+        Doc {
+            rng,
+            records: Vec::new(),
+            strings: vec![0],
+            layout: None,
+            first_id: 1,
+            str_start: 0,
+            what: Vec::new(),
+            finally: None,
+            big: self.big,
+        }
     }
 
     /// The bytes again.

@@ -17,7 +17,7 @@ const NO_IDENT: [&str; 6] = ["a b", "1a", "a-b", "a<b>", "$a", "\u{e9}t\u{e9}"];
 
 /// The kernel's rules, and changes that break them; the header's first.
 pub const AIMED: &[(&str, Change)] = &[
-    ("H1", |d| d.finally = Some(|out, rng| out.truncate(rng.below(8)))),
+    ("H1", |d| d.finally = Some(|out, rng| out.truncate(1 + rng.below(7)))),
     ("H2", |d| d.finally = Some(|out, _| set(out, 4, 0x7fff_fff0))),
     ("H2", |d| d.finally = Some(|out, rng| out.truncate(8 + rng.below(16)))),
     ("H2", |d| d.finally = Some(|out, rng| set(out, 4, rng.below(8) as u32))),
@@ -78,13 +78,17 @@ pub const AIMED: &[(&str, Change)] = &[
     ("L2", |d| d.layout = Some(vec![0; 6])),
     ("L2", |d| d.layout = Some(vec![0; 3])),
     ("R0a", |d| {
-        // The types behind a layout of an odd size.
-        d.layout = Some(vec![0; 6]);
+        // The types behind strings of an odd length, which a header of 32 bytes allows.
+        d.layout = None;
+        while d.strings.len() % 4 != 2 {
+            d.strings.push(0);
+        }
         d.finally = Some(|out, _| {
-            let types = get(out, 12);
-            out[32..32 + types as usize + 6].rotate_right(6);
-            set(out, 8, 6);
-            set(out, 24, 0);
+            let (types, strings) = (get(out, 12), get(out, 20));
+            lengthen_header(out, 32);
+            out[32..].rotate_left(types as usize);
+            set(out, 8, strings);
+            set(out, 16, 0);
         });
     }),
     ("R0b", |d| d.records.clear()),
@@ -366,7 +370,14 @@ pub const AIMED: &[(&str, Change)] = &[
         d.raw(0, PTR, 0, false, section, &[]);
     }),
     ("R4", |d| {
-        // Below a pointer, to a function that comes later and so has not been looked at.
+        // A pointer to a function that comes later, and so has not been looked at.
+        let next = d.end_id();
+        d.raw(0, PTR, 0, false, next + 1, &[]);
+        d.plain(FUNC, "mutant_func", next + 2, &[]);
+        proto(d, &[]);
+    }),
+    ("R4", |d| {
+        // The same through a modifier.
         let (proto, name, next) = (proto(d, &[]), d.name("mutant_func"), d.end_id());
         d.raw(0, PTR, 0, false, next + 2, &[]);
         d.raw(name, FUNC, 0, false, proto, &[]);

@@ -151,8 +151,9 @@ pub const ALLOWED: &[(&str, Change)] = &[
         d.raw(0, kind, 0, false, func, &[]);
     }),
     ("R4", |d| {
-        let (next, kind) = (d.end_id() + 1, d.pick(&[CONST, PTR]));
-        d.raw(0, kind, 0, false, next, &[]);
+        // And a modifier, though no pointer, of one that comes later.
+        let next = d.end_id() + 1;
+        d.raw(0, CONST, 0, false, next, &[]);
         d.plain(FUNC, "mutant_func", next + 1, &[]);
         proto(d, &[]);
     }),

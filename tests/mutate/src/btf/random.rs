@@ -31,7 +31,7 @@ fn odd_number(d: &mut Doc) -> u32 {
 }
 
 /// Where a record refers to others.
-fn references(record: &[u32]) -> Vec<usize> {
+pub(super) fn references(record: &[u32]) -> Vec<usize> {
     use super::kind::*;
     let each = |start: usize, step: usize| (0..vlen_of(record) as usize).map(|n| start + n * step).collect::<Vec<_>>();
     match kind_of(record) {
