@@ -11,12 +11,14 @@ pub mod distill;
 pub mod elf_out;
 pub mod error;
 pub mod functions;
+pub mod hazards;
 pub mod input;
 pub mod kfuncs;
 pub mod locations;
 pub mod module_file;
 pub mod names;
 pub mod options;
+pub mod output;
 pub mod replace;
 pub mod report;
 pub mod schedule;
@@ -32,7 +34,6 @@ use std::time::Instant;
 use btf::base::Base;
 use btf::dialect::Dialect;
 use btf::header::Endian;
-use btf::verify::{self, Level};
 use btf::view::BtfView;
 use dwarf::elf::ElfFile;
 use dwarf::sections::DebugData;
@@ -118,6 +119,7 @@ fn encode_as<E: Endianity + Send + Sync>(
     if !file.has_dwarf() && base_btf.is_some() && options.empty_without_dwarf {
         let warnings = vec!["no DWARF debug information: its BTF is empty".into()];
         let btf = btf::writer::empty_split(target_endian);
+        output::check(&btf, None, base_btf.map(BaseBtf::view), if file.is_64 { 8 } else { 4 })?;
         let summary = Summary { bytes: btf.len(), string_bytes: 1, has_base: true, warnings, ..Summary::default() };
         return Ok(Encoded { btf, summary });
     }
@@ -234,7 +236,7 @@ fn encode_sections<E: Endianity + Send + Sync>(
     let parts = assemble::Parts { base, endian: target_endian, word_size, symbols: &symbols, kfuncs: &kfuncs, options };
     let (btf, mut summary) = assemble::assemble(&mut folded, &decisions, &parts, clock)?;
 
-    verify(&btf, base.map(|b| b.view()), word_size as u32)?;
+    output::check(&btf, None, base.map(|b| b.view()), word_size as u32)?;
     clock.lap("verified", String::new);
 
     summary.units = headers.len();
@@ -250,25 +252,6 @@ fn encode_sections<E: Endianity + Send + Sync>(
     }
     summary.phases = std::mem::take(&mut clock.phases);
     Ok(Encoded { btf, summary })
-}
-
-/// Checks the result as a kernel does when it loads it. A finding is a fault of ours, and nothing is written.
-fn verify(bytes: &[u8], base: Option<&BtfView<'_>>, pointer_bytes: u32) -> Result<()> {
-    let failed = |text: String| Error::new(ErrorKind::Verify, text);
-    let view = BtfView::parse_on(bytes, base).map_err(|e| failed(e.to_string()))?;
-    verify_view(&view, pointer_bytes)
-}
-
-/// The same for a BTF that was parsed.
-fn verify_view(view: &BtfView<'_>, pointer_bytes: u32) -> Result<()> {
-    let failed = |text: String| Error::new(ErrorKind::Verify, text);
-    let options = verify::Options { level: Level::Kernel, pointer_bytes, max_findings: 1, ..Default::default() };
-    match verify::verify(view, &options).first() {
-        None => Ok(()),
-        Some(finding) => {
-            Err(failed(format!("the result would be refused by a kernel: {finding}; please report this as a bug")))
-        }
-    }
 }
 
 /// Times the phases.

@@ -18,6 +18,7 @@ use encoder::error::ErrorKind;
 use encoder::input::Input;
 use encoder::module_file::{self, Compression};
 use encoder::options::Options;
+use encoder::output;
 use encoder::replace::{self, Durability, ReplaceError};
 use encoder::report::{Phase, Summary};
 use encoder::stamp::{self, Identity};
@@ -32,6 +33,7 @@ use crate::args::EncodeArgs;
 use crate::base_search;
 use crate::choices;
 use crate::exit::Exit;
+use crate::fault;
 use crate::files;
 use crate::messages::{Failure, print_failure, print_finding, print_phases, print_summary, print_warning};
 use crate::threads::Threads;
@@ -325,12 +327,24 @@ fn encode_one(
         findings.iter().for_each(|finding| text += &format!("\n  {finding}"));
         return Err(Failure::new(Exit::Warnings, path, text));
     }
+    let room = destination.is_whole_file().then(|| elf_out::allocated_room(elf.data(), ".BTF")).transpose();
+    let room = room.map_err(|e| Failure::new(Exit::Input, path, e.to_string()))?.flatten();
     let sections = Sections {
-        btf: finished.btf,
+        // A loaded .BTF keeps its size; the strings take up what is left over.
+        btf: match room {
+            Some(room) => Cow::Owned(btf::writer::pad(finished.btf.into_owned(), room)),
+            None => finished.btf,
+        },
         base: finished.distilled.map(|distilled| distilled.base),
         ids: finished.ids.or(unfilled),
         stamp: stamp.map(|stamp| stamp.note(elf.endian)),
     };
+    // Nothing that a kernel would refuse leaves this program. What encoding has checked and nobody has changed since is not checked again.
+    if sections.base.is_some() || !std::ptr::eq(&*sections.btf, encoded.btf.as_slice()) || fault::is_wanted() {
+        let word_size = if elf.is_64 { 8 } else { 4 };
+        let (btf, own_base) = (fault::damage(&sections.btf), sections.base.as_deref());
+        output::check(&btf, own_base, base, word_size).map_err(failed)?;
+    }
     match destination {
         Destination::Detached(out) => {
             if let Some(base) = &sections.base {
@@ -404,13 +418,8 @@ fn write_elf(
     sections: Sections<'_>,
 ) -> Result<(), Failure> {
     let refused = |e: elf_out::ElfOutError| Failure::new(Exit::Input, path, e.to_string());
-    // A loaded .BTF keeps its size; the strings take up what is left over.
-    let btf = match elf_out::allocated_room(elf, ".BTF").map_err(refused)? {
-        Some(room) => Cow::Owned(btf::writer::pad(sections.btf.into_owned(), room)),
-        None => sections.btf,
-    };
     let mut updates = vec![
-        SectionUpdate { name: ".BTF", data: Some(&btf) },
+        SectionUpdate { name: ".BTF", data: Some(&sections.btf) },
         // Without one, what an earlier BTF of this file was based on goes.
         SectionUpdate { name: ".BTF.base", data: sections.base.as_deref() },
         SectionUpdate { name: stamp::SECTION, data: sections.stamp.as_deref() },
