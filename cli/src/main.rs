@@ -6,6 +6,7 @@ mod choices;
 mod commands;
 mod durability;
 mod exit;
+mod fault;
 mod files;
 mod messages;
 mod pahole;
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse_from(args::numbers_attached(args));
     let exit = match &cli.command {
         Some(Command::Check(args)) => commands::check::run(args),
+        Some(Command::Verify(args)) => commands::verify::run(args),
         Some(Command::Dump(args)) => commands::dump::run(args),
         None => commands::encode::run(&cli.encode, server),
     };

@@ -11,6 +11,7 @@ pub mod distill;
 pub mod elf_out;
 pub mod error;
 pub mod functions;
+pub mod hazards;
 pub mod input;
 pub mod kfuncs;
 pub mod locations;
@@ -18,6 +19,7 @@ pub mod module_file;
 pub mod names;
 pub mod one_shot;
 pub mod options;
+pub mod output;
 pub mod replace;
 pub mod report;
 pub mod schedule;
@@ -33,7 +35,6 @@ use std::time::Instant;
 use btf::base::Base;
 use btf::dialect::Dialect;
 use btf::header::Endian;
-use btf::verify::{self, Level};
 use btf::view::BtfView;
 use dwarf::elf::ElfFile;
 use dwarf::sections::DebugData;
@@ -130,6 +131,7 @@ fn encode_as<'a, E: Endianity + Send + Sync>(
     if !file.has_dwarf() && base_btf.is_some() && options.empty_without_dwarf {
         let warnings = vec!["no DWARF debug information: its BTF is empty".into()];
         let btf = btf::writer::empty_split(target_endian);
+        output::check(&btf, None, base_btf.map(BaseBtf::view), if file.is_64 { 8 } else { 4 })?;
         let summary = Summary { bytes: btf.len(), string_bytes: 1, has_base: true, warnings, ..Summary::default() };
         let section = id_section(file, base_btf.map(BaseBtf::view), flags)?;
         return Ok(Encoded { btf, summary, section });
@@ -262,25 +264,6 @@ fn encode_sections<'a, E: Endianity + Send + Sync>(
 /// The file's `.BTF_ids` in link-time order, with these flags of its kfuncs; not read if there are none.
 fn id_section<'a>(file: &ElfFile<'a>, base: Option<&BtfView<'_>>, flags: u32) -> Result<Option<IdSection<'a>>> {
     if flags == 0 { Ok(None) } else { order::link_order(file, base, flags) }
-}
-
-/// Checks the result as a kernel does when it loads it. A finding is a fault of ours, and nothing is written.
-fn parse_and_verify<'v>(bytes: &'v [u8], base: Option<&'v BtfView<'v>>, pointer_bytes: u32) -> Result<BtfView<'v>> {
-    let view = BtfView::parse_on(bytes, base).map_err(|e| Error::new(ErrorKind::Verify, e.to_string()))?;
-    verify_view(&view, pointer_bytes)?;
-    Ok(view)
-}
-
-/// The same for a BTF that was parsed.
-fn verify_view(view: &BtfView<'_>, pointer_bytes: u32) -> Result<()> {
-    let failed = |text: String| Error::new(ErrorKind::Verify, text);
-    let options = verify::Options { level: Level::Kernel, pointer_bytes, max_findings: 1, ..Default::default() };
-    match verify::verify(view, &options).first() {
-        None => Ok(()),
-        Some(finding) => {
-            Err(failed(format!("the result would be refused by a kernel: {finding}; please report this as a bug")))
-        }
-    }
 }
 
 /// Times the phases.
