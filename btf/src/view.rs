@@ -139,9 +139,9 @@ impl<'a> BtfView<'a> {
         CStr::from_bytes_until_nul(self.string_tail(offset)?).ok().map(CStr::to_bytes)
     }
 
-    /// The string at `offset` with all that follows in its section: for checks that must not search for the NUL of a
-    /// string of megabytes again and again.
-    pub(crate) fn string_tail(&self, offset: StrOff) -> Option<&'a [u8]> {
+    /// The string at `offset` with all that follows in its section: for those who need not search for its NUL, which may be
+    /// megabytes away.
+    pub fn string_tail(&self, offset: StrOff) -> Option<&'a [u8]> {
         let view = self.level(|v| offset.0 >= v.str_start)?;
         view.strings.get((offset.0 - view.str_start) as usize..).filter(|tail| !tail.is_empty())
     }
