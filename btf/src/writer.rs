@@ -106,7 +106,7 @@ impl Types<'_> {
         let keyed =
             self.records.iter().zip(0..).map(|(record, own)| (prefix(self.name(record)), self.name(record), own));
         // The anonymous ones, about half, are in order.
-        let (anonymous, mut named): (Vec<(u64, &[u8], u32)>, Vec<_>) = keyed.partition(|(_, name, _)| name.is_empty());
+        let (anonymous, mut named): (Vec<_>, Vec<_>) = keyed.partition(|(_, name, _)| name.is_empty());
         named.sort_unstable();
         anonymous.into_iter().chain(named).map(|(.., own)| own).collect()
     }

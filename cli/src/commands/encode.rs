@@ -27,6 +27,7 @@ use encoder::{BaseBtf, Caller};
 use indicatif::{ProgressBar, ProgressStyle};
 use rayon::prelude::*;
 
+use super::in_place::InPlace;
 use super::{btf_of, identity};
 use crate::args::EncodeArgs;
 use crate::base_search;
@@ -290,7 +291,12 @@ fn encode_one(
     let release = |range| input.release(range);
     let elf = elf.releasing(&release);
     progress.start(&elf);
-    let caller = Caller { threads, progress: &|bytes| progress.unit(bytes) };
+    let in_place = InPlace::new(path, &input, elf.data());
+    let begin = || in_place.begin();
+    // Where there are many files, the other threads have theirs.
+    let ahead = matches!(destination, Destination::InPlace) && args.files.len() == 1 && in_place.is_large();
+    let meanwhile = ahead.then_some(&begin as &(dyn Fn() + Sync));
+    let caller = Caller { threads, progress: &|bytes| progress.unit(bytes), meanwhile };
     let encoded = encoder::encode(&elf, base, options, caller).map_err(|e| {
         let base = args.base.as_deref().filter(|_| e.kind() == ErrorKind::BaseDamaged);
         Failure::new(e.kind().into(), base.unwrap_or(path), e.to_string())
@@ -331,6 +337,7 @@ fn encode_one(
         ids: finished.ids.or(unfilled),
         stamp: stamp.map(|stamp| stamp.note(elf.endian)),
     };
+    let durability = args.fsync.durability();
     match destination {
         Destination::Detached(out) => {
             if let Some(base) = &sections.base {
@@ -349,8 +356,18 @@ fn encode_one(
             }
             write_bytes(out, &object)?;
         }
-        Destination::InPlace => write_elf(args, &input, elf.data(), path, None, sections)?,
-        Destination::Copy(out) => write_elf(args, &input, elf.data(), path, Some(out), sections)?,
+        Destination::InPlace => {
+            let write =
+                |plan: &elf_out::Plan<'_>| in_place.finish(plan, durability).map_err(|e| replace_failure(path, e));
+            with_plan(elf.data(), path, sections, write)?
+        }
+        Destination::Copy(out) => {
+            let write = |plan: &elf_out::Plan<'_>| {
+                replace::write_new_file(out, durability, |file| plan.write(input.file(), file))
+                    .map_err(|e| replace_failure(out, e))
+            };
+            with_plan(elf.data(), path, sections, write)?
+        }
     }
     Ok(summary)
 }
@@ -395,14 +412,12 @@ struct Sections<'b> {
     stamp: Option<Vec<u8>>,
 }
 
-/// Writes the sections into an ELF file, or a copy of it. `elf` is what of the input is to be kept.
-fn write_elf(
-    args: &EncodeArgs,
-    input: &Input,
+/// Has `write` write the ELF file with these sections in it. `elf` is what of the file at `path` is to be kept.
+fn with_plan(
     elf: &[u8],
     path: &Path,
-    copy: Option<&Path>,
     sections: Sections<'_>,
+    write: impl FnOnce(&elf_out::Plan<'_>) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let refused = |e: elf_out::ElfOutError| Failure::new(Exit::Input, path, e.to_string());
     // A loaded .BTF keeps its size; the strings take up what is left over.
@@ -417,13 +432,7 @@ fn write_elf(
         SectionUpdate { name: stamp::SECTION, data: sections.stamp.as_deref() },
     ];
     updates.extend(sections.ids.as_deref().map(|ids| SectionUpdate { name: SECTION, data: Some(ids) }));
-    let plan = elf_out::plan(elf, &updates).map_err(refused)?;
-    let write = |out: &mut File| plan.write(input.file(), out);
-    let durability = args.fsync.durability();
-    match copy {
-        Some(out) => replace::write_new_file(out, durability, write).map_err(|e| replace_failure(out, e)),
-        None => replace::replace_file(path, input.snapshot(), durability, write).map_err(|e| replace_failure(path, e)),
-    }
+    write(&elf_out::plan(elf, &updates).map_err(refused)?)
 }
 
 pub(super) fn replace_failure(path: &Path, e: ReplaceError) -> Failure {
