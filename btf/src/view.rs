@@ -240,6 +240,15 @@ struct Scan {
 }
 
 fn scan(types: &[u8], endian: Endian, first_id: u32) -> Result<Scan> {
+    // Compiled for each byte order by itself: a base is scanned for every file, and the order would be asked for at each word.
+    match endian {
+        Endian::Little => scan_in(types, Endian::Little, first_id),
+        Endian::Big => scan_in(types, Endian::Big, first_id),
+    }
+}
+
+#[inline(always)]
+fn scan_in(types: &[u8], endian: Endian, first_id: u32) -> Result<Scan> {
     let mut shapes = [None; Kind::ALL.len() + 1];
     for kind in Kind::ALL {
         shapes[kind as usize] = Some((kind, kind.trailer()));
@@ -279,7 +288,7 @@ fn scan(types: &[u8], endian: Endian, first_id: u32) -> Result<Scan> {
 }
 
 /// The largest id that a record refers to; 0 for FUNC, VAR, DATASEC and DECL_TAG.
-#[inline]
+#[inline(always)]
 fn largest_reference(endian: Endian, kind: Kind, record: &[u8]) -> u32 {
     let elements = |size: usize| {
         let elements = record[RECORD_BYTES..].chunks_exact(size);
