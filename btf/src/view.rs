@@ -157,9 +157,9 @@ impl<'a> BtfView<'a> {
         CStr::from_bytes_until_nul(self.string_tail(offset)?).ok().map(CStr::to_bytes)
     }
 
-    /// The string at `offset` with all that follows in its section: for checks that must not search for the NUL of a
-    /// string of megabytes again and again.
-    pub(crate) fn string_tail(&self, offset: StrOff) -> Option<&'a [u8]> {
+    /// The string at `offset` with all that follows in its section: for those who need not search for its NUL, which may be
+    /// megabytes away.
+    pub fn string_tail(&self, offset: StrOff) -> Option<&'a [u8]> {
         let view = self.level(|v| offset.0 >= v.str_start)?;
         view.strings.get((offset.0 - view.str_start) as usize..).filter(|tail| !tail.is_empty())
     }
@@ -259,6 +259,15 @@ struct Scan {
 
 /// Reads the records one after the other, up to the end or to one that cannot be read; why not is the second part.
 fn scan(types: &[u8], endian: Endian, first_id: u32) -> (Scan, Option<Error>) {
+    // Compiled for each byte order by itself: a base is scanned for every file, and the order would be asked for at each word.
+    match endian {
+        Endian::Little => scan_in(types, Endian::Little, first_id),
+        Endian::Big => scan_in(types, Endian::Big, first_id),
+    }
+}
+
+#[inline(always)]
+fn scan_in(types: &[u8], endian: Endian, first_id: u32) -> (Scan, Option<Error>) {
     let mut shapes = [None; Kind::ALL.len() + 1];
     for kind in Kind::ALL {
         shapes[kind as usize] = Some((kind, kind.trailer()));
@@ -302,7 +311,7 @@ fn scan(types: &[u8], endian: Endian, first_id: u32) -> (Scan, Option<Error>) {
 }
 
 /// The largest id that a record refers to; 0 for FUNC, VAR, DATASEC and DECL_TAG.
-#[inline]
+#[inline(always)]
 fn largest_reference(endian: Endian, kind: Kind, record: &[u8]) -> u32 {
     let elements = |size: usize| {
         let elements = record[RECORD_BYTES..].chunks_exact(size);

@@ -50,7 +50,7 @@ use locations::Machine;
 use options::Options;
 use report::{Phase, Summary};
 use threads::Threads;
-use units::Job;
+use units::{Folded, Job};
 use variables::DataSection;
 
 /// A file's BTF, not yet verified.
@@ -70,6 +70,9 @@ pub struct Caller<'c> {
     pub threads: &'c dyn Threads,
     /// Called with the bytes of each unit that was read.
     pub progress: &'c (dyn Fn(u64) + Sync),
+    /// What the caller has to do as well, where there is a second thread for it: what comes after the units is for one. May be
+    /// called more than once, or not at all.
+    pub meanwhile: Option<&'c (dyn Fn() + Sync)>,
 }
 
 /// The base of an encoding.
@@ -173,9 +176,7 @@ fn encode_sections<'a, E: Endianity + Send + Sync>(
     clock: &mut Clock,
 ) -> Result<Encoded<'a>> {
     let Request { base: base_btf, options, flags, caller } = request;
-    let target_endian = if endian.is_big_endian() { Endian::Big } else { Endian::Little };
     let base_view = base_btf.map(BaseBtf::view);
-    let word_size = if file.is_64 { 8 } else { 4 };
     let sections = data.sections();
     // Held until the units are read; what comes after them is for one thread.
     let lent = caller.threads.lend(units::useful_workers(data.info.len()));
@@ -216,17 +217,40 @@ fn encode_sections<'a, E: Endianity + Send + Sync>(
         batch: base_btf.and_then(BaseBtf::batch),
         progress: caller.progress,
     };
-    let mut folded = threads::run(&*lent, || units::fold(&job))?;
+    let folded = threads::run(&*lent, || units::fold(&job))?;
     drop(lent);
     data.check()?;
     clock.lap("units", || {
         let classes = &folded.fold.classes;
         format!("{} types, {} classes", folded.types_read, classes.end() - classes.first())
     });
+    let (btf, summary) = beside(caller, || finish_sections(&job, folded, base_btf, &kfuncs, file, clock))?;
+    Ok(Encoded { btf, summary, section })
+}
 
+/// Runs a step that is for one thread and, if there is a second one, what the caller has to do meanwhile.
+fn beside<T: Send>(caller: Caller<'_>, step: impl FnOnce() -> T + Send) -> T {
+    let Some(work) = caller.meanwhile else { return step() };
+    let lent = caller.threads.lend(2);
+    threads::run(&*lent, || if rayon::current_num_threads() > 1 { rayon::join(step, work).0 } else { step() })
+}
+
+/// What comes after the units: the bytes of `.BTF`, and what there is to say about it.
+fn finish_sections<E: Endianity + Send + Sync>(
+    job: &Job<'_, E>,
+    mut folded: Folded<'_>,
+    base_btf: Option<BaseBtf<'_>>,
+    kfuncs: &Kfuncs<'_>,
+    file: &ElfFile<'_>,
+    clock: &mut Clock,
+) -> Result<(Vec<u8>, Summary)> {
+    let &Job { symbols, options, dialect, headers, .. } = job;
+    let base_view = base_btf.map(BaseBtf::view);
+    let target_endian = if job.endian.is_big_endian() { Endian::Big } else { Endian::Little };
+    let word_size = if file.is_64 { 8 } else { 4 };
     let decisions =
-        selection::select(options.selection, options.features, &symbols, &folded.instances, &folded.fold.classes);
-    assemble::add_functions(&mut folded, &decisions, &symbols);
+        selection::select(options.selection, options.features, symbols, &folded.instances, &folded.fold.classes);
+    assemble::add_functions(&mut folded, &decisions, symbols);
     clock.lap("functions", || format!("{} candidates", folded.instances.list.len()));
 
     if base_view.is_some_and(BtfView::is_dangling) {
@@ -244,7 +268,7 @@ fn encode_sections<'a, E: Endianity + Send + Sync>(
     };
     clock.lap("base", || format!("{} types", base.map_or(0, |b| b.type_count())));
 
-    let parts = assemble::Parts { base, endian: target_endian, word_size, symbols: &symbols, kfuncs: &kfuncs, options };
+    let parts = assemble::Parts { base, endian: target_endian, word_size, symbols, kfuncs, options };
     let (btf, mut summary) = assemble::assemble(&mut folded, &decisions, &parts, clock)?;
 
     summary.units = headers.len();
@@ -258,7 +282,7 @@ fn encode_sections<'a, E: Endianity + Send + Sync>(
     if !file.has_symbols() {
         summary.warnings.push("no .symtab: functions and variables are left out".into());
     }
-    Ok(Encoded { btf, summary, section })
+    Ok((btf, summary))
 }
 
 /// The file's `.BTF_ids` in link-time order, with these flags of its kfuncs; not read if there are none.

@@ -24,6 +24,7 @@ use encoder::{BaseBtf, Caller};
 use indicatif::{ProgressBar, ProgressStyle};
 use rayon::prelude::*;
 
+use super::in_place::InPlace;
 use super::{btf_of, identity};
 use crate::args::EncodeArgs;
 use crate::base_search;
@@ -291,7 +292,12 @@ fn encode_one(
     let release = |range| input.release(range);
     let elf = elf.releasing(&release);
     progress.start(&elf);
-    let caller = Caller { threads, progress: &|bytes| progress.unit(bytes) };
+    let in_place = InPlace::new(path, &input, elf.data());
+    let begin = || in_place.begin();
+    // Where there are many files, the other threads have theirs.
+    let ahead = matches!(destination, Destination::InPlace) && args.files.len() == 1 && in_place.is_large();
+    let meanwhile = ahead.then_some(&begin as &(dyn Fn() + Sync));
+    let caller = Caller { threads, progress: &|bytes| progress.unit(bytes), meanwhile };
     let ids = match destination {
         Destination::Detached(_) | Destination::Object(_, None) => Ids::Leave,
         _ if args.no_ids => Ids::LinkOrder,
@@ -318,7 +324,7 @@ fn encode_one(
         output::check(&btf, sections.base.as_deref(), base, word_size)
             .map_err(|e| Failure::new(e.kind().into(), path, e.to_string()))?;
     }
-    write(&input, elf.data(), path, destination, &sections, args.fsync.durability())?;
+    write(&input, in_place, elf.data(), path, destination, &sections, args.fsync.durability())?;
     Ok(summary)
 }
 
@@ -349,6 +355,7 @@ fn elf_part<'i>(
 /// Writes the result to where it belongs. `elf` is what of the input is to be kept.
 fn write(
     input: &Input,
+    in_place: InPlace<'_>,
     elf: &[u8],
     path: &Path,
     destination: &Destination,
@@ -376,13 +383,12 @@ fn write(
         Destination::InPlace | Destination::Copy(_) => {
             let updates = sections.updates();
             let plan = elf_out::plan(elf, &updates).map_err(refused)?;
-            let write = |out: &mut File| plan.write(input.file(), out);
             match destination {
                 Destination::Copy(out) => {
-                    replace::write_new_file(out, durability, write).map_err(|e| replace_failure(out, e))
+                    replace::write_new_file(out, durability, |file| plan.write(input.file(), file))
+                        .map_err(|e| replace_failure(out, e))
                 }
-                _ => replace::replace_file(path, input.snapshot(), durability, write)
-                    .map_err(|e| replace_failure(path, e)),
+                _ => in_place.finish(&plan, durability).map_err(|e| replace_failure(path, e)),
             }
         }
     }

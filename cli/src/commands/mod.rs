@@ -3,6 +3,7 @@
 pub mod check;
 pub mod dump;
 pub mod encode;
+mod in_place;
 pub mod resolve_btfids;
 pub mod verify;
 
