@@ -14,7 +14,7 @@ target = $(or $(CARGO_TARGET_DIR),target)
 # An absolute path, since the scripts change folders.
 export BTFGEN = $(abspath $(target))/release/btfgen
 
-.PHONY: all build check demo test test-kernel test-boot test-kbuild test-resolve test-oneshot growth compare bench doc clean install help
+.PHONY: all build check demo test test-kernel test-boot test-verify test-kbuild test-resolve test-oneshot test-faults coverage growth compare bench deny static doc clean install help
 
 all: build
 
@@ -53,6 +53,13 @@ test-boot:
 	$(CARGO) build --release --locked
 	@scripts/test-boot.sh
 
+# The same kernel and `btfgen verify` say the same of thousands of damaged BTFs.
+test-verify:
+	@scripts/setup.sh boot
+	$(CARGO) build --release --locked
+	$(CARGO) build --release --locked -p btfgen-mutate --example corpus
+	@CORPUS=$(abspath $(target))/release/examples/corpus scripts/test-verify.sh
+
 # Modules outside the kernel's tree, built by Kbuild with btfgen as PAHOLE= and RESOLVE_BTFIDS=.
 test-kbuild:
 	@scripts/setup.sh kbuild
@@ -71,6 +78,16 @@ test-oneshot:
 	$(CARGO) build --release --locked
 	@KERNEL=$(KERNEL) scripts/test-oneshot.sh
 
+# kill -9, errors of each system call, full disks, others that write to what is read. FAULTS="small inject": less, and parts of it.
+test-faults:
+	@scripts/setup.sh faults
+	$(CARGO) bench --locked --bench faults -- $(FAULTS)
+
+# Which lines of btf, dwarf and encoder `make test` executes; fails below 90 %.
+coverage:
+	@scripts/setup.sh coverage
+	@scripts/coverage.sh
+
 # How time and memory grow with the input; with the kernel if test-kernel has fetched it. GROWTH=small for a tenth of it.
 growth:
 	@scripts/setup.sh build
@@ -88,6 +105,18 @@ bench:
 	$(CARGO) build --release --locked
 	$(CARGO) build --release --locked -p btfgen-dwarf --example bare_walk
 	@scripts/bench.sh $(KERNEL)
+
+# What dependencies may be: deny.toml. The advisories need the network: `cargo deny check advisories`.
+deny:
+	@command -v cargo-deny >/dev/null || { echo "cargo-deny is missing: cargo install --locked cargo-deny"; exit 1; }
+	$(CARGO) deny --locked check licenses bans sources
+
+# A program that needs no libraries, by default with this machine's C library. TRIPLE=x86_64-unknown-linux-musl where Rust has that target.
+TRIPLE ?= $(shell rustc -vV | sed -n 's/^host: //p')
+static:
+	@scripts/setup.sh build
+	RUSTFLAGS="-C target-feature=+crt-static" $(CARGO) build --release --locked --target $(TRIPLE)
+	@echo "$(target)/$(TRIPLE)/release/btfgen"
 
 doc:
 	@scripts/setup.sh build
@@ -112,9 +141,13 @@ help:
 	@echo "make test       all tests that need no download"
 	@echo "make test-kernel KERNEL=7.3|6.12|6.1   a real kernel and its modules against the reference encoder"
 	@echo "make test-boot                          a real kernel, emulated, loads modules that btfgen encoded"
+	@echo "make test-verify                        the same kernel and btfgen verify say the same of damaged BTF"
 	@echo "make test-kbuild                        modules outside the tree, built with btfgen by the Kbuild of 6.1 and 7.3"
 	@echo "make test-resolve                       resolve_btfids against the kernel's own"
 	@echo "make test-oneshot                       all modules in place in one step, with .BTF_ids"
+	@echo "make test-faults [FAULTS=small]         kill -9, failing system calls, full disks: no file is lost"
+	@echo "make coverage                           lines that make test executes, by crate"
+	@echo "make deny                               licences and sources of what is used     make static   no libraries"
 	@echo "make compare KERNEL=7.3                 speed and size beside the reference encoder"
 	@echo "make bench KERNEL=7.3 [QUICK=1] [ROWS=\"vmlinux xfs\"]   the same in full, writes docs/performance.md"
 	@echo "make growth                             how time and memory grow with the input"

@@ -193,7 +193,8 @@ fn files_that_may_not_grow() {
     for blocks in [0, 1, 4] {
         let program = env!("CARGO_BIN_EXE_btfgen");
         // `make coverage` must not write there, and complain, either.
-        let script = format!("export LLVM_PROFILE_FILE=/dev/null; ulimit -f {blocks}; exec {program} --btf_base base driver.ko");
+        let script =
+            format!("export LLVM_PROFILE_FILE=/dev/null; ulimit -f {blocks}; exec {program} --btf_base base driver.ko");
         let run = Command::new("sh").args(["-c", &script]).current_dir(folder.path()).output().expect("sh runs");
         let said = String::from_utf8_lossy(&run.stderr);
         let target = folder.path().canonicalize().unwrap().join("driver.ko");

@@ -42,16 +42,15 @@ pub fn print_finding(path: &Path, finding: &Finding) {
     eprintln!("{}: {finding}", path.display());
 }
 
-/// Prints a line on standard output. True if there is a reader.
-///
-/// # Errors
-/// It cannot be written, on a full disk for example. That nobody reads it (`btfgen check | head`) is no error.
-pub fn print_line(text: &str) -> Result<bool, Failure> {
-    let mut out = io::stdout().lock();
-    match writeln!(out, "{text}").and_then(|()| out.flush()) {
-        Ok(()) => Ok(true),
-        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(false),
-        Err(e) => Err(Failure::new(Exit::Io, Path::new("standard output"), e.to_string())),
+/// What `println!` does here: a line on standard output that cannot be written, on a full disk for example, ends the program with an
+/// error. That nobody reads it (`btfgen check | head`) is no error.
+pub fn print_line(text: std::fmt::Arguments<'_>) {
+    match writeln!(io::stdout(), "{text}") {
+        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => {
+            eprintln!("btfgen: error: standard output: {e}");
+            std::process::exit(Exit::Io as i32);
+        }
+        _ => {}
     }
 }
 

@@ -12,7 +12,6 @@ use crate::args::{Distill, EncodeArgs};
 use crate::choices;
 use crate::commands::encode;
 use crate::exit::Exit;
-use crate::messages::print_line;
 use crate::tokens::JobServer;
 
 /// The version whose encoding btfgen's is like (its dialect, without a base).
@@ -130,10 +129,16 @@ fn act(cli: Cli, matches: &ArgMatches, server: JobServer) -> Result<Exit, String
     let Cli { pahole, mut encode } = cli;
     if pahole.version || pahole.numeric_version {
         let version = version(pahole.claimed.or_else(|| std::env::var(VERSION_VARIABLE).ok()))?;
-        return answer(&if pahole.version { format!("v{version}") } else { version.replace('.', "") });
+        if pahole.version {
+            println!("v{version}")
+        } else {
+            println!("{}", version.replace('.', ""))
+        }
+        return Ok(Exit::Done);
     }
     if pahole.supported {
-        return answer(&SUPPORTED.join(","));
+        println!("{}", SUPPORTED.join(","));
+        return Ok(Exit::Done);
     }
     if !pahole.btf_encode && encode.detached.is_none() {
         return Err("only encoding is done here: pass -J".into());
@@ -158,10 +163,6 @@ fn act(cli: Cli, matches: &ArgMatches, server: JobServer) -> Result<Exit, String
     // Raw BTF goes to resolve_btfids, which since 7.x adds these tags itself: then it finds nothing left to do.
     options.features.decl_tag_kfuncs |= encode.detached.is_some() && options.features.decl_tag;
     Ok(encode::run_with(&encode, &options, &remarks, server))
-}
-
-fn answer(line: &str) -> Result<Exit, String> {
-    print_line(line).map(|_| Exit::Done).map_err(|failure| format!("{}: {}", failure.path.display(), failure.text))
 }
 
 /// The listed features with what the single flags change: a first list cancels the flags before it.

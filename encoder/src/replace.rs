@@ -204,13 +204,46 @@ pub fn replacement(
     durability: Durability,
     write: impl FnOnce(&mut File) -> io::Result<()>,
 ) -> Result<Staged, ReplaceError> {
-    let target = retry(|| fs::canonicalize(path)).map_err(failed("find", path))?;
-    let old = check_unchanged(&target, read)?;
-    let mut temp = create_temp(&target, PRIVATE_MODE)?;
-    write(&mut temp.file).map_err(failed("write", &target))?;
-    carry_over(&target, &old, &temp)?;
-    sync(&temp, durability)?;
-    Ok(Staged { new: Some(NewFile { temp, target, durability, read: Some(*read) }) })
+    Replacement::begin(path, read)?.stage(durability, write)
+}
+
+/// A file that is to take the place of another: [`replacement`] in two steps, for those who can begin to write before they know
+/// all of it. Nothing is left of one that is dropped.
+#[derive(Debug)]
+pub struct Replacement {
+    /// The file to be replaced, links followed.
+    target: PathBuf,
+    read: Snapshot,
+    temp: Temp,
+}
+
+impl Replacement {
+    /// Creates the file, still empty; see [`replacement`].
+    pub fn begin(path: &Path, read: &Snapshot) -> Result<Replacement, ReplaceError> {
+        let target = retry(|| fs::canonicalize(path)).map_err(failed("find", path))?;
+        check_unchanged(&target, read)?;
+        let temp = create_temp(&target, PRIVATE_MODE)?;
+        Ok(Replacement { target, read: *read, temp })
+    }
+
+    /// What will be the new file.
+    pub fn file(&mut self) -> &mut File {
+        &mut self.temp.file
+    }
+
+    /// Has `write` write the rest.
+    pub fn stage(
+        mut self,
+        durability: Durability,
+        write: impl FnOnce(&mut File) -> io::Result<()>,
+    ) -> Result<Staged, ReplaceError> {
+        write(&mut self.temp.file).map_err(failed("write", &self.target))?;
+        let old = check_unchanged(&self.target, &self.read)?;
+        carry_over(&self.target, &old, &self.temp)?;
+        sync(&self.temp, durability)?;
+        let Replacement { target, read, temp } = self;
+        Ok(Staged { new: Some(NewFile { temp, target, durability, read: Some(read) }) })
+    }
 }
 
 /// Writes what shall be the file at `path`, which may exist.
@@ -655,6 +688,26 @@ mod tests {
             assert_eq!(names(dir.path()), BTreeSet::from(["target".to_owned()]));
             assert_ne!(snapshot(&target), before);
         }
+    }
+
+    #[test]
+    fn what_was_begun_shows_when_it_is_finished() {
+        let (dir, target) = folder_with_target();
+        let begin = || {
+            let mut new = Replacement::begin(&target, &snapshot(&target)).unwrap();
+            new.file().write_all(b"n").unwrap();
+            new
+        };
+        drop(begin());
+        assert_eq!(names(dir.path()), BTreeSet::from(["target".to_owned()]));
+        begin().stage(Durability::Memory, |file| file.write_all(b"ew")).and_then(Staged::commit).unwrap();
+        assert_eq!(fs::read(&target).unwrap(), b"new");
+        let new = begin();
+        fs::write(&target, "somebody else's").unwrap();
+        let error = new.stage(Durability::Memory, |file| file.write_all(b"ew")).unwrap_err();
+        assert!(matches!(error, ReplaceError::Changed { .. }));
+        assert_eq!(fs::read(&target).unwrap(), b"somebody else's");
+        assert_eq!(names(dir.path()), BTreeSet::from(["target".to_owned()]));
     }
 
     #[test]

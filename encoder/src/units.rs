@@ -203,7 +203,7 @@ impl<'a> Worker<'a> {
         Worker {
             folded: Folded::new(tables.fold),
             names: Names::new(job.sections.str, spellings, tables.names),
-            functions: FunctionNames::new(job.symbols),
+            functions: FunctionNames::new(job.symbols, job.headers.iter().map(|h| h.size).sum()),
             in_base: tables.in_base,
             types: tables.types,
             plans: PlansBuffer::default(),

@@ -20,7 +20,7 @@ use super::{btf_of, identity, unchanged};
 use crate::args::CheckArgs;
 use crate::base_search;
 use crate::exit::Exit;
-use crate::messages::{Failure, print_failure, print_line};
+use crate::messages::{Failure, print_failure};
 
 /// Runs the command. The lines go to standard output; the exit code is that of the first module that is no good.
 pub fn run(args: &CheckArgs) -> Exit {
@@ -60,11 +60,11 @@ fn check_all(args: &CheckArgs) -> Result<Exit, Failure> {
         unchanged(&input, &path)?;
         let code = match result {
             Ok(Ok(good)) => {
-                print_line(&format!("{}: ok: {good}", file.display()))?;
+                println!("{}: ok: {good}", file.display());
                 continue;
             }
             Ok(Err(bad)) => {
-                print_line(&format!("{}: refused: {bad}", file.display()))?;
+                println!("{}: refused: {bad}", file.display());
                 Exit::Refused
             }
             Err(failure) => print_failure(&failure),
