@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::features::FeatureArgs;
+
 /// Encodes the DWARF of a kernel or its modules as BTF.
 #[derive(Parser, Debug)]
 #[command(
@@ -129,18 +131,28 @@ pub struct EncodeArgs {
     /// No progress bar
     #[arg(long, short)]
     pub quiet: bool,
-    /// Features of BTF to write, as pahole names them
-    #[arg(long = "btf_features", value_name = "LIST", alias = "btf-features")]
-    pub features: Vec<String>,
+    /// Features of BTF.
+    #[command(flatten)]
+    pub features: FeatureArgs,
+    /// Write what this kernel accepts, as in 6.12 [default: what
+    /// kernels since 6.1 accept]
+    #[arg(long = "target-kernel", value_name = "X.Y", alias = "target_kernel")]
+    pub target: Option<String>,
     /// Also write .BTF.base, so that the module fits other builds of
     /// the kernel. Types that a kernel would find twice are described
     /// by the module itself; with =plain they are an error
     #[arg(long = "distill_base", value_name = "HOW", alias = "distill-base", num_args = 0..=1, require_equals = true,
         default_missing_value = "full", requires = "base")]
     pub distill: Option<Distill>,
-    /// Languages whose units are left out
-    #[arg(long = "lang_exclude", value_name = "LIST", default_value = "rust", alias = "lang-exclude")]
-    pub lang_exclude: String,
+    /// Languages whose units are left out [default: rust]
+    #[arg(long = "lang_exclude", value_name = "LIST", alias = "lang-exclude", overrides_with_all = ["lang_exclude", "lang"])]
+    pub lang_exclude: Option<String>,
+    /// Languages whose units alone are read
+    #[arg(long, value_name = "LIST", overrides_with_all = ["lang_exclude", "lang"])]
+    pub lang: Option<String>,
+    /// Leave out units whose names begin with PREFIX
+    #[arg(long = "cu_exclude", short = 'X', value_name = "PREFIX", alias = "cu-exclude")]
+    pub cu_exclude: Vec<String>,
     /// Dialect: auto (as the base), pahole-1.31, pahole-1.32,
     /// or traits as in arrays=flat,enum64=on
     #[arg(long, value_name = "DIALECT", default_value = "auto")]

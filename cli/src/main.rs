@@ -5,6 +5,7 @@ mod base_search;
 mod choices;
 mod commands;
 mod exit;
+mod features;
 mod files;
 mod messages;
 mod pahole;
@@ -32,6 +33,10 @@ fn main() -> ExitCode {
     let exit = match &cli.command {
         Some(Command::Check(args)) => commands::check::run(args),
         Some(Command::Dump(args)) => commands::dump::run(args),
+        None if cli.encode.features.only_names => {
+            println!("{}", features::names());
+            exit::Exit::Done
+        }
         None => commands::encode::run(&cli.encode, server),
     };
     exit.into()

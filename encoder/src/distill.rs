@@ -1,6 +1,7 @@
 //! A finished BTF given a distilled base (`.BTF.base`), so that its module loads into other builds of the kernel, too.
 
 use btf::distill::{self, Ambiguous, Distilled};
+use btf::verify::KernelVersion;
 use btf::view::BtfView;
 
 use crate::error::{Error, ErrorKind, Result};
@@ -12,7 +13,12 @@ const NAMED: usize = 20;
 ///
 /// # Errors
 /// See [`btf::distill::distill`].
-pub fn distill(btf: &[u8], base: &BtfView<'_>, ambiguous: Ambiguous) -> Result<(Distilled, Vec<String>)> {
+pub fn distill(
+    btf: &[u8],
+    base: &BtfView<'_>,
+    ambiguous: Ambiguous,
+    kernel: KernelVersion,
+) -> Result<(Distilled, Vec<String>)> {
     let failed = |e: btf::error::Error| {
         let kind = match e.kind() {
             btf::error::ErrorKind::Base => ErrorKind::Base,
@@ -27,7 +33,7 @@ pub fn distill(btf: &[u8], base: &BtfView<'_>, ambiguous: Ambiguous) -> Result<(
     let new = BtfView::parse_split(&distilled.split, &new_base).map_err(failed)?;
     // The sizes of pointers do not matter at the level of kernels.
     for part in [&new_base, &new] {
-        crate::verify_view(part, 8)?;
+        crate::verify_view(part, 8, kernel)?;
     }
     let warnings = warning(&distilled).into_iter().collect();
     Ok((distilled, warnings))

@@ -1,5 +1,6 @@
 //! Functions: the symbols that could be described, and the DIEs that could describe them.
 
+use std::ops::Range;
 use std::sync::OnceLock;
 
 use btf::dedup::fold::{Fold, Use};
@@ -16,7 +17,7 @@ use object::elf;
 use crate::convert::{RawFunction, RawParameter, RawRef, Tagged, TagsByNumber, UnitTypes};
 use crate::error::{Error, Result};
 use crate::locations::{self, Facts, Machine};
-use crate::names::{Names, accepted};
+use crate::names::Names;
 use crate::options::Selection;
 
 /// Number of a name that function symbols have.
@@ -47,6 +48,23 @@ impl SymbolGroup<'_> {
     /// True if the compiler appended something to the symbol's name: it may have changed the parameters.
     pub fn is_clone(&self, symbol: usize) -> bool {
         self.symbols[symbol].name.len() > self.name.len()
+    }
+
+    /// What a function's name may mean: the symbols that have it alone, or if none does, all. If clones have names of their own, they
+    /// stand for themselves, each name once. Symbols of one name follow each other, those that have it alone first.
+    pub fn meanings(&self, clones: bool) -> impl Iterator<Item = Range<usize>> {
+        let alike =
+            |start: usize| self.symbols[start..].iter().take_while(|s| s.name == self.symbols[start].name).count();
+        let mut next = 0;
+        std::iter::from_fn(move || {
+            let start = next;
+            self.symbols.get(start)?;
+            let end = start + alike(start);
+            let is_plain = |s: &FunctionSymbol<'_>| s.name.len() == self.name.len() && s.address.is_some();
+            let end = if clones || self.symbols[..end].iter().any(is_plain) { end } else { self.symbols.len() };
+            next = if clones { end } else { self.symbols.len() };
+            Some(start..end)
+        })
     }
 
     /// True for `name.constprop.N`: a clone that differs in nothing but parameters replaced by constants.
@@ -223,7 +241,8 @@ impl<'a> FunctionNames<'a> {
         let recent = &mut self.recent[(name.0.wrapping_mul(0x9e37_79b9) >> (32 - RECENT_BITS)) as usize];
         if recent.0 != name {
             let text = names.text(name);
-            *recent = (name, self.symbols.groups.get_index_of(&*accepted(&text)).map_or(0, |group| group as u32 + 1));
+            *recent =
+                (name, self.symbols.groups.get_index_of(&*names.accepted(&text)).map_or(0, |group| group as u32 + 1));
         }
         recent.1.checked_sub(1).map(Group)
     }
@@ -249,7 +268,7 @@ pub struct Instance {
     /// What it returns.
     pub result: Use,
     /// Range of its parameters in [`Instances::parameters`].
-    pub parameters: std::ops::Range<usize>,
+    pub parameters: Range<usize>,
     /// It ends in `...`.
     pub variadic: bool,
     /// What the locations of its parameters tell.

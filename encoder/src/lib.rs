@@ -24,6 +24,7 @@ pub mod schedule;
 pub mod selection;
 pub mod signature;
 pub mod stamp;
+pub mod target;
 pub mod threads;
 pub mod units;
 pub mod variables;
@@ -33,7 +34,7 @@ use std::time::Instant;
 use btf::base::Base;
 use btf::dialect::Dialect;
 use btf::header::Endian;
-use btf::verify::{self, Level};
+use btf::verify::{self, KernelVersion, Level};
 use btf::view::BtfView;
 use dwarf::elf::ElfFile;
 use dwarf::sections::DebugData;
@@ -48,9 +49,10 @@ use kfuncs::Kfuncs;
 use locations::Machine;
 use options::Options;
 use report::{Phase, Summary};
+use target::Target;
 use threads::Threads;
 use units::Job;
-use variables::DataSection;
+use variables::DataSections;
 
 /// A file's BTF, not yet verified.
 struct Encoded<'a> {
@@ -177,12 +179,13 @@ fn encode_sections<'a, E: Endianity + Send + Sync>(
     let sections = data.sections();
     // Held until the units are read; what comes after them is for one thread.
     let lent = caller.threads.lend(units::useful_workers(data.info.len()));
-    let features = options.features;
+    let target = Target::new(options.target, base_view);
+    let features = target.features(options.features);
     let others = || {
-        let data_section = if features.var { DataSection::of(file) } else { Ok(None) };
-        (dwarf::unit::headers(&data.info, endian), id_section(file, base_view, flags), data_section)
+        let data_sections = DataSections::of(file, features, target);
+        (dwarf::unit::headers(&data.info, endian), id_section(file, base_view, flags), data_sections)
     };
-    let (symbols, (headers, section, data_section)) =
+    let (symbols, (headers, section, data_sections)) =
         threads::run(&*lent, || rayon::join(|| FunctionSymbols::of(file, options.selection), others));
     let headers = headers?;
     // What only variables refer to would be missing without a word (-fdebug-types-section; in DWARF 4 a section of its own).
@@ -190,26 +193,29 @@ fn encode_sections<'a, E: Endianity + Send + Sync>(
         let text = "the DWARF has type units, which are not supported: build without -fdebug-types-section";
         return Err(Error::new(ErrorKind::Unsupported, text));
     }
-    let (symbols, section, data_section) = (symbols?, section?, data_section?);
+    let (symbols, section, data_sections) = (symbols?, section?, data_sections?);
     let kfuncs = section.as_ref().filter(|_| features.decl_tag_kfuncs).map(Kfuncs::of).unwrap_or_default();
     clock.lap("units found, symbols", || {
         format!("{} bytes, {} units, {} names of functions", data.info.len(), headers.len(), symbols.len())
     });
 
-    let dialect = options.dialect.unwrap_or_else(|| match base_btf {
+    let wanted = options.dialect.unwrap_or_else(|| match base_btf {
         Some(BaseBtf::Shared(batch)) => batch.base().dialect(),
         Some(BaseBtf::View(view)) => Dialect::of(view, Dialect::PAHOLE_1_32),
         None => Dialect::PAHOLE_1_32,
     });
+    let dialect = target.dialect(wanted);
     let job = Job {
         sections,
         endian,
         headers: &headers,
         dialect,
         options,
+        features,
+        target,
         symbols: &symbols,
         machine: Machine::of(file.machine),
-        data: data_section.as_ref(),
+        data: &data_sections,
         linked: !file.relocatable,
         batch: base_btf.and_then(BaseBtf::batch),
         progress: caller.progress,
@@ -223,8 +229,8 @@ fn encode_sections<'a, E: Endianity + Send + Sync>(
     });
 
     let decisions =
-        selection::select(options.selection, options.features, &symbols, &folded.instances, &folded.fold.classes);
-    assemble::add_functions(&mut folded, &decisions, &symbols);
+        selection::select(options.selection, features, target, &symbols, &folded.instances, &folded.fold.classes);
+    assemble::add_functions(&mut folded, &decisions, &symbols, &data_sections);
     clock.lap("functions", || format!("{} candidates", folded.instances.list.len()));
 
     if base_view.is_some_and(BtfView::is_dangling) {
@@ -242,7 +248,17 @@ fn encode_sections<'a, E: Endianity + Send + Sync>(
     };
     clock.lap("base", || format!("{} types", base.map_or(0, |b| b.type_count())));
 
-    let parts = assemble::Parts { base, endian: target_endian, word_size, symbols: &symbols, kfuncs: &kfuncs, options };
+    let parts = assemble::Parts {
+        base,
+        endian: target_endian,
+        word_size,
+        symbols: &symbols,
+        kfuncs: &kfuncs,
+        options,
+        features,
+        kernel: target,
+        sections: &data_sections,
+    };
     let (btf, mut summary) = assemble::assemble(&mut folded, &decisions, &parts, clock)?;
 
     summary.units = headers.len();
@@ -251,6 +267,8 @@ fn encode_sections<'a, E: Endianity + Send + Sync>(
     summary.degraded = folded.degraded;
     summary.names_changed = folded.names_changed.len() as u64;
     summary.dialect = Some(dialect);
+    summary.left_out = target.left_out(options.features, wanted);
+    summary.sections_refused = data_sections.refused;
     summary.has_base = base.is_some();
     summary.dialect_of_base = base.is_some() && options.dialect.is_none();
     if !file.has_symbols() {
@@ -265,16 +283,21 @@ fn id_section<'a>(file: &ElfFile<'a>, base: Option<&BtfView<'_>>, flags: u32) ->
 }
 
 /// Checks the result as a kernel does when it loads it. A finding is a fault of ours, and nothing is written.
-fn parse_and_verify<'v>(bytes: &'v [u8], base: Option<&'v BtfView<'v>>, pointer_bytes: u32) -> Result<BtfView<'v>> {
+fn parse_and_verify<'v>(
+    bytes: &'v [u8],
+    base: Option<&'v BtfView<'v>>,
+    pointer_bytes: u32,
+    kernel: KernelVersion,
+) -> Result<BtfView<'v>> {
     let view = BtfView::parse_on(bytes, base).map_err(|e| Error::new(ErrorKind::Verify, e.to_string()))?;
-    verify_view(&view, pointer_bytes)?;
+    verify_view(&view, pointer_bytes, kernel)?;
     Ok(view)
 }
 
 /// The same for a BTF that was parsed.
-fn verify_view(view: &BtfView<'_>, pointer_bytes: u32) -> Result<()> {
+fn verify_view(view: &BtfView<'_>, pointer_bytes: u32, kernel: KernelVersion) -> Result<()> {
     let failed = |text: String| Error::new(ErrorKind::Verify, text);
-    let options = verify::Options { level: Level::Kernel, pointer_bytes, max_findings: 1, ..Default::default() };
+    let options = verify::Options { level: Level::Kernel, kernel, pointer_bytes, max_findings: 1 };
     match verify::verify(view, &options).first() {
         None => Ok(()),
         Some(finding) => {

@@ -10,9 +10,10 @@ use crate::btf_ids::finish::{DESCRIBED_FLAGS, Stage, Steps, TAGGED_FLAGS, finish
 use crate::btf_ids::section::SECTION;
 use crate::elf_out::{self, ElfOutError, SectionUpdate};
 use crate::error::Result;
-use crate::options::Options;
+use crate::options::{Features, Options};
 use crate::report::Summary;
 use crate::stamp::{self, Identity};
+use crate::target::Target;
 use crate::{BaseBtf, Caller, Clock, Encoded, Request, encode, parse_and_verify};
 
 /// What is to be done to a file.
@@ -45,14 +46,20 @@ pub enum Ids {
 }
 
 impl Task<'_> {
-    fn describes_kfuncs(&self) -> bool {
-        self.describe_kfuncs && self.options.features.decl_tag && self.options.features.decl_tag_kfuncs
+    /// How far the BTF is once it is encoded.
+    fn stage(&self, features: Features) -> Stage {
+        let Features { decl_tag, decl_tag_kfuncs, attributes, .. } = features;
+        match (decl_tag && decl_tag_kfuncs, self.describe_kfuncs, attributes) {
+            (true, true, _) => Stage::Encoded,
+            (true, false, true) => Stage::EncodedInPart,
+            _ => Stage::Final,
+        }
     }
 
     /// The flags of kfuncs that matter; with none, neither does `.BTF_ids`.
-    fn flags(&self) -> u32 {
-        let tagged = if self.options.features.decl_tag_kfuncs { TAGGED_FLAGS } else { 0 };
-        let described = if self.describes_kfuncs() { DESCRIBED_FLAGS } else { 0 };
+    fn flags(&self, features: Features) -> u32 {
+        let tagged = if features.decl_tag_kfuncs { TAGGED_FLAGS } else { 0 };
+        let described = if self.stage(features) == Stage::Final { 0 } else { DESCRIBED_FLAGS };
         let written = if self.ids == Ids::Leave { 0 } else { u32::MAX };
         tagged | described | written
     }
@@ -105,14 +112,17 @@ impl Sections {
 /// of BTF.
 pub fn one_shot(file: &ElfFile<'_>, task: &Task<'_>, caller: Caller<'_>) -> Result<(Sections, Summary)> {
     let mut clock = Clock::default();
-    let request = Request { base: task.base, options: task.options, flags: task.flags(), caller };
+    let target = Target::new(task.options.target, task.base.map(BaseBtf::view));
+    let features = target.features(task.options.features);
+    let request = Request { base: task.base, options: task.options, flags: task.flags(features), caller };
     let Encoded { btf, mut summary, section } = encode(file, request, &mut clock)?;
-    let view = parse_and_verify(&btf, task.base.map(BaseBtf::view), if file.is_64 { 8 } else { 4 })?;
+    let kernel = target.kernel();
+    let view = parse_and_verify(&btf, task.base.map(BaseBtf::view), if file.is_64 { 8 } else { 4 }, kernel)?;
     clock.lap("verified", String::new);
 
     let in_link_order = section.as_ref().filter(|_| task.ids == Ids::LinkOrder).map(|section| section.bytes.clone());
-    let stage = if task.describes_kfuncs() { Stage::Encoded } else { Stage::Final };
-    let finished = finish(&view, section, Steps { stage, distill: task.distill, fill: task.ids == Ids::Fill })?;
+    let steps = Steps { stage: task.stage(features), distill: task.distill, fill: task.ids == Ids::Fill, kernel };
+    let finished = finish(&view, section, steps)?;
     clock.lap("kfuncs, ids", || format!("{} warnings", finished.findings.len()));
 
     summary.findings = finished.findings;

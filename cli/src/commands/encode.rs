@@ -14,7 +14,7 @@ use encoder::error::ErrorKind;
 use encoder::input::Input;
 use encoder::module_file::{self, Compression};
 use encoder::one_shot::{Ids, Sections, Task, one_shot};
-use encoder::options::Options;
+use encoder::options::{Features, Options};
 use encoder::replace::{self, Durability, ReplaceError};
 use encoder::report::Summary;
 use encoder::stamp::Identity;
@@ -61,7 +61,7 @@ impl Destination {
 
 /// Runs the command.
 pub fn run(args: &EncodeArgs, server: JobServer) -> Exit {
-    match choices::options(args) {
+    match choices::options(args, Features::USUAL) {
         Ok((options, remarks)) => run_with(args, &options, &remarks, server),
         Err(text) => {
             eprintln!("btfgen: error: {text}");

@@ -9,6 +9,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use btf::distill::Ambiguous;
+use btf::verify::KernelVersion;
 use btf::view::BtfView;
 use clap::{ArgAction, Parser};
 use dwarf::elf::ElfFile;
@@ -155,7 +156,8 @@ fn resolve(args: &ResolveArgs, path: &Path) -> Result<u8, String> {
     }
     let stage = if in_place { Stage::Final } else { Stage::Foreign };
     let distill = (args.distill_base && !in_place).then_some(Ambiguous::IntoSplit);
-    let finished = finish(&view, section, Steps { stage, distill, fill: true }).map_err(at(btf_path))?;
+    let finished = finish(&view, section, Steps { stage, distill, fill: true, kernel: KernelVersion::NEWEST })
+        .map_err(at(btf_path))?;
     finished.warnings.iter().for_each(|text| eprintln!("resolve_btfids: warning: {}: {text}", path.display()));
     if report(args, path, &finished.findings) {
         return Ok(WARNED);

@@ -1,7 +1,7 @@
 //! Structs, unions and their members (DWARF5 5.7).
 
 use btf::graph::Head;
-use btf::kind::{Kind, MAX_PORTABLE_VLEN};
+use btf::kind::Kind;
 use btf::strings::StrId;
 use dwarf::die::{Attr, Attributes, Role, Value};
 use dwarf::walk::Die;
@@ -146,9 +146,10 @@ impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
         });
         let out = &mut *self.out;
         let mut kflag = false;
-        if !is_plain(&out.scratch.members[open.first..], kind, open.size) {
+        let most = self.max_vlen;
+        if !is_plain(&out.scratch.members[open.first..], kind, open.size, most) {
             let before = out.scratch.members.len();
-            kflag = fit(&mut out.scratch.members, open.first, kind, open.size);
+            kflag = fit(&mut out.scratch.members, open.first, kind, open.size, most);
             out.degraded.members += (before - out.scratch.members.len()) as u64;
         }
         let words = out.scratch.members[open.first..].iter().map(|m| {
@@ -161,14 +162,14 @@ impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
     }
 }
 
-/// True for members that can be written as they are: in order, without bit-fields, within the composite.
-fn is_plain(members: &[Member], kind: Kind, size: u64) -> bool {
+/// True for members that can be written as they are: in order, without bit-fields, within the composite, at most `most`.
+fn is_plain(members: &[Member], kind: Kind, size: u64, most: usize) -> bool {
     let end = match kind {
         Kind::Union => 0,
         _ => size.saturating_mul(8).min(u64::from(u32::MAX)),
     };
     let mut last = 0;
-    members.len() <= MAX_PORTABLE_VLEN as usize
+    members.len() <= most
         && members.iter().all(|m| {
             let in_order = m.bit_size == 0 && last <= m.bit_offset && m.bit_offset <= end;
             last = m.bit_offset;
@@ -177,7 +178,7 @@ fn is_plain(members: &[Member], kind: Kind, size: u64) -> bool {
 }
 
 /// Brings the members from `first` on into the form that kernels accept; some may be left out. Returns the kflag.
-fn fit(all: &mut Vec<Member>, first: usize, kind: Kind, size: u64) -> bool {
+fn fit(all: &mut Vec<Member>, first: usize, kind: Kind, size: u64, most: usize) -> bool {
     let mut members = all.split_off(first);
     // Kernels demand ascending offsets in structs, and none in unions (rules M54, M55 of btf/src/verify/meta.rs).
     match kind {
@@ -194,7 +195,7 @@ fn fit(all: &mut Vec<Member>, first: usize, kind: Kind, size: u64) -> bool {
     // Beyond the end: sizes that are computed at run time (a GNU C struct with an array of variable length) are 0.
     let end = size.saturating_mul(8).min(u64::from(u32::MAX));
     members.retain(|m| m.bit_offset <= end && m.bit_size < 256);
-    members.truncate(MAX_PORTABLE_VLEN as usize);
+    members.truncate(most);
     all.append(&mut members);
     kflag
 }

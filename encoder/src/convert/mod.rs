@@ -131,6 +131,8 @@ pub struct Converter<'c, 'u, 'a, 'f, E> {
     pub(crate) functions: &'c mut FunctionNames<'f>,
     pub(crate) features: Features,
     pub(crate) dialect: Dialect,
+    /// Most members or values of a type.
+    pub(crate) max_vlen: usize,
     /// Whether variables are wanted.
     pub(crate) variables: bool,
 }
