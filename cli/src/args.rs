@@ -22,6 +22,7 @@ use crate::features::FeatureArgs;
                                               raw BTF, files left alone
   btfgen check --btf_base vmlinux foo.ko      do they go together?
   btfgen dump --btf_base vmlinux foo.ko       show what was encoded
+  btfgen why-not vfs_read vmlinux             why is it not there?
 
 Exit codes: 0 done, 1 cannot read or write, 2 wrong usage, 3 not ELF or damaged
 DWARF, 4 no DWARF, 5 base BTF missing or not fitting, 6 beyond the limits of
@@ -46,6 +47,22 @@ pub enum Command {
     /// Say whether modules belong to a base, or why a kernel would
     /// refuse their BTF
     Check(CheckArgs),
+    /// Say why a function is not in BTF, with what tells it and where
+    /// that stands in the source
+    WhyNot(WhyNotArgs),
+}
+
+/// Options of `btfgen why-not`.
+#[derive(Args, Debug)]
+pub struct WhyNotArgs {
+    /// Function
+    pub function: String,
+    /// ELF file with DWARF
+    pub file: PathBuf,
+    /// Say also whether this base has the function: ELF file with .BTF,
+    /// or raw BTF
+    #[arg(long = "btf_base", short = 'B', value_name = "BASE", alias = "btf-base")]
+    pub base: Option<PathBuf>,
 }
 
 /// Options of `btfgen check`.

@@ -33,6 +33,7 @@ fn main() -> ExitCode {
     let exit = match &cli.command {
         Some(Command::Check(args)) => commands::check::run(args),
         Some(Command::Dump(args)) => commands::dump::run(args),
+        Some(Command::WhyNot(args)) => commands::why_not::run(args),
         None if cli.encode.features.only_names => {
             println!("{}", features::names());
             exit::Exit::Done

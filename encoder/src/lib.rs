@@ -28,6 +28,7 @@ pub mod target;
 pub mod threads;
 pub mod units;
 pub mod variables;
+pub mod why_not;
 
 use std::time::Instant;
 

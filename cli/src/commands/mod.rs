@@ -4,6 +4,7 @@ pub mod check;
 pub mod dump;
 pub mod encode;
 pub mod resolve_btfids;
+pub mod why_not;
 
 use std::path::Path;
 
