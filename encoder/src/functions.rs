@@ -376,7 +376,8 @@ impl Instances {
         tags: &TagsByNumber,
     ) {
         let function = &c.types.functions[number];
-        let abstracts = c.function_at(function.origin);
+        let origin = c.number_of(function.origin);
+        let abstracts = origin.map(|number| &c.types.functions[number]);
         let clang = c.is_clang;
         let nocall = function.nocall || abstracts.is_some_and(|a| a.nocall);
         let first = self.parameters.len();
@@ -411,7 +412,11 @@ impl Instances {
             assembler: c.unit.language == gimli::DW_LANG_Mips_Assembler,
             clang_nocall: clang && nocall,
             unnamed_parameter,
-            tags: tags.of(number).map(|t| (t.component, t.text)).collect(),
+            tags: tags
+                .of(number)
+                .chain(origin.into_iter().flat_map(|o| tags.of(o)))
+                .map(|t| (t.component, t.text))
+                .collect(),
         });
     }
 
@@ -443,8 +448,13 @@ impl Instances {
 impl<'a, E: Endianity> Collector<'_, 'a, E> {
     /// The function that another refers to as its origin.
     pub fn function_at(&self, at: RawRef) -> Option<&RawFunction> {
-        let found = self.types.functions.binary_search_by_key(&at.0, |f| f.offset).ok()?;
-        self.types.functions.get(found).filter(|_| at != RawRef::VOID)
+        self.number_of(at).map(|number| &self.types.functions[number])
+    }
+
+    /// Its number in the unit.
+    fn number_of(&self, at: RawRef) -> Option<usize> {
+        let found = self.types.functions.binary_search_by_key(&at.0, |f| f.offset).ok();
+        found.filter(|_| at != RawRef::VOID)
     }
 
     /// The parameter that another refers to as its origin.

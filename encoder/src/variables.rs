@@ -138,8 +138,8 @@ pub fn collect(
             continue;
         }
         let Some((section, offset)) = variable.address.and_then(|a| sections.find(a)) else { continue };
-        let declared = types.variables.binary_search_by_key(&variable.specification.0, |v| v.offset).ok();
-        let declared = declared.map(|i| &types.variables[i]);
+        let declared_at = types.variables.binary_search_by_key(&variable.specification.0, |v| v.offset).ok();
+        let declared = declared_at.map(|i| &types.variables[i]);
         let name =
             if variable.name == StrId::EMPTY { declared.map_or(StrId::EMPTY, |d| d.name) } else { variable.name };
         // The definition's own type knows the size of an array that the declaration left open.
@@ -170,7 +170,7 @@ pub fn collect(
             section,
             section_offset,
             symbol_size: symbol_size.unwrap_or(0),
-            tags: tags.of(number).map(|t| t.text).collect(),
+            tags: tags.of(number).chain(declared_at.into_iter().flat_map(|d| tags.of(d))).map(|t| t.text).collect(),
         });
     }
 }

@@ -7,7 +7,7 @@ use dwarf::die::{Attr, Attributes, Role, Value};
 use dwarf::walk::Die;
 use gimli::Endianity;
 
-use super::{Converter, Open, RawRef, head};
+use super::{Converter, Open, RawRef, Tagged, head};
 
 /// A member before the kflag of its composite is known.
 #[derive(Clone, Copy, Debug)]
@@ -19,12 +19,13 @@ pub struct Member {
     bit_size: u64,
 }
 
-/// What members have that are bit-fields, or static.
+/// What members have that are bit-fields, static, or annotated.
 const UNUSUAL: u64 = Attr::External.bit()
     | Attr::Declaration.bit()
     | Attr::BitSize.bit()
     | Attr::BitOffset.bit()
-    | Attr::DataBitOffset.bit();
+    | Attr::DataBitOffset.bit()
+    | Attr::Annotation.bit();
 
 /// First bit offset that a struct with kflag cannot say (btf.rst 2.2.4).
 const KFLAG_BITS: u64 = 1 << 24;
@@ -44,6 +45,7 @@ impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
             }
             return Role::Other;
         }
+        self.annotate(die.attributes, Tagged::Type(RawRef(die.offset)), -1);
         let size = die.attributes.unsigned(Attr::ByteSize).unwrap_or(0);
         let first = self.out.scratch.members.len();
         // Annotations find the composite by its DIE.
@@ -89,10 +91,13 @@ impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
             return Role::Other;
         }
         self.out.scratch.members.push(Member { name, target, bit_offset, bit_size });
+        let number = self.out.scratch.members.len() - 1;
+        if let Some(composite) = self.top().map(|open| *open) {
+            self.annotate(a, Tagged::Type(composite.target), (number - composite.first) as i32);
+        }
         if !die.has_children {
             return Role::Other;
         }
-        let number = self.out.scratch.members.len() - 1;
         self.open(Open { place: number, name, size: 0, target, first: 0 });
         Role::Member
     }

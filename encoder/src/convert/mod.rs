@@ -33,7 +33,7 @@ pub use tag::{RawTag, Tagged, TagsByNumber};
 pub use variable::RawVariable;
 
 /// A reference as DWARF has it: 0 for none, an offset in the unit, or with the top bit the number of a synthetic type.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct RawRef(pub u32);
 
 impl RawRef {
@@ -83,6 +83,8 @@ pub struct UnitTypes {
     first_synthetic: u32,
     /// The index type of arrays, once there is an array.
     int: Option<RawRef>,
+    /// gcc's annotations, which stand by themselves.
+    annotations: tag::Annotations,
     scratch: Scratch,
 }
 
@@ -151,6 +153,7 @@ impl UnitTypes {
         self.starts.clear();
         self.starts.resize(bytes / 64 + 1, Starts::default());
         self.int = None;
+        self.annotations.clear();
         self.foreign = None;
         let s = &mut self.scratch;
         s.open.clear();
@@ -164,6 +167,7 @@ impl UnitTypes {
 
     /// The unit was read: completes what needed to see all of it.
     pub fn finish(&mut self) {
+        self.follow_annotations();
         let mut count = 1;
         for starts in &mut self.starts {
             starts.before = count;
@@ -283,7 +287,9 @@ const fn parents(role: Role) -> u32 {
         Role::Parameter | Role::VarArgs => Role::Subroutine.bit() | Role::Subprogram.bit(),
         Role::Variable => Role::Unit.bit(),
         Role::Annotation => {
-            Role::Pointer.bit()
+            Role::Unit.bit()
+                | Role::Other.bit()
+                | Role::Pointer.bit()
                 | Role::Struct.bit()
                 | Role::Union.bit()
                 | Role::Typedef.bit()

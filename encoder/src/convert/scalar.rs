@@ -7,7 +7,7 @@ use dwarf::die::{Attr, Role};
 use dwarf::walk::Die;
 use gimli::{DwAte, Endianity};
 
-use super::{Converter, Open, RawRef, head};
+use super::{Converter, Open, RawRef, Tagged, head};
 
 /// Encoding bits of an INT's trailer (btf.rst 2.2.1).
 pub const SIGNED: u32 = 1 << 24;
@@ -97,6 +97,7 @@ impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
         let place = self.out.reserve(die.offset);
         let target = self.type_of(die.attributes);
         self.out.define(place, head(Kind::Ptr), StrId::EMPTY, target.0, &[]);
+        self.annotate_pointer(die.attributes, place);
         if !die.has_children {
             return Role::Other;
         }
@@ -127,6 +128,7 @@ impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
         } else {
             self.out.define(place, Head { kind: Kind::Typedef, kflag: false }, name, target.0, &[]);
         }
+        self.annotate(die.attributes, Tagged::Type(RawRef(die.offset)), -1);
         if !die.has_children {
             return Role::Other;
         }
