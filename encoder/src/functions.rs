@@ -7,7 +7,7 @@ use btf::dedup::fold::{Fold, Use};
 use btf::dedup::renumber::Renumbering;
 use btf::map::{FixedMap, FixedSet};
 use btf::strings::{StrId, Strings};
-use dwarf::elf::ElfFile;
+use dwarf::elf::{ElfFile, Symbol};
 use dwarf::unit::Unit;
 use foldhash::fast::FixedState;
 use gimli::Endianity;
@@ -75,6 +75,13 @@ impl SymbolGroup<'_> {
     }
 }
 
+/// Where the code of a function's symbol begins.
+pub fn entry(file: &ElfFile<'_>, symbol: &Symbol) -> Option<u64> {
+    // The lowest bit says that it is Thumb code.
+    let mode = u64::from(file.machine == elf::EM_ARM && symbol.kind == elf::STT_FUNC);
+    file.address(symbol).map(|address| address & !mode)
+}
+
 /// Groups with more symbols than this are searched by address.
 const FEW_SYMBOLS: usize = 8;
 
@@ -121,7 +128,7 @@ impl<'a> FunctionSymbols<'a> {
             let group = s.groups.entry(base);
             let number = group.index();
             group.or_default();
-            let address = if symbol.section == 0 { None } else { file.address(&symbol) };
+            let address = if symbol.section == 0 { None } else { entry(file, &symbol) };
             found.push((number, FunctionSymbol { name, address, value: symbol.value }));
             Ok::<(), Error>(())
         })?;

@@ -215,7 +215,7 @@ fn encode_sections<'a, E: Endianity + Send + Sync>(
         features,
         target,
         symbols: &symbols,
-        machine: Machine::of(file.machine),
+        machine: Machine::of(file.machine, file.is_64, options.selection),
         data: &data_sections,
         linked: !file.relocatable,
         batch: base_btf.and_then(BaseBtf::batch),

@@ -13,11 +13,11 @@ use crate::target::LeftOut;
 /// Things that BTF cannot say as they are, counted. Each was replaced by something of the same size, or left out.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Degraded {
-    /// Base types without a counterpart (complex, odd sizes), now arrays of bytes.
+    /// Base types without a counterpart: decimal ones are integers now, complex ones and those of odd sizes arrays of bytes.
     pub base_types: u64,
     /// Qualifiers without a counterpart (`_Atomic`), passed over.
     pub qualifiers: u64,
-    /// Types of other languages, now arrays of bytes.
+    /// Types of other languages: references are pointers now, variants unions, all else arrays of bytes.
     pub foreign_types: u64,
     /// Enums of odd sizes, now arrays of bytes.
     pub enums: u64,
@@ -51,9 +51,9 @@ impl Degraded {
     /// The counts that are not zero, with what they count.
     pub fn list(&self) -> Vec<(u64, &'static str)> {
         [
-            (self.base_types, "base types that BTF does not know, written as bytes"),
+            (self.base_types, "base types that BTF does not know, written as integers or bytes"),
             (self.qualifiers, "qualifiers that BTF does not know (_Atomic), left out"),
-            (self.foreign_types, "types that only other languages have, written as bytes"),
+            (self.foreign_types, "types that only other languages have, written as pointers, unions or bytes"),
             (self.enums, "enums of an odd size, written as bytes"),
             (self.nameless, "typedefs without a name, left out"),
             (self.members, "members that BTF cannot place, left out"),

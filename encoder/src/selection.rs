@@ -243,7 +243,7 @@ impl Selector<'_, '_, '_> {
             if facts.reordered {
                 return Err(Reason::Reordered);
             }
-            if facts.optimized {
+            if facts.optimized || facts.partial {
                 return Err(Reason::Optimized);
             }
             if facts.unexpected {

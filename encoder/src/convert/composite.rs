@@ -57,6 +57,16 @@ impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
         die.role
     }
 
+    /// The variants of a Rust enum: what is left of them is a union.
+    pub(super) fn variants(&mut self, die: Die<'_>) -> Role {
+        let depth = self.out.scratch.open.len();
+        if self.out.scratch.variants.last() != Some(&depth) {
+            self.out.scratch.variants.push(depth);
+            self.out.degraded.foreign_types += 1;
+        }
+        if die.has_children { Role::Variants } else { Role::Other }
+    }
+
     #[inline(always)]
     pub(super) fn member(&mut self, die: Die<'_>) -> Role {
         let a = die.attributes;
@@ -143,8 +153,13 @@ impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
     }
 
     pub(super) fn end_composite(&mut self, role: Role) {
+        let depth = self.out.scratch.open.len();
         let Some(open) = self.out.scratch.open.pop() else { return };
-        let kind = if role == Role::Union { Kind::Union } else { Kind::Struct };
+        let has_variants = self.out.scratch.variants.last() == Some(&depth);
+        if has_variants {
+            self.out.scratch.variants.pop();
+        }
+        let kind = if role == Role::Union || has_variants { Kind::Union } else { Kind::Struct };
         let size = u32::try_from(open.size).unwrap_or_else(|_| {
             self.out.degraded.sizes += 1;
             u32::MAX

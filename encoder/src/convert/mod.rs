@@ -105,6 +105,8 @@ pub enum Foreign {
 struct Scratch {
     open: Vec<Open>,
     members: Vec<composite::Member>,
+    /// How many DIEs are open in those that have variants.
+    variants: Vec<usize>,
     enumerators: Vec<enumeration::Enumerator>,
     parameters: Vec<RawRef>,
     dimensions: Vec<u64>,
@@ -158,6 +160,7 @@ impl UnitTypes {
         let s = &mut self.scratch;
         s.open.clear();
         s.members.clear();
+        s.variants.clear();
         s.enumerators.clear();
         s.parameters.clear();
         s.dimensions.clear();
@@ -281,7 +284,8 @@ static WANTED: [u32; Role::ALL.len()] = {
 const fn parents(role: Role) -> u32 {
     match role {
         Role::Other | Role::Unit => 0,
-        Role::Member => Role::Struct.bit() | Role::Union.bit(),
+        Role::Member => Role::Struct.bit() | Role::Union.bit() | Role::Variants.bit(),
+        Role::Variants => Role::Struct.bit() | Role::Union.bit() | Role::Variants.bit(),
         Role::Enumerator => Role::Enumeration.bit(),
         Role::Subrange => Role::Array.bit(),
         Role::Parameter | Role::VarArgs => Role::Subroutine.bit() | Role::Subprogram.bit(),
@@ -353,6 +357,7 @@ impl<E: Endianity> Visit for Converter<'_, '_, '_, '_, E> {
             | Role::Qualifier
             | Role::Unspecified
             | Role::ForeignType
+            | Role::Variants
             | Role::Enumerator
             | Role::Subrange
             | Role::VarArgs
@@ -384,6 +389,7 @@ impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
             Role::Reference | Role::PointerToMember => self.reference(die),
             Role::Unspecified => self.unspecified(die),
             Role::ForeignType => self.foreign_type(die),
+            Role::Variants => self.variants(die),
             Role::Variable => self.variable(die),
             Role::Annotation => self.annotation(die),
             Role::ImportedUnit => {

@@ -13,6 +13,7 @@ use gimli::{BigEndian, EndianSlice, Endianity, LittleEndian};
 use object::elf;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::functions::entry;
 use reader::Reader;
 
 /// What a file has of a function.
@@ -109,7 +110,7 @@ fn symbols(file: &ElfFile<'_>, name: &[u8]) -> Result<Vec<Symbol>> {
         };
         let place = match kind {
             SymbolKind::Undefined => String::new(),
-            _ => file.address(&symbol).map_or_else(String::new, |address| place(file, address)),
+            _ => entry(file, &symbol).map_or_else(String::new, |address| place(file, address)),
         };
         found.push(Symbol { name: String::from_utf8_lossy(full).into_owned(), kind, place });
         Ok::<(), Error>(())
