@@ -59,11 +59,11 @@ test-kbuild:
 	$(CARGO) build --release --locked
 	@scripts/test-kbuild.sh
 
-# `btfgen resolve_btfids` beside the kernel's own, on real modules.
+# `btfgen resolve_btfids` beside the kernel's own, on real modules; RESOLVE=all or a list of names for others than a dozen.
 test-resolve:
 	@scripts/setup.sh kernel
 	$(CARGO) build --release --locked
-	@KERNEL=$(KERNEL) scripts/test-resolve.sh
+	@KERNEL=$(KERNEL) scripts/test-resolve.sh $(RESOLVE)
 
 # All modules in place, in one step, ids and all.
 test-oneshot:
@@ -96,10 +96,13 @@ doc:
 clean:
 	$(CARGO) clean
 
-# Does not build, so that it can run as another user than `make`.
+# Does not build, so that it can run as another user than `make`. The links are for Kbuild: PAHOLE=$(bindir)/btfgen-pahole and
+# RESOLVE_BTFIDS=$(bindir)/btfgen-resolve_btfids.
 install:
 	@test -x $(BTFGEN) || { echo "run make first"; exit 1; }
 	$(INSTALL) -D -m 755 $(BTFGEN) $(DESTDIR)$(bindir)/btfgen
+	ln -sf btfgen $(DESTDIR)$(bindir)/btfgen-pahole
+	ln -sf btfgen $(DESTDIR)$(bindir)/btfgen-resolve_btfids
 	$(INSTALL) -d $(DESTDIR)$(docdir)
 	$(INSTALL) -m 644 README.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE $(DESTDIR)$(docdir)
 

@@ -33,7 +33,10 @@ fn mixed() -> Folder {
     folder.write("r.rs", RUST.as_bytes());
     must(at, "rustc", ["--edition=2021", "--emit=obj", "-g", "-C", "panic=abort", "-o", "r.o", "r.rs"]);
     compile(at, "c", "struct in_c { int a; }; int c_function(struct in_c *p) { return p->a; }", &[]);
-    folder.write("s.S", b"\t.globl asm_function\n\t.type asm_function, @function\nasm_function:\n\tret\n\t.size asm_function, 1\n");
+    folder.write(
+        "s.S",
+        b"\t.globl asm_function\n\t.type asm_function, @function\nasm_function:\n\tret\n\t.size asm_function, 1\n",
+    );
     must(at, "gcc", ["-g", "-c", "-o", "s.o", "s.S"]);
     must(at, "ld", ["-r", "-o", "mixed.o", "r.o", "c.o", "s.o"]);
     folder
@@ -60,7 +63,10 @@ fn rust_and_assembler() {
         assert!(has(&with, "FUNC c_function(p: *struct in_c) -> int"), "{features}");
         assert!(has(&with, "FUNC rust_function(a: u32, b: *union Either) -> u64"), "{with:#?}");
         let variants = with.iter().find(|l| l.starts_with("UNION Variants size=16 {")).expect("it is there");
-        assert!(variants.contains("First: struct First @0") && variants.contains("Second: struct Second @0"), "{variants}");
+        assert!(
+            variants.contains("First: struct First @0") && variants.contains("Second: struct Second @0"),
+            "{variants}"
+        );
         assert!(with.iter().any(|l| l.starts_with("ENUM Plain size=1 { One=1, Two=200 }")), "{with:#?}");
         assert!(has(&with, "STRUCT Holder size=96"), "{with:#?}");
         assert!(said.contains("types that only other languages have, written as pointers, unions or bytes"), "{said}");

@@ -3,6 +3,7 @@
 mod support;
 
 use std::os::unix::fs::symlink;
+use std::path::Path;
 use std::process::Command;
 
 use btf::verify::{self, KernelVersion, Level};
@@ -10,7 +11,7 @@ use btf::view::BtfView;
 
 use support::folder::Folder;
 use support::ids::{Module, SETS};
-use support::{Run, btfgen, btfgen_command, encode, must, section, text, works};
+use support::{Run, btfgen, btfgen_command, encode, must, root, section, text, works};
 
 const KERNEL_LIST: &str =
     "--btf_features=encode_force,var,float,enum64,decl_tag,type_tag,optimized_func,consistent_func";
@@ -259,4 +260,28 @@ fn other_options() {
         assert!(run.code == 1 && run.err.contains(text), "{wrong}: {}", run.err);
     }
     assert_eq!(pahole(&folder, "--devel_version").out, b"v1.32\n");
+}
+
+/// `make install` brings the names that Kbuild is given.
+#[test]
+fn installed_by_make() {
+    let folder = Folder::with_samples();
+    let at = folder.path();
+    let binary = env!("CARGO_BIN_EXE_btfgen");
+    let destination = format!("DESTDIR={}", at.join("image").display());
+    // Twice: over what is there.
+    for _ in 0..2 {
+        must(&root(), "make", ["-s", "install", &destination, "PREFIX=/usr", &format!("BTFGEN={binary}")]);
+    }
+    let bin = at.join("image/usr/bin");
+    let program = |name: &str| bin.join(name).to_str().expect("UTF-8").to_owned();
+    assert_eq!(must(at, &program("btfgen-pahole"), ["--version"]).out, b"v1.32\n");
+    must(at, &program("btfgen-pahole"), ["-J", "--btf_base", "base", "driver.ko"]);
+    must(at, &program("btfgen-resolve_btfids"), ["-b", "base", "driver.ko"]);
+    must(at, &program("btfgen"), ["check", "--btf_base", "base", "driver.ko"]);
+    // The image can be moved.
+    for link in ["btfgen-pahole", "btfgen-resolve_btfids"] {
+        assert_eq!(std::fs::read_link(bin.join(link)).expect("a link"), Path::new("btfgen"));
+    }
+    assert!(at.join("image/usr/share/doc/btfgen/README.md").exists());
 }

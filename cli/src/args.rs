@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::durability::Fsync;
 use crate::features::FeatureArgs;
 
 /// Encodes the DWARF of a kernel or its modules as BTF.
@@ -135,6 +136,10 @@ pub struct EncodeArgs {
     /// Write into the module which base it is for, for `btfgen check`
     #[arg(long)]
     pub stamp: bool,
+    /// Whether to wait until a file that was changed is on the disk:
+    /// auto (unless make calls), always, never
+    #[arg(long, value_name = "WHEN", default_value = "auto", hide_possible_values = true)]
+    pub fsync: Fsync,
     /// Number of threads [default: all cores, or what make's job
     /// server allows]
     #[arg(long, short, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "0", overrides_with = "jobs")]
@@ -156,10 +161,9 @@ pub struct EncodeArgs {
     #[arg(long = "target-kernel", value_name = "X.Y", alias = "target_kernel")]
     pub target: Option<String>,
     /// Also write .BTF.base, so that the module fits other builds of
-    /// the kernel. Types that a kernel would find twice are described
-    /// by the module itself; with =plain they are an error
+    /// the kernel [default: auto; without HOW: full]
     #[arg(long = "distill_base", value_name = "HOW", alias = "distill-base", num_args = 0..=1, require_equals = true,
-        default_missing_value = "full", requires = "base")]
+        default_missing_value = "full")]
     pub distill: Option<Distill>,
     /// Languages whose units are left out [default: rust]
     #[arg(long = "lang_exclude", value_name = "LIST", alias = "lang-exclude", overrides_with_all = ["lang_exclude", "lang"])]
@@ -182,13 +186,19 @@ pub struct EncodeArgs {
     pub functions_report: Option<PathBuf>,
 }
 
-/// What becomes of types that a kernel would find twice.
+/// Whether the base is distilled.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 pub enum Distill {
-    /// The module describes them by itself
+    /// Types that a kernel would find twice are described by the module
+    /// itself
     Full,
-    /// They are an error
+    /// Types that a kernel would find twice are an error
     Plain,
+    /// As full for modules built outside the tree of a kernel from 6.11 on,
+    /// as off for all else
+    Auto,
+    /// Not at all
+    Off,
 }
 
 /// Encoders whose selection of functions can be followed.

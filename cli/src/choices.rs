@@ -3,9 +3,10 @@
 use btf::dialect::Dialect;
 use btf::distill::Ambiguous;
 use btf::verify::KernelVersion;
+use encoder::one_shot::Distill;
 use encoder::options::{Features, Options, Selection, UnitChoice};
 
-use crate::args::{Distill, EncodeArgs};
+use crate::args::{self, EncodeArgs};
 
 /// First kernel that has BTF of its own.
 const OLDEST_TARGET: KernelVersion = KernelVersion(5, 2);
@@ -33,25 +34,30 @@ pub fn options(args: &EncodeArgs, otherwise: Features) -> Result<(Options, Vec<S
     Ok((options, remarks))
 }
 
-/// Whether to distil the base: by its option, or by the feature, which has no effect on raw BTF.
-pub fn distill(args: &EncodeArgs) -> Result<Option<Ambiguous>, String> {
+/// Whether to distil the base: by its option, or by the feature, which is off unless it is named. Raw BTF has no room for two sections, so there
+/// it takes the option.
+pub fn distill(args: &EncodeArgs) -> Result<Distill, String> {
     let feature = args.features.choose(Features::NONE)?.distilled_base;
-    let distill = wanted_distill(args, feature)?;
-    match args.target.as_deref().map(target).transpose()? {
-        Some(kernel) if distill.is_some() && kernel < DISTILLED_BASES => {
+    let target = args.target.as_deref().map(target).transpose()?;
+    let is_raw = args.detached.is_some() || args.detached_dir.is_some() || args.object.is_some();
+    // Whoever lists features, or compares, means no others.
+    let asked = args.features.has_list() || args.compat.is_some();
+    let (distill, name) = match args.distill {
+        Some(args::Distill::Off) => (Distill::Off, ""),
+        Some(args::Distill::Plain) => (Distill::On(Ambiguous::Refuse), "--distill_base"),
+        Some(args::Distill::Full) => (Distill::On(Ambiguous::IntoSplit), "--distill_base"),
+        _ if is_raw => (Distill::Off, ""),
+        None if feature => (Distill::On(Ambiguous::IntoSplit), "feature `distilled_base`"),
+        None if asked => (Distill::Off, ""),
+        None | Some(args::Distill::Auto) => (Distill::Auto, ""),
+    };
+    match (distill, target.filter(|&kernel| kernel < DISTILLED_BASES)) {
+        (Distill::On(_), Some(kernel)) => {
             Err(format!("Linux {kernel} does not read a distilled base; {DISTILLED_BASES} is the first one that does"))
         }
-        _ => Ok(distill),
-    }
-}
-
-fn wanted_distill(args: &EncodeArgs, feature: bool) -> Result<Option<Ambiguous>, String> {
-    match (args.distill, feature && args.detached.is_none() && args.detached_dir.is_none()) {
-        (Some(Distill::Plain), _) => Ok(Some(Ambiguous::Refuse)),
-        (Some(Distill::Full), _) => Ok(Some(Ambiguous::IntoSplit)),
-        (None, true) if args.base.is_none() => Err("feature `distilled_base` needs --btf_base".into()),
-        (None, true) => Ok(Some(Ambiguous::IntoSplit)),
-        (None, false) => Ok(None),
+        (Distill::Auto, Some(_)) => Ok(Distill::Off),
+        (Distill::On(_), None) if args.base.is_none() => Err(format!("{name} needs --btf_base")),
+        (distill, _) => Ok(distill),
     }
 }
 

@@ -95,6 +95,11 @@ pub fn names() -> String {
 }
 
 impl FeatureArgs {
+    /// Whether features were listed.
+    pub fn has_list(&self) -> bool {
+        self.words.iter().any(|word| matches!(word, Word::List { .. }))
+    }
+
     /// The features that were chosen; `otherwise` is what flags change as long as there is no list.
     ///
     /// # Errors

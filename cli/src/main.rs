@@ -4,6 +4,7 @@ mod args;
 mod base_search;
 mod choices;
 mod commands;
+mod durability;
 mod exit;
 mod features;
 mod files;

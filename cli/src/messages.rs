@@ -57,6 +57,7 @@ pub fn print_summary(path: &Path, s: &Summary) {
         line += &format!("; {} types of the base used, {} redefined", s.base_types_used, s.redefined);
     }
     eprintln!("btfgen: {line}");
+    s.remarks.iter().for_each(|remark| eprintln!("btfgen: {name}: {remark}"));
     if let Some((bytes, types, moved)) = s.distilled {
         eprintln!("btfgen: {name}: distilled base of {bytes} bytes, {types} types; {moved} types of the base moved");
     }

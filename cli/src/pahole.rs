@@ -8,7 +8,7 @@ use std::ffi::OsString;
 use clap::{Args, Parser};
 use encoder::options::Features;
 
-use crate::args::EncodeArgs;
+use crate::args::{Distill, EncodeArgs};
 use crate::choices;
 use crate::commands::encode;
 use crate::exit::Exit;
@@ -114,6 +114,10 @@ fn act(cli: Cli, server: JobServer) -> Result<Exit, String> {
     // What follows is the part of resolve_btfids.
     encode.no_ids = true;
     encode.no_base = encode.base.is_none();
+    // Nothing that was not asked for.
+    if encode.distill.is_none() && !encode.features.has_list() {
+        encode.distill = Some(Distill::Off);
+    }
     // Raw BTF goes to resolve_btfids, which since 7.x adds these tags itself: then it finds nothing left to do.
     options.features.decl_tag_kfuncs |= encode.detached.is_some() && options.features.decl_tag;
     Ok(encode::run_with(&encode, &options, &remarks, server))

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use btf::distill::Ambiguous;
 use dwarf::elf::ElfFile;
 
+use crate::btf_ids::IdSection;
 use crate::btf_ids::finish::{DESCRIBED_FLAGS, Stage, Steps, TAGGED_FLAGS, finish};
 use crate::btf_ids::section::SECTION;
 use crate::elf_out::{self, ElfOutError, SectionUpdate};
@@ -15,6 +16,7 @@ use crate::report::Summary;
 use crate::stamp::{self, Identity};
 use crate::target::Target;
 use crate::{BaseBtf, Caller, Clock, Encoded, Request, encode, parse_and_verify};
+use crate::{distill, module_file};
 
 /// What is to be done to a file.
 #[derive(Clone, Copy, Debug)]
@@ -28,10 +30,21 @@ pub struct Task<'t> {
     pub describe_kfuncs: bool,
     /// What becomes of `.BTF_ids`.
     pub ids: Ids,
-    /// Whether the base is distilled, and what happens to types that a kernel would find twice.
-    pub distill: Option<Ambiguous>,
+    /// Whether the base is distilled.
+    pub distill: Distill,
     /// The base's identity, if the file is to be stamped with it.
     pub stamp: Option<&'t Identity>,
+}
+
+/// Whether the base is distilled.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Distill {
+    /// No.
+    Off,
+    /// Yes; what happens to types that a kernel would find twice.
+    On(Ambiguous),
+    /// As Kbuild has it: for modules that were built outside the tree of a kernel that knows distilled bases. Not if that would spoil ids.
+    Auto,
 }
 
 /// What becomes of `.BTF_ids`.
@@ -54,6 +67,32 @@ impl Task<'_> {
             (true, false, true) => Stage::EncodedInPart,
             _ => Stage::Final,
         }
+    }
+
+    /// Whether the base of this file is distilled; for what was decided here, why. `section` is the file's `.BTF_ids`.
+    fn distill(&self, file: &ElfFile<'_>, section: Option<&IdSection<'_>>) -> (Option<Ambiguous>, Option<String>) {
+        match self.distill {
+            Distill::Off => return (None, None),
+            Distill::On(ambiguous) => return (Some(ambiguous), None),
+            Distill::Auto => {}
+        }
+        let Some(release) =
+            module_file::release(file).filter(|_| self.base.is_some() && !module_file::is_in_tree(file))
+        else {
+            return (None, None);
+        };
+        let external = "it was built outside the kernel's tree (no intree in .modinfo)";
+        if !module_file::knows_distilled_base(&release) {
+            return (None, Some(format!("{external}, but Linux {release} knows no distilled bases: none is written")));
+        }
+        if section.is_some_and(|section| !section.untranslated().is_empty()) {
+            let why = "has ids that kernels do not translate from a distilled base: none is written";
+            return (None, Some(format!("{external}, but its .BTF_ids {why} (--distill_base does so)")));
+        }
+        (
+            Some(Ambiguous::IntoSplit),
+            Some(format!("{external}: its base is distilled (--distill_base=off does without)")),
+        )
     }
 
     /// The flags of kfuncs that matter; with none, neither does `.BTF_ids`.
@@ -121,7 +160,12 @@ pub fn one_shot(file: &ElfFile<'_>, task: &Task<'_>, caller: Caller<'_>) -> Resu
     clock.lap("verified", String::new);
 
     let in_link_order = section.as_ref().filter(|_| task.ids == Ids::LinkOrder).map(|section| section.bytes.clone());
-    let steps = Steps { stage: task.stage(features), distill: task.distill, fill: task.ids == Ids::Fill, kernel };
+    let (distill, remark) = task.distill(file, section.as_ref());
+    if let Some(section) = section.as_ref().filter(|_| distill.is_some() && task.ids == Ids::Fill) {
+        summary.warnings.extend(distill::ids_warning(section));
+    }
+    summary.remarks.extend(remark);
+    let steps = Steps { stage: task.stage(features), distill, fill: task.ids == Ids::Fill, kernel };
     let finished = finish(&view, section, steps)?;
     clock.lap("kfuncs, ids", || format!("{} warnings", finished.findings.len()));
 

@@ -121,6 +121,8 @@ pub struct Summary {
     pub names_changed: u64,
     /// Warnings, one line each.
     pub warnings: Vec<String>,
+    /// What was decided without being asked for, one line each.
+    pub remarks: Vec<String>,
     /// What there is to say about `.BTF_ids`, in the order of a kernel build's log.
     pub findings: Vec<Finding>,
     /// Every function with a symbol, by name; if [`crate::options::Options::report_functions`] asks for it.

@@ -46,7 +46,11 @@ pub(super) fn relocate_by(split: &BtfView<'_>, base: &BtfView<'_>, matches: &Mat
                 types[id.index()] = there;
                 names.insert(t.name_off(), base.get(there).map_or(StrOff::EMPTY, |t| t.name_off()));
             }
-            Found::Nothing => return fails(format!("the base has no {} `{}` like it", t.kind().name(), text(name))),
+            Found::Nothing => {
+                let (kind, name) = (t.kind().name(), text(name));
+                let size = t.byte_size().map_or_else(String::new, |bytes| format!(" of {bytes} bytes"));
+                return fails(format!("the base has no {kind} `{name}`{size}"));
+            }
             Found::Several(a, b) => {
                 let (kind, name) = (t.kind().name(), text(name));
                 return fails(format!("the base has several types for {kind} `{name}`: {a} and {b}"));

@@ -4,10 +4,12 @@
 //! [`Edit::of`] has the own types as records; references to the base stay as they are. [`kfunc`] changes the functions that a kernel
 //! offers to BPF programs. [`Edit::write`] merges what is equal, also to a type of the base, sorts by name and writes.
 
-mod in_base;
+mod candidates;
 pub mod kfunc;
 mod merge;
 pub(crate) mod read;
+#[cfg(test)]
+mod tests;
 
 use crate::base::Base;
 use crate::dedup::resolve::Target;

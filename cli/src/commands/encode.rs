@@ -5,7 +5,6 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use btf::base::Base;
-use btf::distill::Ambiguous;
 use btf::view::BtfView;
 use dwarf::elf::ElfFile;
 use encoder::batch::Batch;
@@ -13,7 +12,7 @@ use encoder::elf_out::{self, ElfOutError};
 use encoder::error::ErrorKind;
 use encoder::input::Input;
 use encoder::module_file::{self, Compression};
-use encoder::one_shot::{Ids, Sections, Task, one_shot};
+use encoder::one_shot::{Distill, Ids, Sections, Task, one_shot};
 use encoder::options::{Features, Options};
 use encoder::replace::{self, Durability, ReplaceError};
 use encoder::report::Summary;
@@ -79,10 +78,6 @@ pub fn run_with(args: &EncodeArgs, options: &Options, remarks: &[String], server
     if args.files.is_empty() && args.modules_dirs.is_empty() {
         return usage("no file to encode; see btfgen --help".into());
     }
-    let distill = match choices::distill(args) {
-        Ok(distill) => distill,
-        Err(text) => return usage(text),
-    };
     let mut named = args.clone();
     match files::named(args) {
         // An empty list is no mistake.
@@ -97,6 +92,10 @@ pub fn run_with(args: &EncodeArgs, options: &Options, remarks: &[String], server
         }
     }
     let args = &named;
+    let distill = match choices::distill(args) {
+        Ok(distill) => distill,
+        Err(text) => return usage(text),
+    };
     if args.verbose {
         remarks.iter().for_each(|r| eprintln!("btfgen: {r}"));
     }
@@ -271,7 +270,7 @@ struct Job<'j> {
     args: &'j EncodeArgs,
     options: &'j Options,
     base: Option<BaseBtf<'j>>,
-    distill: Option<Ambiguous>,
+    distill: Distill,
     stamp: Option<&'j Identity>,
     progress: &'j Progress,
 }
@@ -308,7 +307,7 @@ fn encode_one(
         summary.findings.iter().for_each(|finding| text += &format!("\n  {finding}"));
         return Err(Failure::new(Exit::Warnings, path, text));
     }
-    write(&input, elf.data(), path, destination, sections)?;
+    write(&input, elf.data(), path, destination, sections, args.fsync.durability())?;
     Ok(summary)
 }
 
@@ -343,6 +342,7 @@ fn write(
     path: &Path,
     destination: &Destination,
     mut sections: Sections,
+    durability: Durability,
 ) -> Result<(), Failure> {
     let refused = |e: ElfOutError| Failure::new(Exit::Input, path, e.to_string());
     match destination {
@@ -369,16 +369,16 @@ fn write(
             let write = |out: &mut File| plan.write(input.file(), out);
             match destination {
                 Destination::Copy(out) => {
-                    replace::write_new_file(out, Durability::Disk, write).map_err(|e| replace_failure(out, e))
+                    replace::write_new_file(out, durability, write).map_err(|e| replace_failure(out, e))
                 }
-                _ => replace::replace_file(path, input.snapshot(), Durability::Disk, write)
+                _ => replace::replace_file(path, input.snapshot(), durability, write)
                     .map_err(|e| replace_failure(path, e)),
             }
         }
     }
 }
 
-/// Writes what can be made again: only the user's own file is worth waiting for the disk.
+/// Writes what can be made again: only the user's own file may be worth waiting for the disk.
 fn write_bytes(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     replace::write_new_file(path, Durability::Memory, |file| file.write_all(bytes))
         .map_err(|e| replace_failure(path, e))

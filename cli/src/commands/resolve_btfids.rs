@@ -21,6 +21,7 @@ use encoder::input::Input;
 use encoder::replace::{self, Durability};
 
 use super::{btf_of, distilled_base_of};
+use crate::durability::Fsync;
 use crate::messages::fatal_warnings;
 
 /// Exit codes of the kernel's tool: a failure, and wrong usage. The third is for `--fatal_warnings`.
@@ -58,6 +59,10 @@ pub struct ResolveArgs {
     /// Only undo what an earlier run did to FILE's .BTF_ids
     #[arg(long = "link_order", conflicts_with = "patch")]
     link_order: bool,
+    /// Whether to wait until a file that was changed is on the disk:
+    /// auto (unless make calls), always, never
+    #[arg(long, value_name = "WHEN", default_value = "auto", hide_possible_values = true)]
+    fsync: Fsync,
     /// ELF file
     #[arg(value_name = "FILE", trailing_var_arg = true, allow_hyphen_values = true)]
     files: Vec<PathBuf>,
@@ -77,7 +82,7 @@ pub fn run(args: Vec<OsString>) -> u8 {
         return USAGE;
     };
     let result = match &args.patch {
-        Some(blob) => patch_file(blob, file),
+        Some(blob) => patch_file(&args, blob, file),
         None => resolve(&args, file),
     };
     match result {
@@ -151,7 +156,7 @@ fn resolve(args: &ResolveArgs, path: &Path) -> Result<u8, String> {
 
     let section = section.map(|s| order::restore_by(s, &elf, base.as_ref())).transpose().map_err(at(path))?;
     if let (Some(section), true) = (&section, args.link_order) {
-        write_ids(&input, path, &section.bytes)?;
+        write_ids(args, &input, path, &section.bytes)?;
         return Ok(0);
     }
     let stage = if in_place { Stage::Final } else { Stage::Foreign };
@@ -163,7 +168,7 @@ fn resolve(args: &ResolveArgs, path: &Path) -> Result<u8, String> {
         return Ok(WARNED);
     }
     match finished.ids {
-        Some(ids) if in_place => write_ids(&input, path, &ids)?,
+        Some(ids) if in_place => write_ids(args, &input, path, &ids)?,
         ids => {
             write_side_file(path, "BTF", &finished.btf)?;
             if let Some(distilled) = &finished.distilled {
@@ -200,15 +205,15 @@ fn write_side_file(path: &Path, extension: &str, bytes: &[u8]) -> Result<(), Str
         .map_err(|e| format!("FAILED: {}", super::encode::replace_failure(Path::new(&name), e).text))
 }
 
-fn write_ids(input: &Input, path: &Path, ids: &[u8]) -> Result<(), String> {
+fn write_ids(args: &ResolveArgs, input: &Input, path: &Path, ids: &[u8]) -> Result<(), String> {
     let plan =
         elf_out::overwrite(input.bytes(), SECTION, ids).map_err(|e| format!("FAILED: {}: {e}", path.display()))?;
     let write = |out: &mut File| plan.write(input.file(), out);
-    replace::replace_file(path, input.snapshot(), Durability::Disk, write)
+    replace::replace_file(path, input.snapshot(), args.fsync.durability(), write)
         .map_err(|e| format!("FAILED: {}", super::encode::replace_failure(path, e).text))
 }
 
-fn patch_file(blob: &Path, path: &Path) -> Result<u8, String> {
+fn patch_file(args: &ResolveArgs, blob: &Path, path: &Path) -> Result<u8, String> {
     let input = open_to_change(path)?;
     let data = open(blob)?;
     let file = elf(&input, path)?;
@@ -223,6 +228,6 @@ fn patch_file(blob: &Path, path: &Path) -> Result<u8, String> {
              it was made for another link of the file"
         ));
     }
-    write_ids(&input, path, data.bytes())?;
+    write_ids(args, &input, path, data.bytes())?;
     Ok(0)
 }

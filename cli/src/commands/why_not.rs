@@ -7,7 +7,7 @@ use btf::view::BtfView;
 use dwarf::elf::ElfFile;
 use encoder::Caller;
 use encoder::input::Input;
-use encoder::one_shot::{Ids, Task, one_shot};
+use encoder::one_shot::{Distill, Ids, Task, one_shot};
 use encoder::options::{Options, UnitChoice};
 use encoder::report::FunctionReport;
 use encoder::threads::Here;
@@ -40,8 +40,14 @@ fn answer(args: &WhyNotArgs) -> Result<Vec<String>, Failure> {
     let name = args.function.split('.').next().unwrap_or_default();
     let units = UnitChoice { not_languages: vec![RUST], ..UnitChoice::default() };
     let options = Options { report_functions: true, units, ..Options::default() };
-    let task =
-        Task { base: None, options: &options, describe_kfuncs: false, ids: Ids::Leave, distill: None, stamp: None };
+    let task = Task {
+        base: None,
+        options: &options,
+        describe_kfuncs: false,
+        ids: Ids::Leave,
+        distill: Distill::Off,
+        stamp: None,
+    };
     let caller = Caller { threads: &Here, progress: &|_| {} };
     let failed = |e: encoder::error::Error| Failure::new(e.kind().into(), path, e.to_string());
     let (_, summary) = one_shot(&elf, &task, caller).map_err(failed)?;

@@ -8,7 +8,7 @@ use btf::map::FixedMap;
 use btf::view::BtfView;
 
 use super::finding::Finding;
-use super::section::{IdKind, IdSection, text};
+use super::section::{IdKind, IdSection, KINDS, text};
 
 /// The id of each name that a section asks for; void for those that no type has.
 #[derive(Debug, Default)]
@@ -20,9 +20,15 @@ pub struct Ids<'a> {
 
 impl<'a> Ids<'a> {
     /// Looks the names up in a BTF and, first, in its bases. A type of the base hides one of the file with its kind and name.
+    ///
+    /// Types of a kind are looked at until as many names were found as there are symbols of that kind, as the kernel's tool does: a second
+    /// type with a name is noticed only while others are still missing (or if a name has several symbols). Warnings may fail a build,
+    /// so there must not be more of them than there.
     pub fn of(section: &IdSection<'a>, btf: &BtfView<'_>) -> (Ids<'a>, Vec<Finding>) {
         let mut ids = Ids::default();
+        let mut left = [0usize; KINDS];
         for entry in &section.entries {
+            left[entry.kind as usize] += 1;
             let number = ids.numbers.len();
             ids.numbers.entry((entry.kind, entry.name)).or_insert(number);
         }
@@ -39,10 +45,15 @@ impl<'a> Ids<'a> {
                 Kind::Typedef => IdKind::Typedef,
                 _ => IdKind::Func,
             };
+            let left = &mut left[kind as usize];
+            if *left == 0 {
+                continue;
+            }
             let Some(name) = btf.string(t.name_off()) else { continue };
             let Some(first) = number(&ids.numbers, kind, name).map(|number| &mut ids.found[number]) else { continue };
             if *first == TypeId::VOID {
                 *first = id;
+                *left -= 1;
             } else {
                 findings.push(Finding::Ambiguous { name: text(name), first: *first, other: id });
             }
