@@ -1,5 +1,5 @@
 // C++ never stops a run. What C has is as in C; references are pointers, classes structs; what BTF has no word for keeps its size. All of it is
-// counted (W28: one reference ends the reference's run). ENUM64's sign is found through typedefs (W23).
+// counted (W28: one reference ends the reference's run). ENUM64's sign is found through typedefs (W23), and a member without a type is of an empty struct (W16).
 // units: C c++:PLUS
 // link: rel
 // opt: -O0 -O2
@@ -10,6 +10,7 @@
 // expect: MEMBER derived.rvalue: *int @192
 // expect: MEMBER derived.to_member: [8]unsigned char @256
 // expect: MEMBER derived.complex: [16]unsigned char @320
+// expect: MEMBER derived.nothing: struct
 // expect: FUNC c_name(d: *struct derived) -> int
 // expect: FUNC in_c(a: int) -> int
 // expect-not: MEMBER base.shared
