@@ -14,7 +14,7 @@ target = $(or $(CARGO_TARGET_DIR),target)
 # An absolute path, since the scripts change folders.
 export BTFGEN = $(abspath $(target))/release/btfgen
 
-.PHONY: all build check demo test test-kernel test-boot test-kbuild test-resolve test-oneshot growth compare bench doc clean install help
+.PHONY: all build check demo test test-kernel test-boot test-verify test-kbuild test-resolve test-oneshot growth compare bench doc clean install help
 
 all: build
 
@@ -52,6 +52,13 @@ test-boot:
 	@scripts/setup.sh boot
 	$(CARGO) build --release --locked
 	@scripts/test-boot.sh
+
+# The same kernel and `btfgen verify` say the same of thousands of damaged BTFs.
+test-verify:
+	@scripts/setup.sh boot
+	$(CARGO) build --release --locked
+	$(CARGO) build --release --locked -p btfgen-mutate --example corpus
+	@CORPUS=$(abspath $(target))/release/examples/corpus scripts/test-verify.sh
 
 # Modules outside the kernel's tree, built by Kbuild with btfgen as PAHOLE= and RESOLVE_BTFIDS=.
 test-kbuild:
@@ -112,6 +119,7 @@ help:
 	@echo "make test       all tests that need no download"
 	@echo "make test-kernel KERNEL=7.3|6.12|6.1   a real kernel and its modules against the reference encoder"
 	@echo "make test-boot                          a real kernel, emulated, loads modules that btfgen encoded"
+	@echo "make test-verify                        the same kernel and btfgen verify say the same of damaged BTF"
 	@echo "make test-kbuild                        modules outside the tree, built with btfgen by the Kbuild of 6.1 and 7.3"
 	@echo "make test-resolve                       resolve_btfids against the kernel's own"
 	@echo "make test-oneshot                       all modules in place in one step, with .BTF_ids"

@@ -11,6 +11,7 @@
 # Prints one line per check, `ok` or `FAILED`, and `N passed, N failed` at the end. Exit status 1 if any failed. Needs no root.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
+. "$scripts/machine.sh"
 
 series=7.3
 btfgen=${BTFGEN:-$root/target/release/btfgen}
@@ -144,17 +145,13 @@ initramfs() {
     cp "$work/init" "$dir/init"
     cp "$work/$1.plan" "$dir/plan"
     cp "$work/base.btf" "$work/vmlinux.btf" "$dir/"
-    (cd "$dir" && find . | cpio --quiet -o -H newc -R 0:0) >"$work/$1.cpio"
+    pack "$dir" "$work/$1.cpio"
     rm -rf "$dir"
 }
 # boot NAME: leaves $work/NAME.report and $work/NAME.log; fails if the report is not whole
 boot() {
     local status=0 count
-    # The machine has no network and no disk. The first serial port is the kernel's, the second one the report's.
-    timeout -k 10 "$limit" qemu-system-x86_64 -accel tcg,thread=single -machine q35 -cpu Nehalem -smp 2 -m 2048 -nodefaults -display none \
-        -no-reboot -kernel "$kernel/vmlinuz" -initrd "$work/$1.cpio" -serial "file:$work/$1.log" -serial "file:$work/$1.report" \
-        -append "console=ttyS0 panic=-1 loglevel=7 initcall_debug printk.devkmsg=on log_buf_len=16M mitigations=off rdinit=/init" \
-        </dev/null >"$work/$1.qemu" 2>&1 || status=$?
+    machine "$kernel/vmlinuz" "$work/$1.cpio" "$work/$1" "$limit" 7 || status=$?
     rm -f "$work/$1.cpio"
     tr -d '\r' <"$work/$1.report" >"$work/$1.lines"
     count=$(sed -n 's/^end\t//p' "$work/$1.lines")

@@ -1,12 +1,12 @@
-//! When btfgen waits for the disk: for a person, not for make. A library loaded before libc counts the calls of fsync.
+//! How a file is replaced: when btfgen waits for the disk (for a person, not for make; a library loaded before libc counts the calls
+//! of fsync), and that a large file, which is copied while it is encoded, becomes the same and is left alone when that fails.
 
 mod support;
 
 use std::fs;
 
-use support::btfgen_command;
 use support::ids::{Module, SETS};
-use support::{compile, must};
+use support::{btfgen, btfgen_command, compile, must};
 
 /// Notes each call in the file `FSYNC_LOG`, and does not wait.
 const SPY: &str = r#"
@@ -59,5 +59,31 @@ fn make_does_not_wait_for_the_disk() {
         };
         assert!(waits(Some("1"), &with("--fsync=always")), "{args:?}");
         assert!(!waits(None, &with("--fsync=never")), "{args:?}");
+    }
+}
+
+#[test]
+fn large_files_are_copied_meanwhile() {
+    // Large enough for a thread of its own; the second file asks for the id of a type that is not there.
+    let large = r#"asm(".pushsection .large, \"\"\n.fill 5000000, 1, 85\n.popsection");"#;
+    for (ids, code) in [(String::new(), 0), ("ID(struct, nothing);".to_owned(), 9)] {
+        let module = Module::new(&format!("{SETS}{ids}{large}"));
+        let before = module.folder.read("m.ko");
+        let mut results = Vec::new();
+        for jobs in ["-j1", "-j2"] {
+            module.folder.write("m.ko", &before);
+            let names = module.folder.names();
+            let run = btfgen(module.path(), ["--fatal_warnings", jobs, "--btf_base", "vmlinux", "m.ko"]);
+            assert_eq!(run.code, code, "{}", run.err);
+            assert_eq!(module.folder.names(), names, "nothing is left behind");
+            results.push(module.folder.read("m.ko"));
+        }
+        assert!(results[0] == results[1], "the same with a second thread");
+        assert_eq!(results[0] == before, code != 0);
+        // What is there already is written once more.
+        if code == 0 {
+            assert_eq!(btfgen(module.path(), ["-j2", "--btf_base", "vmlinux", "m.ko"]).code, 0);
+            assert!(module.folder.read("m.ko") == results[0]);
+        }
     }
 }

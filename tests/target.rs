@@ -135,7 +135,7 @@ fn wrong_kernels() {
     let folder = Folder::with_samples();
     for (args, text) in [
         (&["--target-kernel=5.1", "vmlinux"][..], "Linux 5.1 has no BTF of its own"),
-        (&["--target-kernel=new", "vmlinux"], "`new` is no release of Linux; pass one as in 6.12"),
+        (&["--target-kernel=new", "vmlinux"], "two numbers are wanted, as in 6.12"),
         (
             &["--target-kernel=6.10", "--distill_base", "--btf_base", "base", "driver.ko"],
             "6.11 is the first one that does",

@@ -135,11 +135,12 @@ impl Types<'_> {
             bytes[..n].copy_from_slice(&name[..n]);
             u64::from_be_bytes(bytes)
         };
-        let mut keyed: Vec<(u64, u32)> =
-            self.records.iter().enumerate().map(|(i, r)| (prefix(self.name(r)), i as u32)).collect();
-        let name = |own: u32| self.name(self.records.get(own as usize));
-        keyed.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| name(a.1).cmp(name(b.1))).then_with(|| a.1.cmp(&b.1)));
-        keyed.into_iter().map(|(_, own)| own).collect()
+        let keyed =
+            self.records.iter().zip(0..).map(|(record, own)| (prefix(self.name(record)), self.name(record), own));
+        // The anonymous ones, about half, are in order.
+        let (anonymous, mut named): (Vec<_>, Vec<_>) = keyed.partition(|(_, name, _)| name.is_empty());
+        named.sort_unstable();
+        anonymous.into_iter().chain(named).map(|(.., own)| own).collect()
     }
 
     /// The vlen field of a record: its elements, or a function's linkage.

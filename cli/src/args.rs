@@ -3,6 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
+use btf::verify::KernelVersion;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::durability::Fsync;
@@ -22,14 +23,15 @@ use crate::features::FeatureArgs;
   btfgen --btf_base vmlinux --detached-dir out *.ko
                                               raw BTF, files left alone
   btfgen check --btf_base vmlinux foo.ko      do they go together?
+  btfgen verify --btf_base vmlinux foo.ko     would a kernel take it?
   btfgen dump --btf_base vmlinux foo.ko       show what was encoded
   btfgen why-not vfs_read vmlinux             why is it not there?
 
 Exit codes: 0 done, 1 cannot read or write, 2 wrong usage, 3 not ELF or damaged
 DWARF, 4 no DWARF, 5 base BTF missing or not fitting, 6 beyond the limits of
 BTF, 7 the result failed verification, 8 no base found, 9 warnings and
---fatal_warnings, 10 `check` says no. With several files: that of the first one
-that failed."
+--fatal_warnings, 10 `check` says no, 11 `verify` found a violation. With several
+files: that of the first one that failed."
 )]
 pub struct Cli {
     /// What to do other than encoding.
@@ -48,6 +50,9 @@ pub enum Command {
     /// Say whether modules belong to a base, or why a kernel would
     /// refuse their BTF
     Check(CheckArgs),
+    /// Say which of the kernel's rules BTF breaks, and what would be
+    /// lost without breaking one
+    Verify(VerifyArgs),
     /// Say why a function is not in BTF, with what tells it and where
     /// that stands in the source
     WhyNot(WhyNotArgs),
@@ -76,6 +81,43 @@ pub struct CheckArgs {
     /// modules' kernel, if it is found]
     #[arg(long = "btf_base", short = 'B', value_name = "BASE", alias = "btf-base")]
     pub base: Option<PathBuf>,
+}
+
+/// Options of `btfgen verify`.
+#[derive(Args, Debug)]
+pub struct VerifyArgs {
+    /// ELF files with .BTF (a vmlinux, modules), or raw BTF
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+    /// Base: ELF file with .BTF, or raw BTF [default: that of the
+    /// modules' kernel, if it is found]
+    #[arg(long = "btf_base", short = 'B', value_name = "BASE", alias = "btf-base")]
+    pub base: Option<PathBuf>,
+    /// Kernel whose rules hold, as in 6.12 [default: that of a
+    /// module; of anything else the newest that is known]
+    #[arg(long, value_name = "X.Y", value_parser = kernel_version)]
+    pub kernel: Option<KernelVersion>,
+    /// What a kernel checks when it loads its own BTF and that of its
+    /// modules, or also what BPF_BTF_LOAD checks
+    #[arg(long, value_name = "LEVEL", default_value = "kernel")]
+    pub level: VerifyLevel,
+    /// One JSON object per file and line
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// How much is checked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum VerifyLevel {
+    /// BTF of the kernel and of modules
+    Kernel,
+    /// BTF of programs, by BPF_BTF_LOAD
+    User,
+}
+
+/// The first two numbers of a release.
+fn kernel_version(text: &str) -> Result<KernelVersion, String> {
+    KernelVersion::of_release(text).ok_or_else(|| "two numbers are wanted, as in 6.12".into())
 }
 
 /// Options of `btfgen dump`.
@@ -158,8 +200,8 @@ pub struct EncodeArgs {
     pub features: FeatureArgs,
     /// Write what this kernel accepts, as in 6.12 [default: what
     /// kernels since 6.1 accept]
-    #[arg(long = "target-kernel", value_name = "X.Y", alias = "target_kernel")]
-    pub target: Option<String>,
+    #[arg(long = "target-kernel", value_name = "X.Y", alias = "target_kernel", value_parser = kernel_version)]
+    pub target: Option<KernelVersion>,
     /// Also write .BTF.base, so that the module fits other builds of
     /// the kernel [default: auto; without HOW: full]
     #[arg(long = "distill_base", value_name = "HOW", alias = "distill-base", num_args = 0..=1, require_equals = true,

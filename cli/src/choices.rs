@@ -21,7 +21,7 @@ pub fn options(args: &EncodeArgs, otherwise: Features) -> Result<(Options, Vec<S
     if selection == Selection::Pahole && std::mem::take(&mut features.true_signature) {
         remarks.push("feature `true_signature` is ignored with --compat".into());
     }
-    let target = args.target.as_deref().map(target).transpose()?;
+    let target = args.target.map(target).transpose()?;
     let options = Options {
         features,
         target,
@@ -38,7 +38,7 @@ pub fn options(args: &EncodeArgs, otherwise: Features) -> Result<(Options, Vec<S
 /// it takes the option.
 pub fn distill(args: &EncodeArgs) -> Result<Distill, String> {
     let feature = args.features.choose(Features::NONE)?.distilled_base;
-    let target = args.target.as_deref().map(target).transpose()?;
+    let target = args.target.map(target).transpose()?;
     let is_raw = args.detached.is_some() || args.detached_dir.is_some() || args.object.is_some();
     // Whoever lists features, or compares, means no others.
     let asked = args.features.has_list() || args.compat.is_some();
@@ -61,8 +61,7 @@ pub fn distill(args: &EncodeArgs) -> Result<Distill, String> {
     }
 }
 
-fn target(word: &str) -> Result<KernelVersion, String> {
-    let kernel: KernelVersion = word.parse()?;
+fn target(kernel: KernelVersion) -> Result<KernelVersion, String> {
     if kernel < OLDEST_TARGET {
         return Err(format!("Linux {kernel} has no BTF of its own; {OLDEST_TARGET} is the first one that has"));
     }
@@ -187,12 +186,8 @@ mod tests {
 
     #[test]
     fn kernels() {
-        assert_eq!(target("5.15"), Ok(KernelVersion(5, 15)));
-        assert_eq!(target("v6.12.3-rc1"), Ok(KernelVersion(6, 12)));
-        assert!(target("5.1").unwrap_err().contains("5.2"));
-        for wrong in ["", "6", "6.", "six.1", "6.1x", "66000.1"] {
-            assert!(target(wrong).unwrap_err().contains("as in 6.12"), "{wrong}");
-        }
+        assert_eq!(target(KernelVersion(5, 15)), Ok(KernelVersion(5, 15)));
+        assert!(target(KernelVersion(5, 1)).unwrap_err().contains("5.2"));
     }
 
     #[test]

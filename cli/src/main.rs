@@ -6,6 +6,7 @@ mod choices;
 mod commands;
 mod durability;
 mod exit;
+mod fault;
 mod features;
 mod files;
 mod messages;
@@ -22,7 +23,23 @@ use args::{Cli, Command};
 use personality::Personality;
 use tokens::JobServer;
 
+/// Has glibc keep freed memory for what comes next. Tables of a quarter of a megabyte come and go by the dozen, and by default each
+/// is mapped anew and its pages cleared by the kernel again: a seventh of all page faults of a small module, whose encoding takes
+/// hardly longer than they do. Larger tables are still mapped by themselves, so that they can grow without being copied.
+#[cfg(target_env = "gnu")]
+fn keep_freed_memory() {
+    const MAPPED_ALONE: i32 = 1 << 20;
+    const KEPT: i32 = 16 << 20;
+    // SAFETY: This changes two parameters of the allocator, before there is a second thread. A refusal leaves them as they are.
+    unsafe {
+        libc::mallopt(libc::M_MMAP_THRESHOLD, MAPPED_ALONE);
+        libc::mallopt(libc::M_TRIM_THRESHOLD, KEPT);
+    }
+}
+
 fn main() -> ExitCode {
+    #[cfg(target_env = "gnu")]
+    keep_freed_memory();
     let server = JobServer::from_env();
     let (personality, args) = personality::choose(std::env::args_os().collect());
     match personality {
@@ -33,6 +50,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse_from(args::numbers_attached(args));
     let exit = match &cli.command {
         Some(Command::Check(args)) => commands::check::run(args),
+        Some(Command::Verify(args)) => commands::verify::run(args),
         Some(Command::Dump(args)) => commands::dump::run(args),
         Some(Command::WhyNot(args)) => commands::why_not::run(args),
         None if cli.encode.features.only_names => {

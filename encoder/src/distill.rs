@@ -1,7 +1,6 @@
 //! A finished BTF given a distilled base (`.BTF.base`), so that its module loads into other builds of the kernel, too.
 
 use btf::distill::{self, Ambiguous, Distilled};
-use btf::verify::KernelVersion;
 use btf::view::BtfView;
 
 use crate::btf_ids::IdSection;
@@ -10,16 +9,11 @@ use crate::error::{Error, ErrorKind, Result};
 /// How many types a warning names.
 const NAMED: usize = 20;
 
-/// Distils the base of a split BTF, and checks both parts as a kernel does. Returns what there is to warn about, too.
+/// Distils the base of a split BTF. Returns what there is to warn about, too.
 ///
 /// # Errors
 /// See [`btf::distill::distill`].
-pub fn distill(
-    btf: &[u8],
-    base: &BtfView<'_>,
-    ambiguous: Ambiguous,
-    kernel: KernelVersion,
-) -> Result<(Distilled, Vec<String>)> {
+pub fn distill(btf: &[u8], base: &BtfView<'_>, ambiguous: Ambiguous) -> Result<(Distilled, Vec<String>)> {
     let failed = |e: btf::error::Error| {
         let kind = match e.kind() {
             btf::error::ErrorKind::Base => ErrorKind::Base,
@@ -30,12 +24,6 @@ pub fn distill(
     };
     let view = BtfView::parse_split(btf, base).map_err(failed)?;
     let distilled = distill::distill(&view, ambiguous).map_err(failed)?;
-    let new_base = BtfView::parse(&distilled.base).map_err(failed)?;
-    let new = BtfView::parse_split(&distilled.split, &new_base).map_err(failed)?;
-    // The sizes of pointers do not matter at the level of kernels.
-    for part in [&new_base, &new] {
-        crate::verify_view(part, 8, kernel)?;
-    }
     let warnings = warning(&distilled).into_iter().collect();
     Ok((distilled, warnings))
 }

@@ -105,6 +105,13 @@ pub struct Plan<'a> {
     changed: bool,
 }
 
+/// What [`Plan::write_ahead`] has written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct HeadStart {
+    /// Bytes from the beginning of the file.
+    bytes: u64,
+}
+
 impl<'a> Plan<'a> {
     fn new(changed: bool) -> Self {
         Plan { pieces: Vec::new(), len: 0, changed }
@@ -131,10 +138,32 @@ impl<'a> Plan<'a> {
     /// Ranges go from file to file inside the kernel (`copy_file_range`) where it can do that. The
     /// output may be a pipe. An input that has become shorter gives `UnexpectedEof`.
     pub fn write(&self, input: &File, output: &mut File) -> io::Result<()> {
+        self.write_after(HeadStart::default(), input, output)
+    }
+
+    /// Writes only old bytes that keep their offset, which many plans for one file have in common:
+    /// before it is known what is new, they can be copied by a plan for anything. `output` is empty.
+    pub fn write_ahead(&self, input: &File, output: &mut File) -> io::Result<HeadStart> {
+        let bytes = if is_new_file(output)? { self.unmoved() } else { 0 };
+        copy_range(input, &(0..bytes), output)?;
+        Ok(HeadStart { bytes })
+    }
+
+    /// [`Plan::write`] where another plan for the same input has a head start.
+    pub fn write_after(&self, ahead: HeadStart, input: &File, output: &mut File) -> io::Result<()> {
         // btrfs and XFS share blocks instead of copying them, but whole ones only. So what keeps its
         // offset goes first, from the first byte to the last, and what is new on top of it.
-        let unmoved = if is_new_file(output)? { self.unmoved() } else { 0 };
-        copy_range(input, &(0..unmoved), output)?;
+        let unmoved = match ahead.bytes {
+            0 if is_new_file(output)? => self.unmoved(),
+            0 => 0,
+            there if there <= self.unmoved() => self.unmoved(),
+            _ => {
+                output.set_len(0)?;
+                output.rewind()?;
+                return self.write(input, output);
+            }
+        };
+        copy_range(input, &(ahead.bytes..unmoved), output)?;
         let mut at = 0;
         for piece in &self.pieces {
             let start = at;

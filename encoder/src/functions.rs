@@ -218,21 +218,25 @@ impl<'a> FunctionSymbols<'a> {
     }
 }
 
-/// Entries of the memo in [`FunctionNames`], as a power of two: it stays in a core's own cache.
-const RECENT_BITS: u32 = 15;
+/// Most entries of the memo in [`FunctionNames`]: it stays in a core's own cache.
+const MOST_RECENT: usize = 1 << 15;
+/// Bytes of `.debug_info` for each entry of the memo. That of a small module is small: its pages are touched here and there, and each
+/// costs two faults.
+const BYTES_PER_RECENT: usize = 64;
 
 /// The symbols of a file, with a memo of the names that a worker asked for last: units have the same inline functions.
 #[derive(Debug)]
 pub struct FunctionNames<'a> {
     symbols: &'a FunctionSymbols<'a>,
-    /// Names, and their groups + 1, or 0.
+    /// Names, and their groups + 1, or 0; a power of two of them.
     recent: Vec<(StrId, u32)>,
 }
 
 impl<'a> FunctionNames<'a> {
-    /// An empty memo.
-    pub fn new(symbols: &'a FunctionSymbols<'a>) -> FunctionNames<'a> {
-        FunctionNames { symbols, recent: vec![(StrId::EMPTY, 0); 1 << RECENT_BITS] }
+    /// An empty memo, for units of so many bytes together.
+    pub fn new(symbols: &'a FunctionSymbols<'a>, bytes: usize) -> FunctionNames<'a> {
+        let size = (bytes / BYTES_PER_RECENT).clamp(2, MOST_RECENT).next_power_of_two();
+        FunctionNames { symbols, recent: vec![(StrId::EMPTY, 0); size] }
     }
 
     /// See [`FunctionSymbols::of_other_name`].
@@ -245,7 +249,8 @@ impl<'a> FunctionNames<'a> {
         if name == StrId::EMPTY {
             return None;
         }
-        let recent = &mut self.recent[(name.0.wrapping_mul(0x9e37_79b9) >> (32 - RECENT_BITS)) as usize];
+        let bits = self.recent.len().trailing_zeros();
+        let recent = &mut self.recent[(name.0.wrapping_mul(0x9e37_79b9) >> (u32::BITS - bits)) as usize];
         if recent.0 != name {
             let text = names.text(name);
             *recent =

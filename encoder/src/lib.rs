@@ -11,6 +11,7 @@ pub mod distill;
 pub mod elf_out;
 pub mod error;
 pub mod functions;
+pub mod hazards;
 pub mod input;
 pub mod kfuncs;
 pub mod locations;
@@ -18,6 +19,7 @@ pub mod module_file;
 pub mod names;
 pub mod one_shot;
 pub mod options;
+pub mod output;
 pub mod replace;
 pub mod report;
 pub mod schedule;
@@ -35,7 +37,7 @@ use std::time::Instant;
 use btf::base::Base;
 use btf::dialect::Dialect;
 use btf::header::Endian;
-use btf::verify::{self, KernelVersion, Level};
+use btf::verify::KernelVersion;
 use btf::view::BtfView;
 use dwarf::elf::ElfFile;
 use dwarf::sections::DebugData;
@@ -52,7 +54,7 @@ use options::Options;
 use report::{Phase, Summary};
 use target::Target;
 use threads::Threads;
-use units::Job;
+use units::{Folded, Job};
 use variables::DataSections;
 
 /// A file's BTF, not yet verified.
@@ -72,6 +74,9 @@ pub struct Caller<'c> {
     pub threads: &'c dyn Threads,
     /// Called with the bytes of each unit that was read.
     pub progress: &'c (dyn Fn(u64) + Sync),
+    /// What the caller has to do as well, where there is a second thread for it: what comes after the units is for one. May be
+    /// called more than once, or not at all.
+    pub meanwhile: Option<&'c (dyn Fn() + Sync)>,
 }
 
 /// The base of an encoding.
@@ -133,6 +138,7 @@ fn encode_as<'a, E: Endianity + Send + Sync>(
     if !file.has_dwarf() && base_btf.is_some() && options.empty_without_dwarf {
         let warnings = vec!["no DWARF debug information: its BTF is empty".into()];
         let btf = btf::writer::empty_split(target_endian);
+        output::check(&btf, None, base_btf.map(BaseBtf::view), if file.is_64 { 8 } else { 4 }, KernelVersion::NEWEST)?;
         let summary = Summary { bytes: btf.len(), string_bytes: 1, has_base: true, warnings, ..Summary::default() };
         let section = id_section(file, base_btf.map(BaseBtf::view), flags)?;
         return Ok(Encoded { btf, summary, section });
@@ -174,9 +180,7 @@ fn encode_sections<'a, E: Endianity + Send + Sync>(
     clock: &mut Clock,
 ) -> Result<Encoded<'a>> {
     let Request { base: base_btf, options, flags, caller } = request;
-    let target_endian = if endian.is_big_endian() { Endian::Big } else { Endian::Little };
     let base_view = base_btf.map(BaseBtf::view);
-    let word_size = if file.is_64 { 8 } else { 4 };
     let sections = data.sections();
     // Held until the units are read; what comes after them is for one thread.
     let lent = caller.threads.lend(units::useful_workers(data.info.len()));
@@ -210,6 +214,7 @@ fn encode_sections<'a, E: Endianity + Send + Sync>(
         sections,
         endian,
         headers: &headers,
+        wanted,
         dialect,
         options,
         features,
@@ -221,17 +226,40 @@ fn encode_sections<'a, E: Endianity + Send + Sync>(
         batch: base_btf.and_then(BaseBtf::batch),
         progress: caller.progress,
     };
-    let mut folded = threads::run(&*lent, || units::fold(&job))?;
+    let folded = threads::run(&*lent, || units::fold(&job))?;
     drop(lent);
     data.check()?;
     clock.lap("units", || {
         let classes = &folded.fold.classes;
         format!("{} types, {} classes", folded.types_read, classes.end() - classes.first())
     });
+    let (btf, summary) = beside(caller, || finish_sections(&job, folded, base_btf, &kfuncs, file, clock))?;
+    Ok(Encoded { btf, summary, section })
+}
 
+/// Runs a step that is for one thread and, if there is a second one, what the caller has to do meanwhile.
+fn beside<T: Send>(caller: Caller<'_>, step: impl FnOnce() -> T + Send) -> T {
+    let Some(work) = caller.meanwhile else { return step() };
+    let lent = caller.threads.lend(2);
+    threads::run(&*lent, || if rayon::current_num_threads() > 1 { rayon::join(step, work).0 } else { step() })
+}
+
+/// What comes after the units: the bytes of `.BTF`, and what there is to say about it.
+fn finish_sections<E: Endianity + Send + Sync>(
+    job: &Job<'_, E>,
+    mut folded: Folded<'_>,
+    base_btf: Option<BaseBtf<'_>>,
+    kfuncs: &Kfuncs<'_>,
+    file: &ElfFile<'_>,
+    clock: &mut Clock,
+) -> Result<(Vec<u8>, Summary)> {
+    let &Job { symbols, options, features, target, wanted, dialect, headers, data, .. } = job;
+    let base_view = base_btf.map(BaseBtf::view);
+    let target_endian = if job.endian.is_big_endian() { Endian::Big } else { Endian::Little };
+    let word_size = if file.is_64 { 8 } else { 4 };
     let decisions =
-        selection::select(options.selection, features, target, &symbols, &folded.instances, &folded.fold.classes);
-    assemble::add_functions(&mut folded, &decisions, &symbols, &data_sections);
+        selection::select(options.selection, features, target, symbols, &folded.instances, &folded.fold.classes);
+    assemble::add_functions(&mut folded, &decisions, symbols, data);
     clock.lap("functions", || format!("{} candidates", folded.instances.list.len()));
 
     if base_view.is_some_and(BtfView::is_dangling) {
@@ -253,12 +281,12 @@ fn encode_sections<'a, E: Endianity + Send + Sync>(
         base,
         endian: target_endian,
         word_size,
-        symbols: &symbols,
-        kfuncs: &kfuncs,
+        symbols,
+        kfuncs,
         options,
         features,
         kernel: target,
-        sections: &data_sections,
+        sections: data,
     };
     let (btf, mut summary) = assemble::assemble(&mut folded, &decisions, &parts, clock)?;
 
@@ -269,42 +297,18 @@ fn encode_sections<'a, E: Endianity + Send + Sync>(
     summary.names_changed = folded.names_changed.len() as u64;
     summary.dialect = Some(dialect);
     summary.left_out = target.left_out(options.features, wanted);
-    summary.sections_refused = data_sections.refused;
+    summary.sections_refused = data.refused;
     summary.has_base = base.is_some();
     summary.dialect_of_base = base.is_some() && options.dialect.is_none();
     if !file.has_symbols() {
         summary.warnings.push("no .symtab: functions and variables are left out".into());
     }
-    Ok(Encoded { btf, summary, section })
+    Ok((btf, summary))
 }
 
 /// The file's `.BTF_ids` in link-time order, with these flags of its kfuncs; not read if there are none.
 fn id_section<'a>(file: &ElfFile<'a>, base: Option<&BtfView<'_>>, flags: u32) -> Result<Option<IdSection<'a>>> {
     if flags == 0 { Ok(None) } else { order::link_order(file, base, flags) }
-}
-
-/// Checks the result as a kernel does when it loads it. A finding is a fault of ours, and nothing is written.
-fn parse_and_verify<'v>(
-    bytes: &'v [u8],
-    base: Option<&'v BtfView<'v>>,
-    pointer_bytes: u32,
-    kernel: KernelVersion,
-) -> Result<BtfView<'v>> {
-    let view = BtfView::parse_on(bytes, base).map_err(|e| Error::new(ErrorKind::Verify, e.to_string()))?;
-    verify_view(&view, pointer_bytes, kernel)?;
-    Ok(view)
-}
-
-/// The same for a BTF that was parsed.
-fn verify_view(view: &BtfView<'_>, pointer_bytes: u32, kernel: KernelVersion) -> Result<()> {
-    let failed = |text: String| Error::new(ErrorKind::Verify, text);
-    let options = verify::Options { level: Level::Kernel, kernel, pointer_bytes, max_findings: 1 };
-    match verify::verify(view, &options).first() {
-        None => Ok(()),
-        Some(finding) => {
-            Err(failed(format!("the result would be refused by a kernel: {finding}; please report this as a bug")))
-        }
-    }
 }
 
 /// Times the phases.

@@ -4,18 +4,20 @@
 use std::borrow::Cow;
 
 use btf::distill::Ambiguous;
+use btf::verify::KernelVersion;
+use btf::view::BtfView;
 use dwarf::elf::ElfFile;
 
 use crate::btf_ids::IdSection;
 use crate::btf_ids::finish::{DESCRIBED_FLAGS, Stage, Steps, TAGGED_FLAGS, finish};
 use crate::btf_ids::section::SECTION;
 use crate::elf_out::{self, ElfOutError, SectionUpdate};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::options::{Features, Options};
 use crate::report::Summary;
 use crate::stamp::{self, Identity};
 use crate::target::Target;
-use crate::{BaseBtf, Caller, Clock, Encoded, Request, encode, parse_and_verify};
+use crate::{BaseBtf, Caller, Clock, Encoded, Request, encode, output};
 use crate::{distill, module_file};
 
 /// What is to be done to a file.
@@ -115,18 +117,22 @@ pub struct Sections {
     pub ids: Option<Vec<u8>>,
     /// `.note.btfgen`, if the file is stamped.
     pub stamp: Option<Vec<u8>>,
+    /// The kernel by whose rules they were checked.
+    pub kernel: KernelVersion,
 }
 
 impl Sections {
-    /// Makes the BTF as large as a `.BTF` of the file `elf` that is loaded, whose size is fixed; its strings take up what is left over.
+    /// Makes the BTF as large as a `.BTF` of the file `elf` that is loaded, whose size is fixed; its strings take up what is left over. Whether
+    /// there is such a section.
     ///
     /// # Errors
     /// A damaged file. BTF that is larger than the room stays as it is, and cannot be placed.
-    pub fn fill_room(&mut self, elf: &[u8]) -> std::result::Result<(), ElfOutError> {
-        if let Some(room) = elf_out::allocated_room(elf, ".BTF")? {
+    pub fn fill_room(&mut self, elf: &[u8]) -> std::result::Result<bool, ElfOutError> {
+        let room = elf_out::allocated_room(elf, ".BTF")?;
+        if let Some(room) = room {
             self.btf = btf::writer::pad(std::mem::take(&mut self.btf), room);
         }
-        Ok(())
+        Ok(room.is_some())
     }
 
     /// The changes to a file. What an earlier run left behind and this one does not have is removed: a distilled base that the old BTF
@@ -155,8 +161,9 @@ pub fn one_shot(file: &ElfFile<'_>, task: &Task<'_>, caller: Caller<'_>) -> Resu
     let features = target.features(task.options.features);
     let request = Request { base: task.base, options: task.options, flags: task.flags(features), caller };
     let Encoded { btf, mut summary, section } = encode(file, request, &mut clock)?;
-    let kernel = target.kernel();
-    let view = parse_and_verify(&btf, task.base.map(BaseBtf::view), if file.is_64 { 8 } else { 4 }, kernel)?;
+    let (base, word_size, kernel) = (task.base.map(BaseBtf::view), if file.is_64 { 8 } else { 4 }, target.kernel());
+    output::check(&btf, None, base, word_size, kernel)?;
+    let view = BtfView::parse_on(&btf, base).map_err(|e| Error::new(ErrorKind::Verify, e.to_string()))?;
     clock.lap("verified", String::new);
 
     let in_link_order = section.as_ref().filter(|_| task.ids == Ids::LinkOrder).map(|section| section.bytes.clone());
@@ -180,11 +187,16 @@ pub fn one_shot(file: &ElfFile<'_>, task: &Task<'_>, caller: Caller<'_>) -> Resu
         Cow::Owned(changed) => Some(changed),
         Cow::Borrowed(_) => None,
     };
+    let is_changed = changed.is_some();
     let sections = Sections {
         base: finished.distilled.map(|distilled| distilled.base),
         ids: finished.ids.or(in_link_order),
         stamp: task.stamp.map(|stamp| stamp.note(file.endian)),
+        kernel,
         btf: changed.unwrap_or(btf),
     };
+    if is_changed {
+        output::check(&sections.btf, sections.base.as_deref(), base, word_size, kernel)?;
+    }
     Ok((sections, summary))
 }

@@ -163,19 +163,55 @@ pub fn replace_file(
     durability: Durability,
     write: impl FnOnce(&mut File) -> io::Result<()>,
 ) -> Result<(), ReplaceError> {
-    let target = fs::canonicalize(path).map_err(failed("find", path))?;
-    let check = || match fs::metadata(&target).map_err(failed("examine", &target))? {
-        metadata if !metadata.is_file() => Err(ReplaceError::NotRegular { path: target.clone() }),
-        metadata if Snapshot::from(&metadata) != *read => Err(ReplaceError::Changed { path: target.clone() }),
+    Replacement::begin(path, read)?.finish(durability, write)
+}
+
+/// A file that is to take the place of another: [`replace_file`] in two steps, for those who can begin to write before they know
+/// all of it. Nothing is left of one that is dropped.
+#[derive(Debug)]
+pub struct Replacement {
+    /// The file to be replaced, links followed.
+    target: PathBuf,
+    read: Snapshot,
+    temp: NamedTempFile,
+}
+
+impl Replacement {
+    /// Creates the file, still empty; see [`replace_file`].
+    pub fn begin(path: &Path, read: &Snapshot) -> Result<Replacement, ReplaceError> {
+        let target = fs::canonicalize(path).map_err(failed("find", path))?;
+        check(&target, read)?;
+        let temp = create_temp(&target, PRIVATE_MODE)?;
+        Ok(Replacement { target, read: *read, temp })
+    }
+
+    /// What will be the new file.
+    pub fn file(&mut self) -> &mut File {
+        self.temp.as_file_mut()
+    }
+
+    /// Has `write` write the rest, and puts the file into place.
+    pub fn finish(
+        mut self,
+        durability: Durability,
+        write: impl FnOnce(&mut File) -> io::Result<()>,
+    ) -> Result<(), ReplaceError> {
+        write(self.temp.as_file_mut()).map_err(failed("write", &self.target))?;
+        let old = check(&self.target, &self.read)?;
+        carry_over(&self.target, &old, &self.temp)?;
+        sync(&self.temp, durability)?;
+        check(&self.target, &self.read)?;
+        put_in_place(self.temp, &self.target, durability)
+    }
+}
+
+/// What there is to know of a regular file that is still as it was.
+fn check(target: &Path, read: &Snapshot) -> Result<Metadata, ReplaceError> {
+    match fs::metadata(target).map_err(failed("examine", target))? {
+        metadata if !metadata.is_file() => Err(ReplaceError::NotRegular { path: target.to_owned() }),
+        metadata if Snapshot::from(&metadata) != *read => Err(ReplaceError::Changed { path: target.to_owned() }),
         metadata => Ok(metadata),
-    };
-    let old = check()?;
-    let mut temp = create_temp(&target, PRIVATE_MODE)?;
-    write(temp.as_file_mut()).map_err(failed("write", &target))?;
-    carry_over(&target, &old, &temp)?;
-    sync(&temp, durability)?;
-    check()?;
-    put_in_place(temp, &target, durability)
+    }
 }
 
 /// Writes a file at `path`, which may exist.
@@ -525,6 +561,26 @@ mod tests {
             assert_eq!(names(dir.path()), BTreeSet::from(["target".to_owned()]));
             assert_ne!(snapshot(&target), before);
         }
+    }
+
+    #[test]
+    fn what_was_begun_shows_when_it_is_finished() {
+        let (dir, target) = folder_with_target();
+        let begin = || {
+            let mut new = Replacement::begin(&target, &snapshot(&target)).unwrap();
+            new.file().write_all(b"n").unwrap();
+            new
+        };
+        drop(begin());
+        assert_eq!(names(dir.path()), BTreeSet::from(["target".to_owned()]));
+        begin().finish(Durability::Memory, |file| file.write_all(b"ew")).unwrap();
+        assert_eq!(fs::read(&target).unwrap(), b"new");
+        let new = begin();
+        fs::write(&target, "somebody else's").unwrap();
+        let error = new.finish(Durability::Memory, |file| file.write_all(b"ew")).unwrap_err();
+        assert!(matches!(error, ReplaceError::Changed { .. }));
+        assert_eq!(fs::read(&target).unwrap(), b"somebody else's");
+        assert_eq!(names(dir.path()), BTreeSet::from(["target".to_owned()]));
     }
 
     #[test]

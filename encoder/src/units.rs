@@ -46,6 +46,8 @@ pub struct Job<'a, E> {
     pub endian: E,
     /// Unit headers, in the order of the file.
     pub headers: &'a [UnitHeader],
+    /// How to write, if the kernel accepts that.
+    pub wanted: Dialect,
     /// How to write.
     pub dialect: Dialect,
     /// What to write.
@@ -208,7 +210,7 @@ impl<'a> Worker<'a> {
         Worker {
             folded: Folded::new(tables.fold),
             names: Names::new(job.sections.str, spellings, tables.names, job.target.max_name()),
-            functions: FunctionNames::new(job.symbols),
+            functions: FunctionNames::new(job.symbols, job.headers.iter().map(|h| h.size).sum()),
             in_base: tables.in_base,
             types: tables.types,
             plans: PlansBuffer::default(),

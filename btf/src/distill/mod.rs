@@ -27,8 +27,8 @@ use crate::strings::{StrId, Strings};
 use crate::view::{BtfView, TypeView};
 use crate::writer::{Extensions, Types};
 use matches::{Found, Matches};
-pub use relocate::relocate;
 use relocate::relocate_by;
+pub use relocate::{relocate, targets};
 
 /// What becomes of a type of the base that a kernel would find twice.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

@@ -14,6 +14,7 @@ use encoder::input::Input;
 use encoder::module_file::{self, Compression};
 use encoder::one_shot::{Distill, Ids, Sections, Task, one_shot};
 use encoder::options::{Features, Options};
+use encoder::output;
 use encoder::replace::{self, Durability, ReplaceError};
 use encoder::report::Summary;
 use encoder::stamp::Identity;
@@ -23,11 +24,13 @@ use encoder::{BaseBtf, Caller};
 use indicatif::{ProgressBar, ProgressStyle};
 use rayon::prelude::*;
 
+use super::in_place::InPlace;
 use super::{btf_of, identity};
 use crate::args::EncodeArgs;
 use crate::base_search;
 use crate::choices;
 use crate::exit::Exit;
+use crate::fault;
 use crate::files;
 use crate::messages::{
     Failure, fatal_warnings, print_failure, print_finding, print_phases, print_summary, print_warning,
@@ -289,7 +292,12 @@ fn encode_one(
     let release = |range| input.release(range);
     let elf = elf.releasing(&release);
     progress.start(&elf);
-    let caller = Caller { threads, progress: &|bytes| progress.unit(bytes) };
+    let in_place = InPlace::new(path, &input, elf.data());
+    let begin = || in_place.begin();
+    // Where there are many files, the other threads have theirs.
+    let ahead = matches!(destination, Destination::InPlace) && args.files.len() == 1 && in_place.is_large();
+    let meanwhile = ahead.then_some(&begin as &(dyn Fn() + Sync));
+    let caller = Caller { threads, progress: &|bytes| progress.unit(bytes), meanwhile };
     let ids = match destination {
         Destination::Detached(_) | Destination::Object(_, None) => Ids::Leave,
         _ if args.no_ids => Ids::LinkOrder,
@@ -298,7 +306,7 @@ fn encode_one(
     // Those who compare want what pahole writes.
     let describe_kfuncs = !args.no_ids && args.compat.is_none();
     let task = Task { base, options, describe_kfuncs, ids, distill, stamp };
-    let (sections, summary) = one_shot(&elf, &task, caller).map_err(|e| {
+    let (mut sections, summary) = one_shot(&elf, &task, caller).map_err(|e| {
         let base = args.base.as_deref().filter(|_| e.kind() == ErrorKind::BaseDamaged);
         Failure::new(e.kind().into(), base.unwrap_or(path), e.to_string())
     })?;
@@ -307,7 +315,16 @@ fn encode_one(
         summary.findings.iter().for_each(|finding| text += &format!("\n  {finding}"));
         return Err(Failure::new(Exit::Warnings, path, text));
     }
-    write(&input, elf.data(), path, destination, sections, args.fsync.durability())?;
+    let padded = destination.is_whole_file()
+        && sections.fill_room(elf.data()).map_err(|e| Failure::new(Exit::Input, path, e.to_string()))?;
+    // Nothing that a kernel would refuse leaves this program. What was checked and has not changed since is not checked again.
+    if padded || fault::is_wanted() {
+        let word_size = if elf.is_64 { 8 } else { 4 };
+        let (btf, base) = (fault::damage(&sections.btf), base.map(BaseBtf::view));
+        output::check(&btf, sections.base.as_deref(), base, word_size, sections.kernel)
+            .map_err(|e| Failure::new(e.kind().into(), path, e.to_string()))?;
+    }
+    write(&input, in_place, elf.data(), path, destination, &sections, args.fsync.durability())?;
     Ok(summary)
 }
 
@@ -338,10 +355,11 @@ fn elf_part<'i>(
 /// Writes the result to where it belongs. `elf` is what of the input is to be kept.
 fn write(
     input: &Input,
+    in_place: InPlace<'_>,
     elf: &[u8],
     path: &Path,
     destination: &Destination,
-    mut sections: Sections,
+    sections: &Sections,
     durability: Durability,
 ) -> Result<(), Failure> {
     let refused = |e: ElfOutError| Failure::new(Exit::Input, path, e.to_string());
@@ -363,16 +381,14 @@ fn write(
             write_bytes(out, &object)
         }
         Destination::InPlace | Destination::Copy(_) => {
-            sections.fill_room(elf).map_err(refused)?;
             let updates = sections.updates();
             let plan = elf_out::plan(elf, &updates).map_err(refused)?;
-            let write = |out: &mut File| plan.write(input.file(), out);
             match destination {
                 Destination::Copy(out) => {
-                    replace::write_new_file(out, durability, write).map_err(|e| replace_failure(out, e))
+                    replace::write_new_file(out, durability, |file| plan.write(input.file(), file))
+                        .map_err(|e| replace_failure(out, e))
                 }
-                _ => replace::replace_file(path, input.snapshot(), durability, write)
-                    .map_err(|e| replace_failure(path, e)),
+                _ => in_place.finish(&plan, durability).map_err(|e| replace_failure(path, e)),
             }
         }
     }

@@ -3,7 +3,9 @@
 pub mod check;
 pub mod dump;
 pub mod encode;
+mod in_place;
 pub mod resolve_btfids;
+pub mod verify;
 pub mod why_not;
 
 use std::path::Path;

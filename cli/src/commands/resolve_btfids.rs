@@ -13,15 +13,17 @@ use btf::verify::KernelVersion;
 use btf::view::BtfView;
 use clap::{ArgAction, Parser};
 use dwarf::elf::ElfFile;
-use encoder::btf_ids::finish::{Stage, Steps, finish};
+use encoder::btf_ids::finish::{Finished, Stage, Steps, finish};
 use encoder::btf_ids::section::SECTION;
 use encoder::btf_ids::{Finding, IdSection, order};
 use encoder::elf_out;
 use encoder::input::Input;
+use encoder::output;
 use encoder::replace::{self, Durability};
 
 use super::{btf_of, distilled_base_of};
 use crate::durability::Fsync;
+use crate::fault;
 use crate::messages::fatal_warnings;
 
 /// Exit codes of the kernel's tool: a failure, and wrong usage. The third is for `--fatal_warnings`.
@@ -164,6 +166,9 @@ fn resolve(args: &ResolveArgs, path: &Path) -> Result<u8, String> {
     let finished = finish(&view, section, Steps { stage, distill, fill: true, kernel: KernelVersion::NEWEST })
         .map_err(at(btf_path))?;
     finished.warnings.iter().for_each(|text| eprintln!("resolve_btfids: warning: {}: {text}", path.display()));
+    if !in_place {
+        check_result(&finished, &view, path)?;
+    }
     if report(args, path, &finished.findings) {
         return Ok(WARNED);
     }
@@ -180,6 +185,24 @@ fn resolve(args: &ResolveArgs, path: &Path) -> Result<u8, String> {
         }
     }
     Ok(0)
+}
+
+/// The gate before the side files. BTF that a kernel would not have taken before is another encoder's fault, which is told and passed on, as
+/// the kernel's tool does; any other is ours.
+fn check_result(finished: &Finished<'_>, view: &BtfView<'_>, path: &Path) -> Result<(), String> {
+    let word_size = view.levels().iter().find_map(|level| level.word_size()).unwrap_or(8);
+    let own_base = finished.distilled.as_ref().map(|distilled| &distilled.base[..]);
+    let Err(e) = output::check(&fault::damage(&finished.btf), own_base, view.base(), word_size, KernelVersion::NEWEST)
+    else {
+        return Ok(());
+    };
+    match output::violation(view.bytes(), view.base(), word_size, KernelVersion::NEWEST) {
+        None => Err(format!("FAILED: {}: {e}", path.display())),
+        Some(text) => {
+            eprintln!("resolve_btfids: warning: {}: a kernel would refuse this BTF: {text}", path.display());
+            Ok(())
+        }
+    }
 }
 
 fn cannot_load(what: &str, path: &Path, e: &std::io::Error) -> String {

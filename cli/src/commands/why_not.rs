@@ -48,7 +48,7 @@ fn answer(args: &WhyNotArgs) -> Result<Vec<String>, Failure> {
         distill: Distill::Off,
         stamp: None,
     };
-    let caller = Caller { threads: &Here, progress: &|_| {} };
+    let caller = Caller { threads: &Here, progress: &|_| {}, meanwhile: None };
     let failed = |e: encoder::error::Error| Failure::new(e.kind().into(), path, e.to_string());
     let (_, summary) = one_shot(&elf, &task, caller).map_err(failed)?;
     let report = summary.function_reports.iter().find(|r| r.name == name);

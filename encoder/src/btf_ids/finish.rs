@@ -70,7 +70,7 @@ pub struct Steps {
 /// The BTF of a file as a kernel from 7.0 on wants it (kfuncs described, equal types once, in name order), and the ids of its types.
 ///
 /// `section` is the file's `.BTF_ids` in link-time order ([`super::order::link_order`]). BTF that is at its stage what it should be is
-/// neither taken apart nor copied. The ids that are filled in are those on the distilled base, if there is one: kernels relocate them.
+/// neither taken apart nor copied. What is new has to pass [`crate::output::check`] before it is written. The ids that are filled in are those on the distilled base, if there is one: kernels relocate them.
 ///
 /// # Errors
 /// Damaged BTF, kfuncs whose flags contradict each other or their prototypes, a result beyond the limits of BTF.
@@ -103,14 +103,10 @@ pub fn finish<'b>(view: &'b BtfView<'b>, section: Option<IdSection<'_>>, steps: 
         let mut edit = Edit::of(view).map_err(failed)?;
         edit.describe_kfuncs(&described, arenas).map_err(failed)?;
         let bytes = edit.write().map_err(failed)?;
-        if stage != Stage::Foreign {
-            let word_size = view.levels().iter().find_map(|level| level.word_size()).unwrap_or(8);
-            crate::parse_and_verify(&bytes, view.base(), word_size, kernel)?;
-        }
         finished.btf = Cow::Owned(bytes);
     }
     if let (Some(base), Some(ambiguous)) = (view.base(), distill) {
-        let (mut distilled, warnings) = crate::distill::distill(&finished.btf, base, ambiguous, kernel)?;
+        let (mut distilled, warnings) = crate::distill::distill(&finished.btf, base, ambiguous)?;
         finished.btf = Cow::Owned(std::mem::take(&mut distilled.split));
         finished.warnings = warnings;
         finished.distilled = Some(distilled);

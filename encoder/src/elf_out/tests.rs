@@ -901,6 +901,38 @@ fn the_written_file_is_the_planned_one() {
 }
 
 #[test]
+fn what_another_plan_wrote_ahead_does_not_show() {
+    let inputs = Inputs::new();
+    let (one, same, base) = (btf(1), btf(300), btf(20));
+    let (mut shorter, mut longer) = (0, 0);
+    for old in small_objects() {
+        let encoded = rewrite(&old, &[update(".BTF", &same[..]), update(".BTF.base", &base[..])]);
+        for old in [old, encoded] {
+            let input = inputs.write("input", &old);
+            let plans = [
+                vec![update(".BTF", &one[..]), update(".BTF.base", None)],
+                vec![update(".BTF", &same[..]), update(".BTF.base", None)],
+                vec![update(".BTF", &same[..]), update(".BTF.base", &base[..])],
+                vec![update(".BTF.base", &one[..])],
+            ]
+            .map(|updates| plan(&old, &updates).unwrap());
+            for (first, second) in plans.iter().flat_map(|first| plans.iter().map(move |second| (first, second))) {
+                let path = inputs.path("output");
+                let mut output =
+                    File::options().read(true).write(true).create(true).truncate(true).open(&path).unwrap();
+                let ahead = first.write_ahead(&open(&input), &mut output).unwrap();
+                assert_eq!(output.metadata().unwrap().len(), ahead.bytes);
+                second.write_after(ahead, &open(&input), &mut output).unwrap();
+                assert_same(&fs::read(&path).unwrap(), &apply(second, &old));
+                shorter += u32::from(ahead.bytes < second.unmoved());
+                longer += u32::from(ahead.bytes > second.unmoved());
+            }
+        }
+    }
+    assert!(shorter > 0 && longer > 0, "both ways are seen");
+}
+
+#[test]
 fn a_plan_can_be_written_to_a_pipe_and_behind_other_output() {
     let inputs = Inputs::new();
     let old = &small_objects()[2];
