@@ -1,7 +1,8 @@
 #!/bin/bash
 # Sees to it that what a make target needs is installed:   setup.sh build|test|kernel|boot|kbuild|faults|coverage|check
 #   build    Rust 1.85 or newer, a C linker
-#   test     and a C compiler with its headers, binutils, make: test inputs and kernel-fixtures/ are compiled
+#   test     and a C and a C++ compiler with their headers, binutils, make: test inputs and kernel-fixtures/ are compiled. On Debian
+#            also for other machines; elsewhere tests of those are ignored, and say so
 #   kernel   and what fetches and compares Debian kernels: apt, dpkg, flock, python3 (numpy: see python.sh)
 #   boot     and QEMU for x86-64, cpio
 #   kbuild   and make, gcc-12, DKMS, what the tools of Debian's header packages need
@@ -65,7 +66,15 @@ need_llvm() { # llvm-profdata and llvm-cov of the LLVM that rustc has: others ca
 
 case $1 in
 build) need_rust; need_cc ;;
-test) need_rust; need_cc; want objcopy binutils; want make make ;;
+test)
+    need_rust; need_cc
+    want objcopy binutils
+    want make make
+    want g++ g++
+    if apt_can; then
+        for triple in aarch64-linux-gnu arm-linux-gnueabihf riscv64-linux-gnu s390x-linux-gnu; do want "$triple-gcc" "gcc-$triple"; done
+    fi
+    ;;
 kernel | boot | kbuild)
     need_rust; need_cc
     want objcopy binutils

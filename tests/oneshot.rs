@@ -58,6 +58,25 @@ fn ids_and_kfuncs() {
     as_the_chain(&Module::new(SETS));
 }
 
+/// Names of parameters tell of arenas, too, where no flag does; kernels before 6.15 refuse the mark.
+#[test]
+fn arenas_by_name() {
+    let module = Module::new("SET8(k, 1); IDF(kf_arena, 4); END8(k);");
+    let linked = module.folder.read("m.ko");
+    assert_eq!(module.resolve().code, 0);
+    encode(module.path(), ["--btf_base", "vmlinux", "m.ko"]);
+    let lines = sorted(contents(&module, "m.ko").0);
+    assert_eq!(lines, sorted(module.result().0));
+    let arenas = |lines: &[String]| {
+        let kfunc = lines.iter().find(|l| l.starts_with("FUNC kf_arena(")).expect("it is there");
+        kfunc.matches("address_space(1)").count()
+    };
+    assert_eq!(arenas(&lines), 1);
+    module.folder.write("m.ko", &linked);
+    encode(module.path(), ["--target-kernel=6.14", "--btf_base", "vmlinux", "m.ko"]);
+    assert_eq!(arenas(&contents(&module, "m.ko").0), 0);
+}
+
 #[test]
 fn ids_and_kfuncs_in_big_endian() {
     if !works("s390x-linux-gnu-gcc", &["--version"]) {

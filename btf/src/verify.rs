@@ -59,11 +59,13 @@ impl KernelVersion {
     /// The newest rules known.
     pub const NEWEST: KernelVersion = KernelVersion(7, 3);
     /// First release known to have 7 bits of kind, 24 of vlen, the header's layout fields, and no rule C3.
-    const WIDE: KernelVersion = KernelVersion(7, 3);
+    pub const WIDE: KernelVersion = KernelVersion(7, 3);
     /// First release with attributes as tags (kflag of DECL_TAG and TYPE_TAG).
-    const ATTRIBUTE_TAGS: KernelVersion = KernelVersion(6, 15);
+    pub const ATTRIBUTE_TAGS: KernelVersion = KernelVersion(6, 15);
+    /// First release whose ENUMs have a kflag: they are signed.
+    pub const SIGNED_ENUMS: KernelVersion = KernelVersion(6, 0);
     /// First release known to allow any printable name of a DATASEC.
-    const PRINTABLE_SECTIONS: KernelVersion = KernelVersion(6, 12);
+    pub const PRINTABLE_SECTIONS: KernelVersion = KernelVersion(6, 12);
     /// First release with names of up to 512 bytes instead of 128.
     const LONG_NAMES: KernelVersion = KernelVersion(6, 1);
 
@@ -74,13 +76,29 @@ impl KernelVersion {
         Some(KernelVersion(major.parse().ok()?, rest[..digits].parse().ok()?))
     }
 
-    /// Bytes of the longest name.
-    fn max_name(self) -> usize {
+    /// The oldest release that takes such a BTF, going by its kinds, its kflags and its header.
+    pub fn oldest_for(view: &BtfView<'_>) -> KernelVersion {
+        let of_type = |t: TypeView<'_>| match (t.kind(), t.kflag()) {
+            (Kind::DeclTag | Kind::TypeTag, true) => KernelVersion::ATTRIBUTE_TAGS,
+            (Kind::Enum, true) => KernelVersion::SIGNED_ENUMS,
+            (kind, _) => KernelVersion::first_to_know(kind),
+        };
+        let oldest = view.types().map(|(_, t)| of_type(t)).max().unwrap_or(KernelVersion(0, 0));
+        if view.header().layout().is_some() { oldest.max(KernelVersion::WIDE) } else { oldest }
+    }
+
+    /// Bytes of the longest name, and one.
+    pub fn max_name(self) -> usize {
         if self >= KernelVersion::LONG_NAMES { 512 } else { 128 }
     }
 
     /// Whether this kernel knows the kind.
-    fn knows(self, kind: Kind) -> bool {
+    pub fn knows(self, kind: Kind) -> bool {
+        self >= KernelVersion::first_to_know(kind)
+    }
+
+    /// First release that knows the kind.
+    fn first_to_know(kind: Kind) -> KernelVersion {
         let since = match kind {
             Kind::Int
             | Kind::Ptr
@@ -100,7 +118,7 @@ impl KernelVersion {
             Kind::TypeTag => (5, 17),
             Kind::Enum64 => (6, 0),
         };
-        (self.0, self.1) >= since
+        KernelVersion(since.0, since.1)
     }
 }
 

@@ -7,6 +7,7 @@ use btf::verify::KernelVersion;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::durability::Fsync;
+use crate::features::FeatureArgs;
 
 /// Encodes the DWARF of a kernel or its modules as BTF.
 #[derive(Parser, Debug)]
@@ -24,6 +25,7 @@ use crate::durability::Fsync;
   btfgen check --btf_base vmlinux foo.ko      do they go together?
   btfgen verify --btf_base vmlinux foo.ko     would a kernel take it?
   btfgen dump --btf_base vmlinux foo.ko       show what was encoded
+  btfgen why-not vfs_read vmlinux             why is it not there?
 
 Exit codes: 0 done, 1 cannot read or write, 2 wrong usage, 3 not ELF or damaged
 DWARF, 4 no DWARF, 5 base BTF missing or not fitting, 6 beyond the limits of
@@ -51,6 +53,22 @@ pub enum Command {
     /// Say which of the kernel's rules BTF breaks, and what would be
     /// lost without breaking one
     Verify(VerifyArgs),
+    /// Say why a function is not in BTF, with what tells it and where
+    /// that stands in the source
+    WhyNot(WhyNotArgs),
+}
+
+/// Options of `btfgen why-not`.
+#[derive(Args, Debug)]
+pub struct WhyNotArgs {
+    /// Function
+    pub function: String,
+    /// ELF file with DWARF
+    pub file: PathBuf,
+    /// Say also whether this base has the function: ELF file with .BTF,
+    /// or raw BTF
+    #[arg(long = "btf_base", short = 'B', value_name = "BASE", alias = "btf-base")]
+    pub base: Option<PathBuf>,
 }
 
 /// Options of `btfgen check`.
@@ -177,17 +195,27 @@ pub struct EncodeArgs {
     /// No progress bar
     #[arg(long, short)]
     pub quiet: bool,
-    /// Features of BTF to write, as pahole names them
-    #[arg(long = "btf_features", value_name = "LIST", alias = "btf-features")]
-    pub features: Vec<String>,
+    /// Features of BTF.
+    #[command(flatten)]
+    pub features: FeatureArgs,
+    /// Write what this kernel accepts, as in 6.12 [default: what
+    /// kernels since 6.1 accept]
+    #[arg(long = "target-kernel", value_name = "X.Y", alias = "target_kernel", value_parser = kernel_version)]
+    pub target: Option<KernelVersion>,
     /// Also write .BTF.base, so that the module fits other builds of
     /// the kernel [default: auto; without HOW: full]
     #[arg(long = "distill_base", value_name = "HOW", alias = "distill-base", num_args = 0..=1, require_equals = true,
         default_missing_value = "full")]
     pub distill: Option<Distill>,
-    /// Languages whose units are left out
-    #[arg(long = "lang_exclude", value_name = "LIST", default_value = "rust", alias = "lang-exclude")]
-    pub lang_exclude: String,
+    /// Languages whose units are left out [default: rust]
+    #[arg(long = "lang_exclude", value_name = "LIST", alias = "lang-exclude", overrides_with_all = ["lang_exclude", "lang"])]
+    pub lang_exclude: Option<String>,
+    /// Languages whose units alone are read
+    #[arg(long, value_name = "LIST", overrides_with_all = ["lang_exclude", "lang"])]
+    pub lang: Option<String>,
+    /// Leave out units whose names begin with PREFIX
+    #[arg(long = "cu_exclude", short = 'X', value_name = "PREFIX", alias = "cu-exclude")]
+    pub cu_exclude: Vec<String>,
     /// Dialect: auto (as the base), pahole-1.31, pahole-1.32,
     /// or traits as in arrays=flat,enum64=on
     #[arg(long, value_name = "DIALECT", default_value = "auto")]

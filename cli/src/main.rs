@@ -21,6 +21,7 @@ mod commands;
 mod durability;
 mod exit;
 mod fault;
+mod features;
 mod files;
 mod messages;
 mod pahole;
@@ -66,6 +67,11 @@ fn main() -> ExitCode {
         Some(Command::Check(args)) => commands::check::run(args),
         Some(Command::Verify(args)) => commands::verify::run(args),
         Some(Command::Dump(args)) => commands::dump::run(args),
+        Some(Command::WhyNot(args)) => commands::why_not::run(args),
+        None if cli.encode.features.only_names => {
+            println!("{}", features::names());
+            exit::Exit::Done
+        }
         None => commands::encode::run(&cli.encode, server),
     };
     exit.into()

@@ -78,6 +78,17 @@ pub fn print_summary(path: &Path, s: &Summary) {
         let whose = if s.dialect_of_base { "of the base, following it" } else { "chosen" };
         eprintln!("btfgen: {name}: dialect {dialect} ({whose})");
     }
+    if let Some(left_out) = &s.left_out {
+        let why = if left_out.by_base { ", which the base says is the oldest one that it is for" } else { "" };
+        let what = if left_out.what.is_empty() { "nothing".into() } else { left_out.what.join("; ") };
+        eprintln!("btfgen: {name}: for Linux {}{why}, left out: {what}", left_out.kernel);
+    }
+    if s.sections_refused > 0 {
+        eprintln!(
+            "btfgen: {name}: {} data sections left out, whose names that kernel does not accept",
+            s.sections_refused
+        );
+    }
     if s.units_excluded > 0 {
         eprintln!("btfgen: {name}: {} units left out because of their language", s.units_excluded);
     }

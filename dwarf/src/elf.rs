@@ -183,6 +183,12 @@ impl<'a> ElfFile<'a> {
         })
     }
 
+    /// `.debug_line`, which only those read who tell people about the source.
+    pub fn line_programs(&self) -> Result<DebugSection<'a>> {
+        let values = if self.relocatable { relocate::symbol_values(self)? } else { Arc::default() };
+        self.debug_section(".debug_line", &values)
+    }
+
     fn debug_section(&self, name: &'static str, values: &Arc<[u64]>) -> Result<DebugSection<'a>> {
         let old_name = format!(".z{}", &name[1..]);
         let found = self.sections.iter().find(|s| s.name == name.as_bytes() || s.name == old_name.as_bytes());

@@ -26,15 +26,18 @@ pub mod schedule;
 pub mod selection;
 pub mod signature;
 pub mod stamp;
+pub mod target;
 pub mod threads;
 pub mod units;
 pub mod variables;
+pub mod why_not;
 
 use std::time::Instant;
 
 use btf::base::Base;
 use btf::dialect::Dialect;
 use btf::header::Endian;
+use btf::verify::KernelVersion;
 use btf::view::BtfView;
 use dwarf::elf::ElfFile;
 use dwarf::sections::DebugData;
@@ -49,9 +52,10 @@ use kfuncs::Kfuncs;
 use locations::Machine;
 use options::Options;
 use report::{Phase, Summary};
+use target::Target;
 use threads::Threads;
 use units::{Folded, Job};
-use variables::DataSection;
+use variables::DataSections;
 
 /// A file's BTF, not yet verified.
 struct Encoded<'a> {
@@ -134,7 +138,7 @@ fn encode_as<'a, E: Endianity + Send + Sync>(
     if !file.has_dwarf() && base_btf.is_some() && options.empty_without_dwarf {
         let warnings = vec!["no DWARF debug information: its BTF is empty".into()];
         let btf = btf::writer::empty_split(target_endian);
-        output::check(&btf, None, base_btf.map(BaseBtf::view), if file.is_64 { 8 } else { 4 })?;
+        output::check(&btf, None, base_btf.map(BaseBtf::view), if file.is_64 { 8 } else { 4 }, KernelVersion::NEWEST)?;
         let summary = Summary { bytes: btf.len(), string_bytes: 1, has_base: true, warnings, ..Summary::default() };
         let section = id_section(file, base_btf.map(BaseBtf::view), flags)?;
         return Ok(Encoded { btf, summary, section });
@@ -180,12 +184,13 @@ fn encode_sections<'a, E: Endianity + Send + Sync>(
     let sections = data.sections();
     // Held until the units are read; what comes after them is for one thread.
     let lent = caller.threads.lend(units::useful_workers(data.info.len()));
-    let features = options.features;
+    let target = Target::new(options.target, base_view);
+    let features = target.features(options.features);
     let others = || {
-        let data_section = if features.var { DataSection::of(file) } else { Ok(None) };
-        (dwarf::unit::headers(&data.info, endian), id_section(file, base_view, flags), data_section)
+        let data_sections = DataSections::of(file, features, target);
+        (dwarf::unit::headers(&data.info, endian), id_section(file, base_view, flags), data_sections)
     };
-    let (symbols, (headers, section, data_section)) =
+    let (symbols, (headers, section, data_sections)) =
         threads::run(&*lent, || rayon::join(|| FunctionSymbols::of(file, options.selection), others));
     let headers = headers?;
     // What only variables refer to would be missing without a word (-fdebug-types-section; in DWARF 4 a section of its own).
@@ -193,26 +198,30 @@ fn encode_sections<'a, E: Endianity + Send + Sync>(
         let text = "the DWARF has type units, which are not supported: build without -fdebug-types-section";
         return Err(Error::new(ErrorKind::Unsupported, text));
     }
-    let (symbols, section, data_section) = (symbols?, section?, data_section?);
+    let (symbols, section, data_sections) = (symbols?, section?, data_sections?);
     let kfuncs = section.as_ref().filter(|_| features.decl_tag_kfuncs).map(Kfuncs::of).unwrap_or_default();
     clock.lap("units found, symbols", || {
         format!("{} bytes, {} units, {} names of functions", data.info.len(), headers.len(), symbols.len())
     });
 
-    let dialect = options.dialect.unwrap_or_else(|| match base_btf {
+    let wanted = options.dialect.unwrap_or_else(|| match base_btf {
         Some(BaseBtf::Shared(batch)) => batch.base().dialect(),
         Some(BaseBtf::View(view)) => Dialect::of(view, Dialect::PAHOLE_1_32),
         None => Dialect::PAHOLE_1_32,
     });
+    let dialect = target.dialect(wanted);
     let job = Job {
         sections,
         endian,
         headers: &headers,
+        wanted,
         dialect,
         options,
+        features,
+        target,
         symbols: &symbols,
-        machine: Machine::of(file.machine),
-        data: data_section.as_ref(),
+        machine: Machine::of(file.machine, file.is_64, options.selection),
+        data: &data_sections,
         linked: !file.relocatable,
         batch: base_btf.and_then(BaseBtf::batch),
         progress: caller.progress,
@@ -244,13 +253,13 @@ fn finish_sections<E: Endianity + Send + Sync>(
     file: &ElfFile<'_>,
     clock: &mut Clock,
 ) -> Result<(Vec<u8>, Summary)> {
-    let &Job { symbols, options, dialect, headers, .. } = job;
+    let &Job { symbols, options, features, target, wanted, dialect, headers, data, .. } = job;
     let base_view = base_btf.map(BaseBtf::view);
     let target_endian = if job.endian.is_big_endian() { Endian::Big } else { Endian::Little };
     let word_size = if file.is_64 { 8 } else { 4 };
     let decisions =
-        selection::select(options.selection, options.features, symbols, &folded.instances, &folded.fold.classes);
-    assemble::add_functions(&mut folded, &decisions, symbols);
+        selection::select(options.selection, features, target, symbols, &folded.instances, &folded.fold.classes);
+    assemble::add_functions(&mut folded, &decisions, symbols, data);
     clock.lap("functions", || format!("{} candidates", folded.instances.list.len()));
 
     if base_view.is_some_and(BtfView::is_dangling) {
@@ -268,7 +277,17 @@ fn finish_sections<E: Endianity + Send + Sync>(
     };
     clock.lap("base", || format!("{} types", base.map_or(0, |b| b.type_count())));
 
-    let parts = assemble::Parts { base, endian: target_endian, word_size, symbols, kfuncs, options };
+    let parts = assemble::Parts {
+        base,
+        endian: target_endian,
+        word_size,
+        symbols,
+        kfuncs,
+        options,
+        features,
+        kernel: target,
+        sections: data,
+    };
     let (btf, mut summary) = assemble::assemble(&mut folded, &decisions, &parts, clock)?;
 
     summary.units = headers.len();
@@ -277,6 +296,8 @@ fn finish_sections<E: Endianity + Send + Sync>(
     summary.degraded = folded.degraded;
     summary.names_changed = folded.names_changed.len() as u64;
     summary.dialect = Some(dialect);
+    summary.left_out = target.left_out(options.features, wanted);
+    summary.sections_refused = data.refused;
     summary.has_base = base.is_some();
     summary.dialect_of_base = base.is_some() && options.dialect.is_none();
     if !file.has_symbols() {

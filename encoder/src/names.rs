@@ -23,9 +23,6 @@ use dwarf::die::Text;
 use dwarf::unit::Unit;
 use gimli::Endianity;
 
-/// Longest name that kernels accept, in bytes (KSYM_NAME_LEN less its NUL).
-pub const MAX_NAME: usize = 511;
-
 /// First spelling of short names; those below are offsets in `.debug_str`, + 1.
 const SHORT: u32 = 1 << 28;
 /// First spelling of names that were interned by content.
@@ -50,6 +47,8 @@ pub struct Names<'a> {
     /// Offsets below this are spellings.
     offsets: u64,
     interned: Interned,
+    /// Bytes of the longest name that is accepted.
+    longest: usize,
     /// A string was not where DWARF says.
     pub missing: bool,
 }
@@ -94,12 +93,12 @@ impl Interned {
 }
 
 impl<'a> Names<'a> {
-    /// The names of a file. `interned` are those of another, or none yet.
-    pub fn new(debug_str: &'a [u8], spellings: Spellings, interned: Interned) -> Names<'a> {
+    /// The names of a file, which may have `longest` bytes. `interned` are those of another, or none yet.
+    pub fn new(debug_str: &'a [u8], spellings: Spellings, interned: Interned, longest: usize) -> Names<'a> {
         // What follows the last NUL is no string.
         let end = debug_str.iter().rposition(|&b| b == 0).map_or(0, |at| at as u64 + 1);
         let offsets = if spellings == Spellings::ByOffset { end.min(u64::from(SHORT) - 1) } else { 0 };
-        Names { debug_str, spellings, offsets, interned, missing: false }
+        Names { debug_str, spellings, offsets, interned, longest, missing: false }
     }
 
     /// The names that were interned, for another file.
@@ -145,6 +144,11 @@ impl<'a> Names<'a> {
         interned(found.unwrap_or_default())
     }
 
+    /// A name as kernels accept it.
+    pub fn accepted<'n>(&self, name: &'n [u8]) -> Cow<'n, [u8]> {
+        accepted(name, self.longest)
+    }
+
     /// The spelling of a name that no DIE has.
     pub fn intern(&mut self, name: &[u8]) -> StrId {
         interned(self.interned.strings.intern(name))
@@ -168,7 +172,7 @@ impl<'a> Names<'a> {
 impl Spelling for Names<'_> {
     fn identifier(&self, name: StrId) -> (Cow<'_, [u8]>, bool) {
         let text = self.text(name);
-        match accepted(&text) {
+        match self.accepted(&text) {
             Cow::Borrowed(_) => (text, false),
             Cow::Owned(changed) => (Cow::Owned(changed), true),
         }
@@ -188,15 +192,15 @@ fn interned(name: StrId) -> StrId {
     if name == StrId::EMPTY { name } else { StrId(INTERNED + name.0) }
 }
 
-/// True if kernels accept the name as it is.
-pub fn is_accepted(name: &[u8]) -> bool {
+/// True if kernels accept the name as it is, apart from its length.
+pub fn is_identifier(name: &[u8]) -> bool {
     let first = name.first().is_none_or(|&b| b.is_ascii_alphabetic() || b == b'_' || b == b'.');
-    first && name.len() <= MAX_NAME && name.iter().all(|&b| b.is_ascii_alphanumeric() || b == b'_' || b == b'.')
+    first && name.iter().all(|&b| b.is_ascii_alphanumeric() || b == b'_' || b == b'.')
 }
 
-/// The name with what kernels do not accept replaced.
-pub fn accepted(name: &[u8]) -> Cow<'_, [u8]> {
-    if is_accepted(name) {
+/// The name with what kernels do not accept replaced; of more than `longest` bytes the first are left.
+fn accepted(name: &[u8], longest: usize) -> Cow<'_, [u8]> {
+    if name.len() <= longest && is_identifier(name) {
         return Cow::Borrowed(name);
     }
     let mut changed: Vec<u8> = Vec::with_capacity(name.len() + 1);
@@ -204,7 +208,7 @@ pub fn accepted(name: &[u8]) -> Cow<'_, [u8]> {
         changed.push(b'_');
     }
     changed.extend(name.iter().map(|&b| if b.is_ascii_alphanumeric() || b == b'_' || b == b'.' { b } else { b'_' }));
-    changed.truncate(MAX_NAME);
+    changed.truncate(longest);
     Cow::Owned(changed)
 }
 
@@ -214,19 +218,20 @@ mod tests {
 
     #[test]
     fn names_that_kernels_accept() {
+        let accepted = |name: &[u8]| accepted(name, 10).into_owned();
         for name in [&b""[..], b"a", b"_x9", b".L", b"foo.isra.0"] {
             assert_eq!(accepted(name), name);
         }
-        assert_eq!(&*accepted(b"s$t"), b"s_t");
-        assert_eq!(&*accepted(b"&[u32]"), b"__u32_");
-        assert_eq!(&*accepted(b"9p"), b"_9p");
+        assert_eq!(accepted(b"s$t"), b"s_t");
+        assert_eq!(accepted(b"&[u32]"), b"__u32_");
+        assert_eq!(accepted(b"9p"), b"_9p");
         assert_eq!(accepted("\u{e9}t\u{e9}".as_bytes()).len(), 5);
-        assert_eq!(accepted(&[b'a'; 600]).len(), MAX_NAME);
+        assert_eq!(accepted(&[b'a'; 11]), [b'a'; 10]);
     }
 
     #[test]
     fn spellings_spell_their_names() {
-        let mut names = Names::new(b"\0foo\0x\0cut", Spellings::ByOffset, Interned::default());
+        let mut names = Names::new(b"\0foo\0x\0cut", Spellings::ByOffset, Interned::default(), 511);
         assert_eq!(names.offsets, 7);
         assert_eq!(&*names.text(StrId(1)), b"");
         assert_eq!(&*names.text(StrId(2)), b"foo");

@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use btf::distill::Ambiguous;
+use btf::verify::KernelVersion;
 use btf::view::BtfView;
 use dwarf::elf::ElfFile;
 
@@ -12,9 +13,10 @@ use crate::btf_ids::finish::{DESCRIBED_FLAGS, Stage, Steps, TAGGED_FLAGS, finish
 use crate::btf_ids::section::SECTION;
 use crate::elf_out::{self, ElfOutError, SectionUpdate};
 use crate::error::{Error, ErrorKind, Result};
-use crate::options::Options;
+use crate::options::{Features, Options};
 use crate::report::Summary;
 use crate::stamp::{self, Identity};
+use crate::target::Target;
 use crate::{BaseBtf, Caller, Clock, Encoded, Request, encode, output};
 use crate::{distill, module_file};
 
@@ -59,8 +61,14 @@ pub enum Ids {
 }
 
 impl Task<'_> {
-    fn describes_kfuncs(&self) -> bool {
-        self.describe_kfuncs && self.options.features.decl_tag && self.options.features.decl_tag_kfuncs
+    /// How far the BTF is once it is encoded.
+    fn stage(&self, features: Features) -> Stage {
+        let Features { decl_tag, decl_tag_kfuncs, attributes, .. } = features;
+        match (decl_tag && decl_tag_kfuncs, self.describe_kfuncs, attributes) {
+            (true, true, _) => Stage::Encoded,
+            (true, false, true) => Stage::EncodedInPart,
+            _ => Stage::Final,
+        }
     }
 
     /// Whether the base of this file is distilled; for what was decided here, why. `section` is the file's `.BTF_ids`.
@@ -90,9 +98,9 @@ impl Task<'_> {
     }
 
     /// The flags of kfuncs that matter; with none, neither does `.BTF_ids`.
-    fn flags(&self) -> u32 {
-        let tagged = if self.options.features.decl_tag_kfuncs { TAGGED_FLAGS } else { 0 };
-        let described = if self.describes_kfuncs() { DESCRIBED_FLAGS } else { 0 };
+    fn flags(&self, features: Features) -> u32 {
+        let tagged = if features.decl_tag_kfuncs { TAGGED_FLAGS } else { 0 };
+        let described = if self.stage(features) == Stage::Final { 0 } else { DESCRIBED_FLAGS };
         let written = if self.ids == Ids::Leave { 0 } else { u32::MAX };
         tagged | described | written
     }
@@ -109,6 +117,8 @@ pub struct Sections {
     pub ids: Option<Vec<u8>>,
     /// `.note.btfgen`, if the file is stamped.
     pub stamp: Option<Vec<u8>>,
+    /// The kernel by whose rules they were checked.
+    pub kernel: KernelVersion,
 }
 
 impl Sections {
@@ -147,10 +157,12 @@ impl Sections {
 /// of BTF.
 pub fn one_shot(file: &ElfFile<'_>, task: &Task<'_>, caller: Caller<'_>) -> Result<(Sections, Summary)> {
     let mut clock = Clock::default();
-    let request = Request { base: task.base, options: task.options, flags: task.flags(), caller };
+    let target = Target::new(task.options.target, task.base.map(BaseBtf::view));
+    let features = target.features(task.options.features);
+    let request = Request { base: task.base, options: task.options, flags: task.flags(features), caller };
     let Encoded { btf, mut summary, section } = encode(file, request, &mut clock)?;
-    let (base, word_size) = (task.base.map(BaseBtf::view), if file.is_64 { 8 } else { 4 });
-    output::check(&btf, None, base, word_size)?;
+    let (base, word_size, kernel) = (task.base.map(BaseBtf::view), if file.is_64 { 8 } else { 4 }, target.kernel());
+    output::check(&btf, None, base, word_size, kernel)?;
     let view = BtfView::parse_on(&btf, base).map_err(|e| Error::new(ErrorKind::Verify, e.to_string()))?;
     clock.lap("verified", String::new);
 
@@ -160,8 +172,8 @@ pub fn one_shot(file: &ElfFile<'_>, task: &Task<'_>, caller: Caller<'_>) -> Resu
         summary.warnings.extend(distill::ids_warning(section));
     }
     summary.remarks.extend(remark);
-    let stage = if task.describes_kfuncs() { Stage::Encoded } else { Stage::Final };
-    let finished = finish(&view, section, Steps { stage, distill, fill: task.ids == Ids::Fill })?;
+    let steps = Steps { stage: task.stage(features), distill, fill: task.ids == Ids::Fill, kernel };
+    let finished = finish(&view, section, steps)?;
     clock.lap("kfuncs, ids", || format!("{} warnings", finished.findings.len()));
 
     summary.findings = finished.findings;
@@ -180,10 +192,11 @@ pub fn one_shot(file: &ElfFile<'_>, task: &Task<'_>, caller: Caller<'_>) -> Resu
         base: finished.distilled.map(|distilled| distilled.base),
         ids: finished.ids.or(in_link_order),
         stamp: task.stamp.map(|stamp| stamp.note(file.endian)),
+        kernel,
         btf: changed.unwrap_or(btf),
     };
     if is_changed {
-        output::check(&sections.btf, sections.base.as_deref(), base, word_size)?;
+        output::check(&sections.btf, sections.base.as_deref(), base, word_size, kernel)?;
     }
     Ok((sections, summary))
 }

@@ -1,27 +1,33 @@
 //! The gate before the file: what a kernel would refuse is not written.
 
-use btf::verify::{self, Level, verify_bytes};
+use btf::verify::{self, KernelVersion, Level, verify_bytes};
 use btf::view::BtfView;
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// Checks BTF as a kernel does when it loads it, with the newest rules. `own_base` is its distilled base, which is checked, too, `base` what it
+/// Checks BTF as a kernel does when it loads it, by the rules of `kernel`. `own_base` is its distilled base, which is checked, too, `base` what it
 /// stands on without one.
 ///
 /// What a kernel asks of user BTF only (tier R) is not asked: packed structs of modules break such rules rightfully.
 ///
 /// # Errors
 /// [`ErrorKind::Verify`], a fault of this program.
-pub fn check(btf: &[u8], own_base: Option<&[u8]>, base: Option<&BtfView<'_>>, pointer_bytes: u32) -> Result<()> {
+pub fn check(
+    btf: &[u8],
+    own_base: Option<&[u8]>,
+    base: Option<&BtfView<'_>>,
+    pointer_bytes: u32,
+    kernel: KernelVersion,
+) -> Result<()> {
     let failed = |text: String| Error::new(ErrorKind::Verify, text);
-    let Some(own_base) = own_base else { return check_one(btf, base, pointer_bytes) };
-    check_one(own_base, None, pointer_bytes)?;
+    let Some(own_base) = own_base else { return check_one(btf, base, pointer_bytes, kernel) };
+    check_one(own_base, None, pointer_bytes, kernel)?;
     let view = BtfView::parse(own_base).map_err(|e| failed(e.to_string()))?;
-    check_one(btf, Some(&view), pointer_bytes)
+    check_one(btf, Some(&view), pointer_bytes, kernel)
 }
 
-fn check_one(btf: &[u8], base: Option<&BtfView<'_>>, pointer_bytes: u32) -> Result<()> {
-    match violation(btf, base, pointer_bytes) {
+fn check_one(btf: &[u8], base: Option<&BtfView<'_>>, pointer_bytes: u32, kernel: KernelVersion) -> Result<()> {
+    match violation(btf, base, pointer_bytes, kernel) {
         None => Ok(()),
         Some(text) => Err(Error::new(
             ErrorKind::Verify,
@@ -30,15 +36,19 @@ fn check_one(btf: &[u8], base: Option<&BtfView<'_>>, pointer_bytes: u32) -> Resu
     }
 }
 
-/// The first rule that BTF breaks, in words.
-pub fn violation(btf: &[u8], base: Option<&BtfView<'_>>, pointer_bytes: u32) -> Option<String> {
-    let options = verify::Options { level: Level::Kernel, pointer_bytes, max_findings: 1, ..Default::default() };
+/// The first rule of a kernel that BTF breaks, in words.
+pub fn violation(btf: &[u8], base: Option<&BtfView<'_>>, pointer_bytes: u32, kernel: KernelVersion) -> Option<String> {
+    let options = verify::Options { level: Level::Kernel, kernel, pointer_bytes, max_findings: 1 };
     verify_bytes(btf, base, &options).first().map(ToString::to_string)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn check(btf: &[u8], own_base: Option<&[u8]>, base: Option<&BtfView<'_>>, pointer_bytes: u32) -> Result<()> {
+        super::check(btf, own_base, base, pointer_bytes, KernelVersion::NEWEST)
+    }
 
     /// A base of one INT; `damage` is what the third word, its size, becomes.
     fn blob(size: u32) -> Vec<u8> {

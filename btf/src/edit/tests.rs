@@ -93,7 +93,7 @@ fn tags_of_parameters_go_to_the_implementation() {
     let view = BtfView::parse(&bytes).expect("it is BTF");
     let mut edit = Edit::of(&view).expect("it is sound");
     let flags = kfunc::Flags(kfunc::Flags::IMPLICIT_ARGS);
-    edit.describe_kfuncs(&[kfunc::Kfunc { function: func as usize - 1, flags }]).expect("it can be done");
+    edit.describe_kfuncs(&[kfunc::Kfunc { function: func as usize - 1, flags }], true).expect("it can be done");
     let bytes = edit.write().expect("it fits");
     let view = BtfView::parse(&bytes).expect("it is BTF");
     let name =

@@ -222,6 +222,9 @@ fn check_enum(check: &mut Check<'_, '_>, id: TypeId, ty: TypeView<'_>) {
     if !matches!(ty.size_or_type(), 1 | 2 | 4 | 8) {
         check.bad("M60", id, "Unexpected size");
     }
+    if ty.kind() == Kind::Enum && check.options.kernel < KernelVersion::SIGNED_ENUMS {
+        check_no_kflag(check, "M64", id, ty);
+    }
     check_anonymous_or_named(check, "M61", id, ty);
     for (n, value) in ty.enumerators().enumerate() {
         if !is_string(check, value.name_off) {
@@ -460,6 +463,9 @@ mod tests {
             ("M60", |b| _ = b.raw(0, Kind::Enum64, 0, false, 16, &[])),
             ("M61", |b| _ = b.enumeration("e e", false, &[])),
         ]);
+        let signed = |b: &mut Blob| _ = b.raw(0, Kind::Enum, 0, true, 4, &[]);
+        assert_eq!(broken_by(KernelVersion(5, 19), signed), [("M64", None)]);
+        assert_eq!(broken_by(KernelVersion(6, 0), signed), []);
         assert_eq!(broken(|b| _ = b.raw(0, Kind::Enum64, 1, false, 8, &[9999, 0, 0])), element("M62", 0));
         assert_eq!(broken(|b| _ = b.enumeration("e", true, &[("A", 0), ("", 1)])), element("M63", 1));
         assert_eq!(broken(|b| _ = b.enumeration64("e", true, &[("A", 0), ("B:", 1)])), element("M63", 1));

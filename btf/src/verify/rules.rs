@@ -119,6 +119,7 @@ pub const RULES: &[Rule] = &[
     r("M61", "ENUM, ENUM64: a name that is no identifier", NAMES),
     r("M62", "ENUM, ENUM64: a value whose name is not in the strings", OTHER_BASE),
     r("M63", "ENUM, ENUM64: a value with a name that is missing or no identifier", NAMES),
+    r("M64", "ENUM: kflag (before 6.0)", "for kernels before 6.0: encode without signs of enums"),
     r("M70", "FUNC_PROTO: a name", ENCODER),
     r("M71", "FUNC_PROTO: kflag", ENCODER),
     r("M72", "FUNC: a name that is missing or no identifier", NAMES),

@@ -621,8 +621,13 @@ fn d48_many_enumerators() {
     fold.fold_with(0, &records, |_| btf::dedup::fold::Local::Void);
     let resolution = btf::dedup::resolve::Resolution::new(&fold, None);
     assert_eq!(resolution.records.get(1).len(), 3 + 140_000);
-    let types =
-        btf::writer::Types { records: &resolution.records, strings: &fold.strings, base: None, endian: Endian::Little };
+    let types = btf::writer::Types {
+        records: &resolution.records,
+        strings: &fold.strings,
+        base: None,
+        endian: Endian::Little,
+        extensions: Default::default(),
+    };
     assert_eq!(types.write().unwrap_err().kind(), btf::error::ErrorKind::Limit);
 }
 

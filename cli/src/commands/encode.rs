@@ -13,7 +13,7 @@ use encoder::error::ErrorKind;
 use encoder::input::Input;
 use encoder::module_file::{self, Compression};
 use encoder::one_shot::{Distill, Ids, Sections, Task, one_shot};
-use encoder::options::Options;
+use encoder::options::{Features, Options};
 use encoder::output;
 use encoder::replace::{self, Durability, ReplaceError, Staged};
 use encoder::report::Summary;
@@ -64,7 +64,7 @@ impl Destination {
 
 /// Runs the command.
 pub fn run(args: &EncodeArgs, server: JobServer) -> Exit {
-    match choices::options(args) {
+    match choices::options(args, Features::USUAL) {
         Ok((options, remarks)) => run_with(args, &options, &remarks, server),
         Err(text) => {
             eprintln!("btfgen: error: {text}");
@@ -367,7 +367,7 @@ fn stage(
     if padded || fault::is_wanted() {
         let word_size = if elf.is_64 { 8 } else { 4 };
         let (btf, base) = (fault::damage(&sections.btf), base.map(BaseBtf::view));
-        output::check(&btf, sections.base.as_deref(), base, word_size)
+        output::check(&btf, sections.base.as_deref(), base, word_size, sections.kernel)
             .map_err(|e| Failure::new(e.kind().into(), path, e.to_string()))?;
     }
     // What goes to a pipe is there at once.

@@ -6,6 +6,7 @@ pub mod encode;
 mod in_place;
 pub mod resolve_btfids;
 pub mod verify;
+pub mod why_not;
 
 use std::path::Path;
 

@@ -10,6 +10,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use btf::distill::Ambiguous;
+use btf::verify::KernelVersion;
 use btf::view::BtfView;
 use clap::{ArgAction, Parser};
 use dwarf::elf::ElfFile;
@@ -205,7 +206,8 @@ fn stage(args: &ResolveArgs, path: &Path, in_place: bool, inputs: &Inputs) -> Re
     }
     let stage = if in_place { Stage::Final } else { Stage::Foreign };
     let distill = (args.distill_base && !in_place).then_some(Ambiguous::IntoSplit);
-    let finished = finish(&view, section, Steps { stage, distill, fill: true }).map_err(at(btf_path))?;
+    let finished = finish(&view, section, Steps { stage, distill, fill: true, kernel: KernelVersion::NEWEST })
+        .map_err(at(btf_path))?;
     inputs.unchanged(args, path)?;
     finished.warnings.iter().for_each(|text| eprintln!("resolve_btfids: warning: {}: {text}", path.display()));
     if !in_place {
@@ -231,8 +233,11 @@ fn stage(args: &ResolveArgs, path: &Path, in_place: bool, inputs: &Inputs) -> Re
 fn check_result(finished: &Finished<'_>, view: &BtfView<'_>, path: &Path) -> Result<(), String> {
     let word_size = view.levels().iter().find_map(|level| level.word_size()).unwrap_or(8);
     let own_base = finished.distilled.as_ref().map(|distilled| &distilled.base[..]);
-    let Err(e) = output::check(&fault::damage(&finished.btf), own_base, view.base(), word_size) else { return Ok(()) };
-    match output::violation(view.bytes(), view.base(), word_size) {
+    let Err(e) = output::check(&fault::damage(&finished.btf), own_base, view.base(), word_size, KernelVersion::NEWEST)
+    else {
+        return Ok(());
+    };
+    match output::violation(view.bytes(), view.base(), word_size, KernelVersion::NEWEST) {
         None => Err(format!("FAILED: {}: {e}", path.display())),
         Some(text) => {
             eprintln!("resolve_btfids: warning: {}: a kernel would refuse this BTF: {text}", path.display());
