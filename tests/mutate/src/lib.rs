@@ -4,6 +4,7 @@
 //! Everything is a function of the input and a seed, on any machine. [`pipeline`] is what the results are fed to.
 #![forbid(unsafe_code)]
 
+pub mod btf;
 pub mod dwarf;
 pub mod elf;
 pub mod file;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use dwarf::elf::ElfFile;
+use encoder::btf_ids::order::link_order;
 use object::elf;
 
 use crate::image::{Image, Section};
@@ -80,7 +81,8 @@ pub fn slice(file: &[u8], sites: &Sites) -> Option<Vec<u8>> {
     for s in parsed.sections.iter().skip(1).take_while(|s| s.flags & u64::from(elf::SHF_ALLOC) != 0) {
         let name = String::from_utf8_lossy(s.name).into_owned();
         let (kind, bytes) = match s.name {
-            b".BTF_ids" => (s.kind, parsed.bytes(s).ok()?.to_vec()),
+            // As linked: what was filled in is of another BTF.
+            b".BTF_ids" => (s.kind, link_order(&parsed, None, 0).ok()??.bytes),
             b".BTF" => (s.kind, vec![0; ROOM]),
             _ => (elf::SHT_NOBITS, vec![0; usize::try_from(s.size).ok()?.min(1 << 26)]),
         };
@@ -104,9 +106,10 @@ pub fn slice(file: &[u8], sites: &Sites) -> Option<Vec<u8>> {
 }
 
 /// The units of a kernel that are taken: every so many-th one that is neither tiny nor large, up to so many bytes.
-pub fn every(step: usize, mut left: usize) -> impl FnMut(usize, usize) -> bool {
+pub fn every(step: usize, most: usize) -> impl FnMut(usize, usize) -> bool {
+    let mut left = most;
     move |number, size| {
-        let taken = number % step == 0 && (2_000..60_000).contains(&size) && size <= left;
+        let taken = number % step == 0 && (2_000..most / 2).contains(&size) && size <= left;
         left -= if taken { size } else { 0 };
         taken
     }
