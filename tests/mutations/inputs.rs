@@ -38,7 +38,7 @@ const MODULES: [&str; 5] = [
 ];
 
 /// Which units of a real kernel are taken, and how many bytes of them.
-const SLICES: [(usize, usize); 2] = [(97, 60_000), (41, 200_000)];
+const SLICES: [(usize, usize); 2] = [(97, 150_000), (41, 500_000)];
 
 impl Inputs {
     /// Looks for a real kernel (`BTFGEN_CACHE`, `KERNEL`) and makes the rest.

@@ -93,7 +93,8 @@ fn main() -> ExitCode {
     let hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| if IS_RUN.get() { PANIC.set(Some(info.to_string())) } else { hook(info) }));
     let base = |subject: &Subject| subject.base.map(|base| &views[base]);
-    let clean: Vec<Clean> = in_pool(|| subjects.iter().map(|s| Clean::of(s, base(s))).collect());
+    let measure = || subjects.iter().map(|s| Clean::of(s, base(s))).collect();
+    let clean: Vec<Clean> = thread::scope(|scope| scope.spawn(|| in_pool(measure)).join()).expect("clean files run");
     if args.one {
         let file = subjects[0].original.mutated(args.first);
         std::fs::write("mutated", &file).expect("the folder is writable");

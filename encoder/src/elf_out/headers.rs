@@ -199,9 +199,17 @@ impl Section {
     }
 
     /// Alignment to keep when the section moves. A section that was not aligned to begin with has
-    /// no use for it, and ignoring it bounds the padding by the size of the old file.
+    /// no use for it, and ignoring it bounds the padding by the size of the old file. Tables of
+    /// numbers keep that of their words all the same, since there are readers that map them.
     pub(super) fn file_align(&self) -> u64 {
-        if self.align.is_power_of_two() && self.offset & (self.align - 1) == 0 { self.align } else { 1 }
+        let is_kept = self.align.is_power_of_two() && self.offset & (self.align - 1) == 0;
+        let words = match self.kind {
+            elf::SHT_SYMTAB | elf::SHT_SYMTAB_SHNDX | elf::SHT_RELA | elf::SHT_REL | elf::SHT_GROUP => {
+                1 << self.offset.trailing_zeros().min(3)
+            }
+            _ => 1,
+        };
+        if is_kept { self.align.max(words) } else { words }
     }
 }
 

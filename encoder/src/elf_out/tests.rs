@@ -472,6 +472,18 @@ fn sections_behind_a_replaced_one_move_and_keep_their_alignment() {
 }
 
 #[test]
+fn symbols_stay_aligned_whatever_their_header_says() {
+    for align in [0, 1, 1 << 38, 12] {
+        let mut builder = Builder::new(true, false, elf::ET_REL, 0);
+        builder.data(".BTF", &btf(99));
+        builder.section(".symtab", elf::SHT_SYMTAB, 0, 8, &btf(24)).align = align;
+        let new = set(&builder.finish(), ".BTF", &btf(33));
+        assert_eq!(offset(&new, ".symtab") % 8, 0, "sh_addralign {align:#x}");
+        assert_eq!(section(&new, ".symtab").align, align);
+    }
+}
+
+#[test]
 fn a_section_that_objcopy_added_is_replaced_where_it_is() {
     if !have("gcc") || !have("objcopy") {
         return;

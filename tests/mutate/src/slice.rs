@@ -11,7 +11,7 @@ use crate::image::{Image, Section};
 use crate::sites::{Sites, leb_size};
 
 /// Room for a loaded `.BTF`, as a kernel has it.
-const ROOM: usize = 1 << 18;
+const ROOM: usize = 1 << 19;
 /// Bytes that are taken along after the last list of a unit.
 const TAIL: usize = 512;
 
