@@ -265,6 +265,13 @@ fn verify_view(view: &BtfView<'_>, pointer_bytes: u32) -> Result<()> {
     let options = verify::Options { level: Level::Kernel, pointer_bytes, max_findings: 1, ..Default::default() };
     match verify::verify(view, &options).first() {
         None => Ok(()),
+        // Chains are as the DWARF has them: C has no rule about their length, and only damage makes circles.
+        Some(finding) if finding.rule == "C2" => {
+            let text = format!(
+                "a chain of typedefs and qualifiers is longer than kernels follow, or leads back to itself: {finding}"
+            );
+            Err(Error::new(ErrorKind::Limit, text))
+        }
         Some(finding) => {
             Err(failed(format!("the result would be refused by a kernel: {finding}; please report this as a bug")))
         }

@@ -39,12 +39,7 @@ fn units<E: Endianity>(file: &ElfFile<'_>, endian: E) {
     }
 }
 
-fn unit<E: Endianity>(
-    data: &dwarf::sections::DebugData<'_>,
-    header: UnitHeader,
-    plans: &mut PlansBuffer,
-    endian: E,
-) {
+fn unit<E: Endianity>(data: &dwarf::sections::DebugData<'_>, header: UnitHeader, plans: &mut PlansBuffer, endian: E) {
     let mut buffer = Vec::new();
     let Ok(bytes) = data.info.part(header.range(), &mut buffer) else { return };
     let Ok(unit) = Unit::open(header, bytes, data.sections(), plans, endian) else { return };

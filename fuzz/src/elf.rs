@@ -23,7 +23,10 @@ pub fn run(data: &[u8]) {
         _ = elf_out::linkable(file.data(), BTF);
     }
     write(data, &[SectionUpdate { name: ".BTF", data: Some(BTF) }]);
-    write(data, &[SectionUpdate { name: ".BTF", data: None }, SectionUpdate { name: ".BTF.base", data: Some(&BTF[..7]) }]);
+    write(
+        data,
+        &[SectionUpdate { name: ".BTF", data: None }, SectionUpdate { name: ".BTF.base", data: Some(&BTF[..7]) }],
+    );
 }
 
 fn read(file: &ElfFile<'_>) {

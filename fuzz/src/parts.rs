@@ -73,7 +73,15 @@ pub fn image(data: &[u8]) -> Vec<u8> {
         let name = ".rela.debug_info".into();
         let (kind, link, entry_size) = (elf::SHT_RELA, 2 + NAMES.len() as u32, if is_64 { 24 } else { 12 });
         let bytes = bytes.0[..bytes.0.len() / entry_size * entry_size].to_vec();
-        sections.push(Section { name, kind, link, info: 3, entry_size: entry_size as u64, bytes, ..Section::default() });
+        sections.push(Section {
+            name,
+            kind,
+            link,
+            info: 3,
+            entry_size: entry_size as u64,
+            bytes,
+            ..Section::default()
+        });
     }
     let order = Order { big: bits & BIG != 0 };
     Image { is_64, order, machine, relocatable: bits & RELOCATABLE != 0, sections }.bytes()

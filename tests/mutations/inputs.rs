@@ -59,7 +59,8 @@ impl Inputs {
     }
 
     fn add_fixtures(&mut self, folder: &Path) {
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("cli/ lies in the root").join("kernel-fixtures");
+        let source =
+            Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("cli/ lies in the root").join("kernel-fixtures");
         let build = format!("BUILD={}", folder.display());
         let mut command = Command::new("make");
         command.arg("-s").arg(&build).current_dir(source).env_remove("MAKEFLAGS").stdout(std::process::Stdio::null());

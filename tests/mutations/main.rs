@@ -91,7 +91,9 @@ fn main() -> ExitCode {
         return ExitCode::from(2);
     }
     let hook = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |info| if IS_RUN.get() { PANIC.set(Some(info.to_string())) } else { hook(info) }));
+    std::panic::set_hook(Box::new(
+        move |info| if IS_RUN.get() { PANIC.set(Some(info.to_string())) } else { hook(info) },
+    ));
     let base = |subject: &Subject| subject.base.map(|base| &views[base]);
     let measure = || subjects.iter().map(|s| Clean::of(s, base(s))).collect();
     let clean: Vec<Clean> = thread::scope(|scope| scope.spawn(|| in_pool(measure)).join()).expect("clean files run");

@@ -8,29 +8,59 @@ use crate::sites::{Part, RELA, Sites, UnitSite, Value, leb_size, put_leb};
 
 /// Tags that an encoder looks at, and some others.
 const TAGS: [u16; 26] = [
-    0x01, 0x02, 0x04, 0x05, 0x0b, 0x0d, 0x0f, 0x11, 0x13, 0x15, 0x16, 0x17, 0x18, 0x1d, 0x21, 0x24, 0x26, 0x28, 0x2e, 0x34,
-    0x35, 0x37, 0x3b, 0x41, 0x47, 0x6000,
+    0x01, 0x02, 0x04, 0x05, 0x0b, 0x0d, 0x0f, 0x11, 0x13, 0x15, 0x16, 0x17, 0x18, 0x1d, 0x21, 0x24, 0x26, 0x28, 0x2e,
+    0x34, 0x35, 0x37, 0x3b, 0x41, 0x47, 0x6000,
 ];
 
 /// Attributes that an encoder looks at, and some others.
 const ATTRIBUTES: [u16; 30] = [
-    0x01, 0x02, 0x03, 0x0b, 0x0c, 0x0d, 0x11, 0x12, 0x13, 0x1c, 0x20, 0x22, 0x25, 0x2f, 0x31, 0x34, 0x36, 0x37, 0x38, 0x3c,
-    0x3e, 0x3f, 0x47, 0x49, 0x55, 0x69, 0x6b, 0x72, 0x73, 0x2139,
+    0x01, 0x02, 0x03, 0x0b, 0x0c, 0x0d, 0x11, 0x12, 0x13, 0x1c, 0x20, 0x22, 0x25, 0x2f, 0x31, 0x34, 0x36, 0x37, 0x38,
+    0x3c, 0x3e, 0x3f, 0x47, 0x49, 0x55, 0x69, 0x6b, 0x72, 0x73, 0x2139,
 ];
 
 /// All forms of DWARF 5, and some that there are not.
 const FORMS: std::ops::Range<usize> = 1..0x2f;
 
 /// References to DIEs.
-const REFERENCES: [DwForm; 6] = [gimli::DW_FORM_ref1, gimli::DW_FORM_ref2, gimli::DW_FORM_ref4, gimli::DW_FORM_ref8, gimli::DW_FORM_ref_udata, gimli::DW_FORM_ref_addr];
+const REFERENCES: [DwForm; 6] = [
+    gimli::DW_FORM_ref1,
+    gimli::DW_FORM_ref2,
+    gimli::DW_FORM_ref4,
+    gimli::DW_FORM_ref8,
+    gimli::DW_FORM_ref_udata,
+    gimli::DW_FORM_ref_addr,
+];
 /// Numbers of any length.
-const LEBS: [DwForm; 7] = [gimli::DW_FORM_udata, gimli::DW_FORM_sdata, gimli::DW_FORM_ref_udata, gimli::DW_FORM_strx, gimli::DW_FORM_addrx, gimli::DW_FORM_loclistx, gimli::DW_FORM_rnglistx];
+const LEBS: [DwForm; 7] = [
+    gimli::DW_FORM_udata,
+    gimli::DW_FORM_sdata,
+    gimli::DW_FORM_ref_udata,
+    gimli::DW_FORM_strx,
+    gimli::DW_FORM_addrx,
+    gimli::DW_FORM_loclistx,
+    gimli::DW_FORM_rnglistx,
+];
 /// Blocks of bytes.
-const BLOCKS: [DwForm; 5] = [gimli::DW_FORM_exprloc, gimli::DW_FORM_block, gimli::DW_FORM_block1, gimli::DW_FORM_block2, gimli::DW_FORM_block4];
+const BLOCKS: [DwForm; 5] =
+    [gimli::DW_FORM_exprloc, gimli::DW_FORM_block, gimli::DW_FORM_block1, gimli::DW_FORM_block2, gimli::DW_FORM_block4];
 /// Lists of locations and ranges.
 const LISTS: [DwForm; 3] = [gimli::DW_FORM_sec_offset, gimli::DW_FORM_loclistx, gimli::DW_FORM_rnglistx];
 /// Sizes, counts, offsets, addresses.
-const SIZES: [DwAt; 13] = [gimli::DW_AT_byte_size, gimli::DW_AT_bit_size, gimli::DW_AT_data_bit_offset, gimli::DW_AT_bit_offset, gimli::DW_AT_data_member_location, gimli::DW_AT_count, gimli::DW_AT_upper_bound, gimli::DW_AT_const_value, gimli::DW_AT_encoding, gimli::DW_AT_low_pc, gimli::DW_AT_high_pc, gimli::DW_AT_inline, gimli::DW_AT_language];
+const SIZES: [DwAt; 13] = [
+    gimli::DW_AT_byte_size,
+    gimli::DW_AT_bit_size,
+    gimli::DW_AT_data_bit_offset,
+    gimli::DW_AT_bit_offset,
+    gimli::DW_AT_data_member_location,
+    gimli::DW_AT_count,
+    gimli::DW_AT_upper_bound,
+    gimli::DW_AT_const_value,
+    gimli::DW_AT_encoding,
+    gimli::DW_AT_low_pc,
+    gimli::DW_AT_high_pc,
+    gimli::DW_AT_inline,
+    gimli::DW_AT_language,
+];
 
 /// Does one thing to the DWARF.
 pub fn mutate(file: &mut Vec<u8>, sites: &Sites, rng: &mut Rng) {
@@ -265,8 +295,7 @@ fn relocation(file: &mut [u8], sites: &Sites, rng: &mut Rng) {
     let tables: Vec<_> = sites.relocations.iter().filter(|r| debug(r.target) || rng.one_in(8)).collect();
     let Some(table) = (!tables.is_empty()).then(|| *rng.pick(&tables)) else { return };
     let count = table.bytes.len() / RELA;
-    let (a, b) =
-        (table.bytes.start + RELA * rng.below(count), table.bytes.start + RELA * rng.below(count));
+    let (a, b) = (table.bytes.start + RELA * rng.below(count), table.bytes.start + RELA * rng.below(count));
     let order = sites.order();
     match rng.below(8) {
         0 => {

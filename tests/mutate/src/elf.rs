@@ -103,10 +103,8 @@ fn swap_headers(file: &mut [u8], sites: &Sites, rng: &mut Rng) {
 }
 
 /// Fields of a symbol by class: (offset, bytes): name, info, other, section, value, size (gABI, symbol table).
-const SYMBOL: [[(usize, usize); 6]; 2] = [
-    [(0, 4), (12, 1), (13, 1), (14, 2), (4, 4), (8, 4)],
-    [(0, 4), (4, 1), (5, 1), (6, 2), (8, 8), (16, 8)],
-];
+const SYMBOL: [[(usize, usize); 6]; 2] =
+    [[(0, 4), (12, 1), (13, 1), (14, 2), (4, 4), (8, 4)], [(0, 4), (4, 1), (5, 1), (6, 2), (8, 8), (16, 8)]];
 
 /// A field of a symbol; the symbols of `.BTF_ids` are the last ones that matter, so any is as good.
 fn symbol(file: &mut [u8], sites: &Sites, rng: &mut Rng) {
@@ -154,7 +152,9 @@ fn name_of_symbol(file: &mut [u8], sites: &Sites, rng: &mut Rng) {
 
 /// A word of `.BTF_ids`, or any byte of `.BTF`.
 fn ids(file: &mut [u8], sites: &Sites, rng: &mut Rng) {
-    let Some(section) = sites.headers.section(*rng.pick(&[".BTF_ids", ".BTF_ids", ".BTF", ".BTF.base"])) else { return };
+    let Some(section) = sites.headers.section(*rng.pick(&[".BTF_ids", ".BTF_ids", ".BTF", ".BTF.base"])) else {
+        return;
+    };
     if section.bytes.is_empty() {
         return;
     }
@@ -169,8 +169,12 @@ fn ids(file: &mut [u8], sites: &Sites, rng: &mut Rng) {
 /// A field of the ELF header.
 fn file_header(file: &mut [u8], sites: &Sites, rng: &mut Rng) {
     let all: &[(usize, usize)] = match sites.headers.is_64 {
-        true => &[(4, 1), (5, 1), (16, 2), (18, 2), (32, 8), (40, 8), (52, 2), (54, 2), (56, 2), (58, 2), (60, 2), (62, 2)],
-        false => &[(4, 1), (5, 1), (16, 2), (18, 2), (28, 4), (32, 4), (40, 2), (42, 2), (44, 2), (46, 2), (48, 2), (50, 2)],
+        true => {
+            &[(4, 1), (5, 1), (16, 2), (18, 2), (32, 8), (40, 8), (52, 2), (54, 2), (56, 2), (58, 2), (60, 2), (62, 2)]
+        }
+        false => {
+            &[(4, 1), (5, 1), (16, 2), (18, 2), (28, 4), (32, 4), (40, 2), (42, 2), (44, 2), (46, 2), (48, 2), (50, 2)]
+        }
     };
     let &(at, size) = rng.pick(all);
     let old = sites.order().get(file, at, size);
