@@ -17,7 +17,7 @@ pub fn run(data: &[u8]) {
     // A base that no kernel would have loaded is not asked for more than a result or an error.
     let options = Options { level: Level::Kernel, max_findings: 1, ..Options::default() };
     let is_valid = view.as_ref().is_none_or(|view| verify(view, &options).is_empty());
-    let result = pipeline::run(file, view.as_ref(), &pipeline::options(u64::from(data[0])));
+    let result = pipeline::run(file, view.as_ref(), &pipeline::options(u64::from(data.last().copied().unwrap_or(0))));
     if let Err(text) = result {
         assert!(!is_valid, "{text}");
     }

@@ -55,6 +55,9 @@ fn same_types(records: &Records, strings: &Strings<'_>, new: &BtfView<'_>) {
         assert_eq!((Head::of(&expected).kind, Head::of(&expected).kflag), (found.kind(), found.kflag()));
         let mut words = Vec::new();
         found.read_record(&mut words);
+        if found.kind() == Kind::Func {
+            words.push(found.vlen());
+        }
         let texts: Vec<&[u8]> = names(&expected).map(|n| strings.get(n)).collect();
         let found_texts: Vec<&[u8]> = names(&words).map(|n| new.string(StrOff(n.0)).expect("it is there")).collect();
         assert_eq!(texts, found_texts);
