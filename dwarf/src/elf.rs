@@ -247,6 +247,9 @@ fn parse<'a, H: FileHeader<Endian = Endianness>>(
     let relocatable = header.e_type(endian) == elf::ET_REL;
     let mut sections = Vec::with_capacity(table.len());
     let mut next_address = FIRST_ADDRESS;
+    if let Some(first) = table.iter().next().filter(|first| first.sh_type(endian) != elf::SHT_NULL) {
+        return Err(damaged(format!("section 0 has type {:#x}", first.sh_type(endian))));
+    }
     for (index, s) in table.enumerate() {
         let flags: u64 = s.sh_flags(endian).into();
         let size: u64 = s.sh_size(endian).into();

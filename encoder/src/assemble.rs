@@ -104,7 +104,7 @@ pub fn assemble(
     let var_sizes: Vec<u64> = var_types.iter().map(|&t| sizes.of(t)).collect();
     let (entries, left_out) = variables::layout(&folded.variables, &var_sizes, &folded.fold.strings);
     for name in left_out {
-        summary.warnings.push(format!("per-CPU variable `{name}` overlaps another and is left out"));
+        summary.warnings.push(format!("per-CPU variable `{name}` overlaps another, or is too large, and is left out"));
     }
     let mut section: Vec<u32> = Vec::new();
     for entry in &entries {

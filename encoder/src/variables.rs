@@ -145,7 +145,7 @@ pub struct Entry {
 
 /// The entries of the data section: in order, without overlaps (a kernel refuses them, M94). Of variables at one place
 /// (a weak and a strong definition) the one that its symbol's size confirms stays, else the first. Also the names of
-/// those that were left out.
+/// those that were left out: they overlap, or end behind what an offset can be.
 pub fn layout(variables: &[Variable], type_sizes: &[u64], strings: &Strings<'_>) -> (Vec<Entry>, Vec<String>) {
     let mut order: Vec<(u32, bool, u32, u32, usize, u64)> = Vec::new();
     let mut left_out = Vec::new();
@@ -163,9 +163,42 @@ pub fn layout(variables: &[Variable], type_sizes: &[u64], strings: &Strings<'_>)
     for (offset, _, _, _, variable, size) in order {
         let end = entries.last().map_or(0, |e| u64::from(e.offset) + u64::from(e.size));
         match u32::try_from(size) {
-            Ok(size) if u64::from(offset) >= end => entries.push(Entry { variable, offset, size }),
+            Ok(size) if u64::from(offset) >= end && offset.checked_add(size).is_some() => {
+                entries.push(Entry { variable, offset, size });
+            }
             _ => left_out.push(String::from_utf8_lossy(strings.get(variables[variable].name)).into_owned()),
         }
     }
     (entries, left_out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_overlaps_or_has_no_end_is_left_out() {
+        let mut strings = Strings::new();
+        let mut variable = |name: &[u8], section_offset, symbol_size| Variable {
+            unit: 0,
+            offset: section_offset,
+            name: strings.intern(name),
+            used: Use { reference: Ref::Void, local: None },
+            external: true,
+            section_offset,
+            symbol_size,
+            tags: Vec::new(),
+        };
+        let variables = [
+            variable(b"first", 8, 8),
+            variable(b"inside", 12, 4),
+            variable(b"after", 16, 0),
+            variable(b"beyond", u32::MAX - 3, 8),
+            variable(b"huge", 100, 1 << 32),
+        ];
+        let (entries, left_out) = layout(&variables, &[8, 4, 4, 8, 8], &strings);
+        let entry = |variable, offset, size| Entry { variable, offset, size };
+        assert_eq!(entries, [entry(0, 8, 8), entry(2, 16, 4)]);
+        assert_eq!(left_out, ["inside", "huge", "beyond"]);
+    }
 }

@@ -689,6 +689,19 @@ fn d57_base_with_equal_types() {
 }
 
 // d58: `check_input` runs several divisions and all orders of every case.
+#[test]
+fn d58_order_of_what_stands_twice_in_a_unit() {
+    let text = "|1\n1: S _/16 {a:1@0, u:3@64} ; 2: *0 ; 3: S _/16 {a:3@0, u:3@64}";
+    let case = parse(text);
+    let plain = run(&case.input, &Plan::simple(1), Endian::Little);
+    for spelled in [Spelled::PerUnit, Spelled::PerType] {
+        for kept in [false, true] {
+            let plan = Plan { spelled: Some(spelled), kept, ..Plan::halves(1) };
+            assert_eq!(run(&case.input, &plan, Endian::Little).bytes, plain.bytes, "{plan:?}");
+        }
+    }
+}
+
 // d59: `check_input` runs every case big-endian.
 
 #[test]

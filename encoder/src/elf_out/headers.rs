@@ -250,6 +250,9 @@ impl<'e> ElfFile<'e> {
         let sections = parse_sections(bytes, format, shoff, shnum)?;
         // Extended numbering; gABI "ELF Header": section 0 has what does not fit into 16 bits.
         let first = &sections[0];
+        if first.kind != elf::SHT_NULL {
+            return Err(malformed(format!("section 0, which has type {:#x}", first.kind)));
+        }
         let shstrndx = if shstrndx == elf::SHN_XINDEX { first.link } else { u32::from(shstrndx) };
         let phnum = if phnum == elf::PN_XNUM { first.info } else { u32::from(phnum) };
 
