@@ -6,7 +6,7 @@
 #   FUZZ_CORPUS=DIR   keeps new inputs in DIR/TARGET; default: target/fuzz/corpus. The seeds in fuzz/corpus stay as they are
 #   FUZZ_MINIMISE=1   only merges what was found into fuzz/corpus, if it adds coverage
 #
-# An input that fails is left in target/fuzz/failures. The last line counts targets: `N passed, N failed`.
+# An input that fails is left in target/fuzz/failures, what libFuzzer said in target/fuzz/TARGET.log. The last line counts targets: `N passed, N failed`.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
@@ -42,13 +42,12 @@ run() {
 
 passed=0 failed=0
 for target in "${targets[@]}"; do
-    log=$(mktemp)
+    log=$out/$target.log
     if run "$target" >"$log" 2>&1; then passed=$((passed + 1)) result=ok; else failed=$((failed + 1)) result=FAILED; fi
     edges=$(grep -o 'cov: [0-9]*' "$log" | tail -1 || true)
     executions=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
     printf '%-10s %s: %s executions, %s edges\n' "$target" "$result" "${executions:-?}" "${edges#cov: }"
     if [ $result = FAILED ]; then tail -40 "$log"; fi
-    rm -f "$log"
 done
 echo "$passed passed, $failed failed"
 [ $failed = 0 ]

@@ -1,10 +1,11 @@
 #!/bin/bash
-# Sees to it that what a make target needs is installed:   setup.sh build|test|kernel|boot|kbuild|check
+# Sees to it that what a make target needs is installed:   setup.sh build|test|kernel|boot|kbuild|fuzz|check
 #   build    Rust 1.85 or newer, a C linker
 #   test     and a C compiler with its headers, binutils, make: test inputs and kernel-fixtures/ are compiled
 #   kernel   and what fetches and compares Debian kernels: apt, dpkg, flock, python3 (numpy: see python.sh)
 #   boot     and QEMU for x86-64, cpio
 #   kbuild   and make, gcc-12, DKMS, what the tools of Debian's header packages need
+#   fuzz     as build, and a C++ compiler for libFuzzer
 #   check    Rust with rustfmt and clippy
 # As root on a system with apt, missing packages are installed; elsewhere this says what to install. Quiet when all is there.
 set -euo pipefail
@@ -52,6 +53,7 @@ need_component() { # COMMAND, rustup component, package
 case $1 in
 build) need_rust; need_cc ;;
 test) need_rust; need_cc; want objcopy binutils; want make make ;;
+fuzz) need_rust; need_cc; want c++ g++ ;;
 kernel | boot | kbuild)
     need_rust; need_cc
     want objcopy binutils

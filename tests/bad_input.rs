@@ -341,6 +341,36 @@ fn compressed_to_less_than_they_say() {
     }
 }
 
+/// n names that each begin one byte later in a string of n bytes: not n² bytes of memory.
+#[test]
+fn names_within_a_name() {
+    let source = "
+        .section .debug_abbrev, \"\", @progbits
+        .byte 1, 0x11, 1, 0, 0,  2, 0x16, 0, 3, 0x0e, 0, 0,  0
+        .section .debug_str, \"\", @progbits
+        .Lname: .fill 3000, 1, 'x'
+        .byte 0
+        .section .debug_info, \"\", @progbits
+        .long .Lend - .Lstart
+        .Lstart: .short 5
+        .byte 1, 8
+        .long 0
+        .byte 1
+        .set i, 0
+        .rept 3000
+        .byte 2
+        .long .Lname + i
+        .set i, i + 1
+        .endr
+        .byte 0
+        .Lend:";
+    let folder = Folder::new();
+    folder.write("x.s", source.as_bytes());
+    must(folder.path(), "as", ["-o", "x.o", "x.s"]);
+    let error = ".debug_info+0x0: unit : names are parts of other names, and together many times longer than the sections that they are in";
+    refuses_everywhere(&folder, "x.o", 3, error);
+}
+
 /// A section header of type SHT_NULL means nothing, whatever its name.
 #[test]
 fn inactive_headers() {

@@ -1,4 +1,5 @@
 //! The btfgen command: arguments in, one line per problem out, exit codes as documented.
+#![deny(unsafe_code)]
 
 mod args;
 mod base_search;
@@ -10,6 +11,7 @@ mod messages;
 mod pahole;
 mod personality;
 mod threads;
+#[allow(unsafe_code)]
 mod tokens;
 
 use std::process::ExitCode;

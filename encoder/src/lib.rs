@@ -2,6 +2,7 @@
 //!
 //! [`encode`] is the pipeline: debug sections, units in parallel, functions and variables chosen, types resolved against
 //! the base, bytes. [`elf_out`] and [`replace`] put the bytes into the ELF file.
+#![deny(unsafe_code)]
 
 pub mod assemble;
 pub mod batch;
@@ -11,6 +12,7 @@ pub mod distill;
 pub mod elf_out;
 pub mod error;
 pub mod functions;
+#[allow(unsafe_code)]
 pub mod input;
 pub mod kfuncs;
 pub mod locations;

@@ -52,7 +52,15 @@ pub struct Names<'a> {
     interned: Interned,
     /// A string was not where DWARF says.
     pub missing: bool,
+    /// All names together are many times longer than the sections that they are in, so names are parts of others.
+    pub overlap: bool,
+    /// Bytes that names may have.
+    most: usize,
 }
+
+/// How many times the bytes of the sections names may have. Linkers share the ends of names, which are short; n names that end in one of
+/// n bytes would take n² bytes.
+const TIMES: usize = 16;
 
 /// Names that were interned by content.
 #[derive(Debug)]
@@ -94,12 +102,14 @@ impl Interned {
 }
 
 impl<'a> Names<'a> {
-    /// The names of a file. `interned` are those of another, or none yet.
-    pub fn new(debug_str: &'a [u8], spellings: Spellings, interned: Interned) -> Names<'a> {
+    /// The names of a file, which are in its `.debug_str` and in so many `other_bytes`. `interned` are those of another, or none yet.
+    pub fn new(debug_str: &'a [u8], other_bytes: usize, spellings: Spellings, interned: Interned) -> Names<'a> {
         // What follows the last NUL is no string.
         let end = debug_str.iter().rposition(|&b| b == 0).map_or(0, |at| at as u64 + 1);
         let offsets = if spellings == Spellings::ByOffset { end.min(u64::from(SHORT) - 1) } else { 0 };
-        Names { debug_str, spellings, offsets, interned, missing: false }
+        let most = TIMES.saturating_mul(debug_str.len().saturating_add(other_bytes));
+        let most = most.saturating_add(interned.strings.bytes());
+        Names { debug_str, spellings, offsets, interned, missing: false, overlap: false, most }
     }
 
     /// The names that were interned, for another file.
@@ -140,6 +150,10 @@ impl<'a> Names<'a> {
             self.missing = true;
             return StrId::EMPTY;
         };
+        if self.interned.strings.bytes() > self.most {
+            self.overlap = true;
+            return StrId::EMPTY;
+        }
         let found = self.interned.intern_at(text);
         self.missing |= found.is_none();
         interned(found.unwrap_or_default())
@@ -226,7 +240,7 @@ mod tests {
 
     #[test]
     fn spellings_spell_their_names() {
-        let mut names = Names::new(b"\0foo\0x\0cut", Spellings::ByOffset, Interned::default());
+        let mut names = Names::new(b"\0foo\0x\0cut", 0, Spellings::ByOffset, Interned::default());
         assert_eq!(names.offsets, 7);
         assert_eq!(&*names.text(StrId(1)), b"");
         assert_eq!(&*names.text(StrId(2)), b"foo");

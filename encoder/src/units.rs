@@ -202,7 +202,12 @@ impl<'a> Worker<'a> {
         let tables = job.pool(spellings).and_then(Batch::take).unwrap_or_default();
         Worker {
             folded: Folded::new(tables.fold),
-            names: Names::new(job.sections.str, spellings, tables.names),
+            names: Names::new(
+                job.sections.str,
+                job.sections.line_str.len() + job.sections.data.info.len(),
+                spellings,
+                tables.names,
+            ),
             functions: FunctionNames::new(job.symbols),
             in_base: tables.in_base,
             types: tables.types,
@@ -273,6 +278,12 @@ impl<'a> Worker<'a> {
         walk::walk(&unit, &self.plans, &mut converter)?;
         if std::mem::take(&mut self.names.missing) {
             let text = "a name lies outside of the section of strings, which is cut short or damaged".into();
+            return Err(at_unit(ErrorKind::Input, &unit, text));
+        }
+        if std::mem::take(&mut self.names.overlap) {
+            let text =
+                "names are parts of other names, and together many times longer than the sections that they are in"
+                    .into();
             return Err(at_unit(ErrorKind::Input, &unit, text));
         }
         if let Some(foreign) = self.types.foreign {
