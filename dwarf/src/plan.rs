@@ -88,6 +88,9 @@ impl Plans {
         if self.read == Some((offset, encoding)) {
             return Ok(());
         }
+        if self.bytes_read > TIMES * abbrev.len() as u64 {
+            return Err(Error::at(ErrorKind::Dwarf, ".debug_abbrev", offset, "the units' abbreviation tables overlap"));
+        }
         self.read = None;
         self.plans.clear();
         self.sparse.clear();
@@ -101,9 +104,6 @@ impl Plans {
             let code = cursor.uleb().map_err(cut)?;
             if code == 0 {
                 self.bytes_read += (at as u64).saturating_sub(offset);
-                if self.bytes_read > TIMES * abbrev.len() as u64 {
-                    return Err(error("the units' abbreviation tables overlap"));
-                }
                 self.read = Some((offset, encoding));
                 return Ok(());
             }

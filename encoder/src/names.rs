@@ -181,7 +181,15 @@ impl<'a> Names<'a> {
 
 impl Spelling for Names<'_> {
     fn identifier(&self, name: StrId) -> (Cow<'_, [u8]>, bool) {
-        let text = self.text(name);
+        let text = match name.0 {
+            // No more than tells that it is too long: n names may be ends of one.
+            number @ 1..SHORT => {
+                let rest = self.debug_str.get(number as usize - 1..).unwrap_or(b"");
+                let start = &rest[..rest.len().min(MAX_NAME + 1)];
+                Cow::Borrowed(dwarf::cursor::string_at(start, 0).unwrap_or(start))
+            }
+            _ => self.text(name),
+        };
         match accepted(&text) {
             Cow::Borrowed(_) => (text, false),
             Cow::Owned(changed) => (Cow::Owned(changed), true),
