@@ -272,7 +272,7 @@ fn entry_value<E: Endianity>(
 ) -> Option<u16> {
     let mut operations = expression.operations(c.unit.gimli_encoding());
     for _ in 0..OPERATIONS {
-        let Some(operation) = operations.next().ok().flatten() else { return None };
+        let operation = operations.next().ok().flatten()?;
         if let Operation::EntryValue { expression } = operation {
             let mut inner = gimli::Expression(expression).operations(c.unit.gimli_encoding());
             return match inner.next() {

@@ -63,7 +63,7 @@ const SIZES: [DwAt; 13] = [
 ];
 
 /// Does one thing to the DWARF.
-pub fn mutate(file: &mut Vec<u8>, sites: &Sites, rng: &mut Rng) {
+pub fn mutate(file: &mut [u8], sites: &Sites, rng: &mut Rng) {
     if sites.values.is_empty() || sites.parts.is_empty() {
         return;
     }

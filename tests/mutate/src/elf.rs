@@ -79,13 +79,14 @@ fn section_header(file: &mut [u8], sites: &Sites, rng: &mut Rng) {
 /// A section with the name of another.
 fn name_of_section(file: &mut [u8], sites: &Sites, rng: &mut Rng) {
     let all = &sites.headers.sections;
-    let from = match sites.headers.section(*rng.pick(&NAMES)) {
+    let name: &&str = rng.pick(&NAMES);
+    let from = match sites.headers.section(name) {
         Some(found) => found,
         None => rng.pick(all),
     };
     let to = some_section(sites, rng);
-    let name = sites.order().get(file, from.at, 4);
-    sites.order().put(file, to.at, 4, name);
+    let offset = sites.order().get(file, from.at, 4);
+    sites.order().put(file, to.at, 4, offset);
 }
 
 /// Two sections that change places, or one that is another one.
@@ -152,7 +153,8 @@ fn name_of_symbol(file: &mut [u8], sites: &Sites, rng: &mut Rng) {
 
 /// A word of `.BTF_ids`, or any byte of `.BTF`.
 fn ids(file: &mut [u8], sites: &Sites, rng: &mut Rng) {
-    let Some(section) = sites.headers.section(*rng.pick(&[".BTF_ids", ".BTF_ids", ".BTF", ".BTF.base"])) else {
+    let name: &&str = rng.pick(&[".BTF_ids", ".BTF_ids", ".BTF", ".BTF.base"]);
+    let Some(section) = sites.headers.section(name) else {
         return;
     };
     if section.bytes.is_empty() {

@@ -172,7 +172,8 @@ fn table_end(abbrev: &[u8], mut at: usize) -> usize {
         bytes[..size].iter().rev().fold(0u64, |number, byte| number << 7 | u64::from(byte & 0x7f))
     };
     while next() != 0 {
-        (next(), next());
+        next();
+        next();
         loop {
             let (attribute, form) = (next(), next());
             if form == u64::from(gimli::DW_FORM_implicit_const.0) {
