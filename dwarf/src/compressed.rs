@@ -106,7 +106,7 @@ mod tests {
 
     #[test]
     fn contents_come_back_and_must_have_their_length() {
-        for contents in [vec![7; 100_000], (0..20_000u32).map(|n| (n * n >> 7) as u8).collect(), vec![1]] {
+        for contents in [vec![7; 100_000], (0..20_000u32).map(|n| ((n * n) >> 7) as u8).collect(), vec![1]] {
             let size = contents.len() as u64;
             for (format, data) in [
                 (CompressionFormat::Zlib, compressed(&contents)),
