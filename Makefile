@@ -14,7 +14,7 @@ target = $(or $(CARGO_TARGET_DIR),target)
 # An absolute path, since the scripts change folders.
 export BTFGEN = $(abspath $(target))/release/btfgen
 
-.PHONY: all build check demo test test-kernel test-boot test-verify test-kbuild test-resolve test-oneshot test-faults coverage growth compare bench deny static doc clean install help
+.PHONY: all build check demo test test-kernel test-boot test-verify test-kbuild test-resolve test-oneshot test-faults coverage growth mutations fuzz sanitize properties compare bench deny static doc clean install help
 
 all: build
 
@@ -93,6 +93,30 @@ growth:
 	@scripts/setup.sh build
 	$(CARGO) bench --locked --bench growth -- $(GROWTH)
 
+# Damaged modules, slices of a kernel and the stand-in kernel, RUNS of them from seed FROM on; CHECKED=1 with checks of overflows.
+RUNS ?= 10000
+FROM ?= 0
+mutations:
+	@scripts/setup.sh test
+	$(CARGO) bench --locked --bench mutations $(if $(CHECKED),--profile checked) -- $(RUNS) from $(FROM)
+
+# The fuzz targets, each for TIME seconds, or TARGET alone; see the script. New inputs go to target/fuzz/corpus.
+TIME ?= 60
+fuzz:
+	@scripts/setup.sh fuzz
+	@scripts/fuzz.sh "$(TARGET)" $(TIME)
+
+# The tests of the unsafe code, and damaged input, with the address sanitizer.
+sanitize:
+	@scripts/setup.sh test
+	@scripts/sanitize.sh
+
+# Random graphs through the deduplication, against the oracle.
+GRAPHS ?= 100000
+properties:
+	@scripts/setup.sh build
+	PROPTEST_CASES=$(GRAPHS) $(CARGO) test --release --locked -p btfgen-btf --test dedup properties
+
 # Speed and size beside the reference encoder.
 compare:
 	@scripts/setup.sh kernel
@@ -151,5 +175,9 @@ help:
 	@echo "make compare KERNEL=7.3                 speed and size beside the reference encoder"
 	@echo "make bench KERNEL=7.3 [QUICK=1] [ROWS=\"vmlinux xfs\"]   the same in full, writes docs/performance.md"
 	@echo "make growth                             how time and memory grow with the input"
+	@echo "make mutations [RUNS=200000] [CHECKED=1]   damaged files, in process"
+	@echo "make fuzz [TARGET=elf] [TIME=60]        fuzz targets, on the stable toolchain"
+	@echo "make sanitize                           the unsafe code with the address sanitizer"
+	@echo "make properties [GRAPHS=100000]         random graphs through the deduplication"
 	@echo "make check      formatting and lints     make doc    make clean"
 	@echo "make install    PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)"

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Sees to it that what a make target needs is installed:   setup.sh build|test|kernel|boot|kbuild|faults|coverage|check
+# Sees to it that what a make target needs is installed:   setup.sh build|test|kernel|boot|kbuild|faults|coverage|fuzz|check
 #   build    Rust 1.85 or newer, a C linker
 #   test     and a C and a C++ compiler with their headers, binutils, make: test inputs and kernel-fixtures/ are compiled. On Debian
 #            also for other machines; elsewhere tests of those are ignored, and say so
@@ -8,6 +8,7 @@
 #   kbuild   and make, gcc-12, DKMS, what the tools of Debian's header packages need
 #   faults   as test, and strace, what limits files and mounts
 #   coverage as test, and the LLVM tools that fit rustc, python3
+#   fuzz     as build, and a C++ compiler for libFuzzer
 #   check    Rust with rustfmt and clippy
 # As root on a system with apt, missing packages are installed; elsewhere this says what to install. Quiet when all is there.
 set -euo pipefail
@@ -75,6 +76,7 @@ test)
         for triple in aarch64-linux-gnu arm-linux-gnueabihf riscv64-linux-gnu s390x-linux-gnu; do want "$triple-gcc" "gcc-$triple"; done
     fi
     ;;
+fuzz) need_rust; need_cc; want c++ g++ ;;
 kernel | boot | kbuild)
     need_rust; need_cc
     want objcopy binutils

@@ -1,4 +1,5 @@
 //! The btfgen command: arguments in, one line per problem out, exit codes as documented.
+#![deny(unsafe_code)]
 
 /// As that of the standard library, which panics if standard error is a full disk or a pipe that nobody reads: a message that
 /// cannot be printed is no reason to end otherwise than without it.
@@ -23,11 +24,15 @@ mod exit;
 mod fault;
 mod features;
 mod files;
+#[allow(unsafe_code)]
+mod memory;
 mod messages;
 mod pahole;
 mod personality;
+#[allow(unsafe_code)]
 mod signals;
 mod threads;
+#[allow(unsafe_code)]
 mod tokens;
 
 use std::process::ExitCode;
@@ -38,23 +43,8 @@ use args::{Cli, Command};
 use personality::Personality;
 use tokens::JobServer;
 
-/// Has glibc keep freed memory for what comes next. Tables of a quarter of a megabyte come and go by the dozen, and by default each
-/// is mapped anew and its pages cleared by the kernel again: a seventh of all page faults of a small module, whose encoding takes
-/// hardly longer than they do. Larger tables are still mapped by themselves, so that they can grow without being copied.
-#[cfg(target_env = "gnu")]
-fn keep_freed_memory() {
-    const MAPPED_ALONE: i32 = 1 << 20;
-    const KEPT: i32 = 16 << 20;
-    // SAFETY: This changes two parameters of the allocator, before there is a second thread. A refusal leaves them as they are.
-    unsafe {
-        libc::mallopt(libc::M_MMAP_THRESHOLD, MAPPED_ALONE);
-        libc::mallopt(libc::M_TRIM_THRESHOLD, KEPT);
-    }
-}
-
 fn main() -> ExitCode {
-    #[cfg(target_env = "gnu")]
-    keep_freed_memory();
+    memory::keep_freed();
     let server = JobServer::from_env();
     let (personality, args) = personality::choose(std::env::args_os().collect());
     match personality {

@@ -120,7 +120,7 @@ pub fn assemble(
     let mut data: Vec<(StrId, u32, Vec<u32>)> = Vec::new();
     for (section, Layout { entries, left_out }) in sections.iter().zip(layouts) {
         if section.name == PER_CPU_SECTION {
-            let text = |name| format!("per-CPU variable `{name}` overlaps another and is left out");
+            let text = |name| format!("per-CPU variable `{name}` overlaps another, or is too large, and is left out");
             summary.warnings.extend(left_out.iter().map(text));
         } else {
             // Other sections have aliases, and constants that the linker merged.

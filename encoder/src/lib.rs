@@ -2,6 +2,7 @@
 //!
 //! [`one_shot`] is what is done to a file. `encode` is the pipeline in it: debug sections, units in parallel, functions and variables
 //! chosen, types resolved against the base, bytes. [`elf_out`] and [`replace`] put the result into the ELF file.
+#![deny(unsafe_code)]
 
 pub mod assemble;
 pub mod batch;
@@ -12,6 +13,7 @@ pub mod elf_out;
 pub mod error;
 pub mod functions;
 pub mod hazards;
+#[allow(unsafe_code)]
 pub mod input;
 pub mod kfuncs;
 pub mod locations;

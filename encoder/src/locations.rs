@@ -178,14 +178,18 @@ impl<E: Endianity> Collector<'_, '_, E> {
         let parameter = self.parameter_at(origin)?;
         let after = self.types.functions.partition_point(|f| f.offset < parameter.offset);
         let function = self.types.functions.get(after.checked_sub(1)?)?;
-        self.parameters(function).iter().position(|p| p.offset == parameter.offset)
+        self.parameters(function).binary_search_by_key(&parameter.offset, |p| p.offset).ok()
     }
 }
+
+/// Most typedefs, qualifiers and arrays in a row that are followed: kernels follow 32. Without an end, n parameters of a type behind n
+/// of them would be n² steps.
+const CHAIN: usize = 256;
 
 /// Size of a type in bytes, and whether it is a struct, or a union.
 fn size_of<E: Endianity>(c: &Collector<'_, '_, E>, target: RawRef, word: u64) -> (u64, bool, bool) {
     let (mut at, mut count, mut in_array) = (c.types.local(target.0), 1u64, false);
-    for _ in 0..=c.types.records.len() {
+    for _ in 0..CHAIN {
         let Some(record) = c.types.record(at) else { return (0, false, false) };
         match Head::of(record).kind {
             Kind::Int | Kind::Float | Kind::Enum | Kind::Enum64 => {
@@ -248,6 +252,10 @@ fn pieces_of<E: Endianity>(c: &Collector<'_, '_, E>, expression: gimli::Expressi
     }
     found
 }
+/// Most entries of a list, and most operations of an expression, that are looked at for an entry value: compilers need few. Without an
+/// end, n parameters with one list of n entries would be n² of them.
+const ENTRIES: usize = 256;
+const OPERATIONS: usize = 32;
 
 /// The place in the first entry of a location; an entry value may stand in any of them.
 fn place<E: Endianity>(c: &Collector<'_, '_, E>, location: RawLocation, wide: bool) -> Place {
@@ -262,7 +270,7 @@ fn place<E: Endianity>(c: &Collector<'_, '_, E>, location: RawLocation, wide: bo
             // The raw entries, since the first one may be of an empty range: it holds on entry.
             c.unit.location_list_at(offset, |mut entries| {
                 let mut first = None;
-                loop {
+                for _ in 0..ENTRIES {
                     let expression = match entries.next() {
                         Ok(Some(entry)) => expression_of(entry),
                         Ok(None) => return (first.unwrap_or(Place::Nowhere), true),
@@ -279,6 +287,7 @@ fn place<E: Endianity>(c: &Collector<'_, '_, E>, location: RawLocation, wide: bo
                         return (Place::Register(register), true);
                     }
                 }
+                (first.unwrap_or(Place::Nowhere), true)
             })
         }
     }
@@ -325,7 +334,8 @@ fn of_expression<E: Endianity>(
 
 fn has_stack_value<E: Endianity>(c: &Collector<'_, '_, E>, expression: gimli::Expression<EndianSlice<'_, E>>) -> bool {
     let mut operations = expression.operations(c.unit.gimli_encoding());
-    while let Ok(Some(operation)) = operations.next() {
+    for _ in 0..OPERATIONS {
+        let Ok(Some(operation)) = operations.next() else { return false };
         if operation == Operation::StackValue {
             return true;
         }
@@ -339,7 +349,8 @@ fn entry_value<E: Endianity>(
     expression: gimli::Expression<EndianSlice<'_, E>>,
 ) -> Option<u16> {
     let mut operations = expression.operations(c.unit.gimli_encoding());
-    while let Ok(Some(operation)) = operations.next() {
+    for _ in 0..OPERATIONS {
+        let operation = operations.next().ok().flatten()?;
         if let Operation::EntryValue { expression } = operation {
             let mut inner = gimli::Expression(expression).operations(c.unit.gimli_encoding());
             return match inner.next() {

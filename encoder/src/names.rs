@@ -51,7 +51,15 @@ pub struct Names<'a> {
     longest: usize,
     /// A string was not where DWARF says.
     pub missing: bool,
+    /// All names together are many times longer than the sections that they are in, so names are parts of others.
+    pub overlap: bool,
+    /// Bytes that names may have.
+    most: usize,
 }
+
+/// How many times the bytes of the sections names may have. Linkers share the ends of names, which are short; n names that end in one of
+/// n bytes would take n² bytes.
+const TIMES: usize = 16;
 
 /// Names that were interned by content.
 #[derive(Debug)]
@@ -93,12 +101,21 @@ impl Interned {
 }
 
 impl<'a> Names<'a> {
-    /// The names of a file, which may have `longest` bytes. `interned` are those of another, or none yet.
-    pub fn new(debug_str: &'a [u8], spellings: Spellings, interned: Interned, longest: usize) -> Names<'a> {
+    /// The names of a file, which are in its `.debug_str` and in so many `other_bytes`; kernels take `longest` bytes. `interned` are those
+    /// of another file, or none yet.
+    pub fn new(
+        debug_str: &'a [u8],
+        other_bytes: usize,
+        spellings: Spellings,
+        interned: Interned,
+        longest: usize,
+    ) -> Names<'a> {
         // What follows the last NUL is no string.
         let end = debug_str.iter().rposition(|&b| b == 0).map_or(0, |at| at as u64 + 1);
         let offsets = if spellings == Spellings::ByOffset { end.min(u64::from(SHORT) - 1) } else { 0 };
-        Names { debug_str, spellings, offsets, interned, longest, missing: false }
+        let most = TIMES.saturating_mul(debug_str.len().saturating_add(other_bytes));
+        let most = most.saturating_add(interned.strings.bytes());
+        Names { debug_str, spellings, offsets, interned, longest, missing: false, overlap: false, most }
     }
 
     /// The names that were interned, for another file.
@@ -139,6 +156,10 @@ impl<'a> Names<'a> {
             self.missing = true;
             return StrId::EMPTY;
         };
+        if self.interned.strings.bytes() > self.most {
+            self.overlap = true;
+            return StrId::EMPTY;
+        }
         let found = self.interned.intern_at(text);
         self.missing |= found.is_none();
         interned(found.unwrap_or_default())
@@ -171,7 +192,15 @@ impl<'a> Names<'a> {
 
 impl Spelling for Names<'_> {
     fn identifier(&self, name: StrId) -> (Cow<'_, [u8]>, bool) {
-        let text = self.text(name);
+        let text = match name.0 {
+            // No more than tells that it is too long: n names may be ends of one.
+            number @ 1..SHORT => {
+                let rest = self.debug_str.get(number as usize - 1..).unwrap_or(b"");
+                let start = &rest[..rest.len().min(self.longest + 1)];
+                Cow::Borrowed(dwarf::cursor::string_at(start, 0).unwrap_or(start))
+            }
+            _ => self.text(name),
+        };
         match self.accepted(&text) {
             Cow::Borrowed(_) => (text, false),
             Cow::Owned(changed) => (Cow::Owned(changed), true),
@@ -231,7 +260,7 @@ mod tests {
 
     #[test]
     fn spellings_spell_their_names() {
-        let mut names = Names::new(b"\0foo\0x\0cut", Spellings::ByOffset, Interned::default(), 511);
+        let mut names = Names::new(b"\0foo\0x\0cut", 0, Spellings::ByOffset, Interned::default(), 511);
         assert_eq!(names.offsets, 7);
         assert_eq!(&*names.text(StrId(1)), b"");
         assert_eq!(&*names.text(StrId(2)), b"foo");

@@ -1,6 +1,6 @@
 //! The gate before the file: what a kernel would refuse is not written.
 
-use btf::verify::{self, KernelVersion, Level, verify_bytes};
+use btf::verify::{self, Finding, KernelVersion, Level, verify_bytes};
 use btf::view::BtfView;
 
 use crate::error::{Error, ErrorKind, Result};
@@ -11,7 +11,7 @@ use crate::error::{Error, ErrorKind, Result};
 /// What a kernel asks of user BTF only (tier R) is not asked: packed structs of modules break such rules rightfully.
 ///
 /// # Errors
-/// [`ErrorKind::Verify`], a fault of this program.
+/// [`ErrorKind::Verify`], a fault of this program; [`ErrorKind::Limit`] for a chain of types that is longer than kernels follow.
 pub fn check(
     btf: &[u8],
     own_base: Option<&[u8]>,
@@ -27,19 +27,30 @@ pub fn check(
 }
 
 fn check_one(btf: &[u8], base: Option<&BtfView<'_>>, pointer_bytes: u32, kernel: KernelVersion) -> Result<()> {
-    match violation(btf, base, pointer_bytes, kernel) {
+    match first(btf, base, pointer_bytes, kernel) {
         None => Ok(()),
-        Some(text) => Err(Error::new(
+        // Chains are as the DWARF has them: C has no rule about their length, and only damage makes circles.
+        Some(finding) if finding.rule == "C2" => Err(Error::new(
+            ErrorKind::Limit,
+            format!(
+                "a chain of typedefs and qualifiers is longer than kernels follow, or leads back to itself: {finding}"
+            ),
+        )),
+        Some(finding) => Err(Error::new(
             ErrorKind::Verify,
-            format!("the result would be refused by a kernel: {text}; please report this as a bug"),
+            format!("the result would be refused by a kernel: {finding}; please report this as a bug"),
         )),
     }
 }
 
 /// The first rule of a kernel that BTF breaks, in words.
 pub fn violation(btf: &[u8], base: Option<&BtfView<'_>>, pointer_bytes: u32, kernel: KernelVersion) -> Option<String> {
+    first(btf, base, pointer_bytes, kernel).map(|finding| finding.to_string())
+}
+
+fn first(btf: &[u8], base: Option<&BtfView<'_>>, pointer_bytes: u32, kernel: KernelVersion) -> Option<Finding> {
     let options = verify::Options { level: Level::Kernel, kernel, pointer_bytes, max_findings: 1 };
-    verify_bytes(btf, base, &options).first().map(ToString::to_string)
+    verify_bytes(btf, base, &options).into_iter().next()
 }
 
 #[cfg(test)]

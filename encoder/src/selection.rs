@@ -234,7 +234,9 @@ impl Selector<'_, '_, '_> {
         if instance.unnamed_parameter {
             return Err(Reason::UnnamedParameter);
         }
-        let is_isra = |s: usize| group.symbols[s].name.windows(5).any(|w| w == b".isra");
+        // What describes an alias is of a group of its own.
+        let own = self.symbols.get(instance.group);
+        let is_isra = |s: usize| own.symbols[s].name.windows(5).any(|w| w == b".isra");
         if instance.symbol.is_some_and(is_isra) && (instance.result.local.is_some() || instance.facts.aggregate) {
             return Err(Reason::TakenApart);
         }

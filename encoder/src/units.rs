@@ -209,7 +209,13 @@ impl<'a> Worker<'a> {
         let tables = job.pool(spellings).and_then(Batch::take).unwrap_or_default();
         Worker {
             folded: Folded::new(tables.fold),
-            names: Names::new(job.sections.str, spellings, tables.names, job.target.max_name()),
+            names: Names::new(
+                job.sections.str,
+                job.sections.line_str.len() + job.sections.data.info.len(),
+                spellings,
+                tables.names,
+                job.target.max_name(),
+            ),
             functions: FunctionNames::new(job.symbols, job.headers.iter().map(|h| h.size).sum()),
             in_base: tables.in_base,
             types: tables.types,
@@ -281,6 +287,12 @@ impl<'a> Worker<'a> {
         walk::walk(&unit, &self.plans, &mut converter)?;
         if std::mem::take(&mut self.names.missing) {
             let text = "a name lies outside of the section of strings, which is cut short or damaged".into();
+            return Err(at_unit(ErrorKind::Input, &unit, text));
+        }
+        if std::mem::take(&mut self.names.overlap) {
+            let text =
+                "names are parts of other names, and together many times longer than the sections that they are in"
+                    .into();
             return Err(at_unit(ErrorKind::Input, &unit, text));
         }
         if let Some(foreign) = self.types.foreign {

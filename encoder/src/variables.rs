@@ -201,7 +201,7 @@ pub struct Entry {
 pub struct Layout {
     /// In order and without overlaps: kernels refuse them (M94).
     pub entries: Vec<Entry>,
-    /// Names of variables that overlap another one, or are one too many.
+    /// Names of variables that overlap another one, end behind what an offset can be, or are one too many.
     pub left_out: Vec<String>,
 }
 
@@ -237,4 +237,38 @@ pub fn layouts(
         }
     }
     layouts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_overlaps_or_has_no_end_is_left_out() {
+        let mut strings = Strings::new();
+        let mut variable = |name: &[u8], section_offset, symbol_size| Variable {
+            unit: 0,
+            offset: section_offset,
+            name: strings.intern(name),
+            used: Use { reference: Ref::Void, local: None },
+            external: true,
+            section: 0,
+            section_offset,
+            symbol_size,
+            tags: Vec::new(),
+        };
+        let variables = [
+            variable(b"first", 8, 8),
+            variable(b"inside", 12, 4),
+            variable(b"after", 16, 0),
+            variable(b"beyond", u32::MAX - 3, 8),
+            variable(b"huge", 100, 1 << 32),
+        ];
+        let [Layout { entries, left_out }] = &layouts(&variables, &[8, 4, 4, 8, 8], 1, 100, &strings)[..] else {
+            panic!()
+        };
+        let entry = |variable, offset, size| Entry { variable, offset, size };
+        assert_eq!(entries, &[entry(0, 8, 8), entry(2, 16, 4)]);
+        assert_eq!(left_out, &["inside", "huge", "beyond"]);
+    }
 }

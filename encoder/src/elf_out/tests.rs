@@ -472,6 +472,29 @@ fn sections_behind_a_replaced_one_move_and_keep_their_alignment() {
 }
 
 #[test]
+fn sections_of_other_types_are_refused() {
+    let mut builder = Builder::new(true, false, elf::ET_REL, 0);
+    builder.section(".BTF", elf::SHT_SYMTAB, 0, 8, &btf(24));
+    assert!(error(&builder.finish(), ".BTF", b"x").starts_with("section `.BTF` has type 0x2"));
+    let mut builder = Builder::new(true, false, elf::ET_REL, 0);
+    builder.headers[0].kind = elf::SHT_SYMTAB;
+    builder.data(".one", b"1");
+    assert!(error(&builder.finish(), ".BTF", b"x").starts_with("section 0, which has type 0x2"));
+}
+
+#[test]
+fn symbols_stay_aligned_whatever_their_header_says() {
+    for align in [0, 1, 1 << 38, 12] {
+        let mut builder = Builder::new(true, false, elf::ET_REL, 0);
+        builder.data(".BTF", &btf(99));
+        builder.section(".symtab", elf::SHT_SYMTAB, 0, 8, &btf(24)).align = align;
+        let new = set(&builder.finish(), ".BTF", &btf(33));
+        assert_eq!(offset(&new, ".symtab") % 8, 0, "sh_addralign {align:#x}");
+        assert_eq!(section(&new, ".symtab").align, align);
+    }
+}
+
+#[test]
 fn a_section_that_objcopy_added_is_replaced_where_it_is() {
     if !have("gcc") || !have("objcopy") {
         return;

@@ -75,4 +75,10 @@ impl Rng {
             _ => self.next() % limit.max(1),
         }
     }
+
+    /// The same within a power of two of its choice, of up to so many bits.
+    pub fn number_of_bits(&mut self, old: u64, bits: usize) -> u64 {
+        let limit = 1 << self.below(bits);
+        self.number(old, limit)
+    }
 }
