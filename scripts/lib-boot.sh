@@ -8,6 +8,8 @@
 #   vmlinux.btf   BTF of the kernel by btfgen, for BPF_BTF_LOAD
 #   m/            NAME.ko, and NAME.btf, what sysfs should show of it
 
+. "$scripts/machine.sh"
+
 passed=0 failed=0
 verdict() { # verdict ok|FAILED WHAT DETAIL
     if [ "$1" = ok ]; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
@@ -71,18 +73,14 @@ initramfs() {
     [ ! -d "$work/$2" ] || cp -r "$work/$2"/. "$dir/"
     cp "$work/init" "$dir/init"
     cp "$work/$2.plan" "$dir/plan"
-    (cd "$dir" && find . | cpio --quiet -o -H newc -R 0:0) >"$work/$2.cpio"
+    pack "$dir" "$work/$2.cpio"
     rm -rf "$dir"
 }
 # boot SYSTEM NAME: leaves $work/NAME.lines, the report, and $work/NAME.log, the kernel's; fails if the report is not whole
 boot() {
     local status=0 count image=$1/image name=$2
     initramfs "$1" "$2"
-    # The machine has no network and no disk. The first serial port is the kernel's, the second one the report's.
-    timeout -k 10 "$limit" qemu-system-x86_64 -accel tcg,thread=single -machine q35 -cpu Nehalem -smp 2 -m 2048 -nodefaults -display none \
-        -no-reboot -kernel "$image" -initrd "$work/$name.cpio" -serial "file:$work/$name.log" -serial "file:$work/$name.report" \
-        -append "console=ttyS0 panic=-1 loglevel=7 initcall_debug printk.devkmsg=on log_buf_len=16M mitigations=off rdinit=/init" \
-        </dev/null >"$work/$name.qemu" 2>&1 || status=$?
+    machine "$image" "$work/$name.cpio" "$work/$name" "$limit" 7 || status=$?
     rm -f "$work/$name.cpio"
     tr -d '\r' <"$work/$name.report" >"$work/$name.lines"
     count=$(sed -n 's/^end\t//p' "$work/$name.lines")

@@ -70,3 +70,39 @@ lock() {
         flock 9
     fi
 }
+
+# check NAME COMMAND...: ok if the command succeeds; its last line of output is the figure. What it wrote is kept in a file of $logs, a
+# folder; $check_prefix stands before each name. `checked` says at the end how many passed, and fails if one did not.
+passed=0 failed=0 check_prefix=''
+check() {
+    local name=$check_prefix$1 log began seconds verdict
+    shift
+    log=${logs:?}/$(printf '%02d' $((passed + failed + 1)))-${name//[^a-zA-Z0-9.=-]/_}.log
+    began=$(date +%s%N)
+    if ("$@") >"$log" 2>&1 </dev/null; then
+        passed=$((passed + 1)) verdict=ok
+    else
+        failed=$((failed + 1)) verdict=FAILED
+    fi
+    seconds=$(awk -v ns=$(($(date +%s%N) - began)) 'BEGIN { printf "%.1f", ns / 1e9 }')
+    printf '%-6s  %s: %s (%s s)\n' "$verdict" "$name" "$(tail -n 1 "$log")" "$seconds"
+    if [ "$verdict" = FAILED ]; then
+        tail -n 20 "$log" | sed 's/^/            /'
+        say "            all of it: $log"
+    fi
+}
+checked() {
+    printf '\n%d passed, %d failed\n' "$passed" "$failed"
+    [ "$failed" -eq 0 ]
+}
+
+# same_but_functions OURS THEIRS [BASE]: folders of files with the same types, as graphs. Functions that the base has under the same name and
+# prototype are only in ours: the kernel's tool merges them into the base.
+same_but_functions() {
+    local said
+    said=$("$scripts/python.sh" "$scripts/btfcmp.py" --pairs ${3:+--base "$3"} "$1" "$2") || { echo "$said"; return 1; }
+    echo "$said"
+    awk '/^(ours|reference):/ { for (i = 2; i <= NF; i++) if ($i ~ /^types/) types[$1] = $(i - 1) }
+        /^files / { for (i = 2; i <= NF; i++) if ($(i - 1) == "extra") extra = $i + 0 }
+        END { exit types["ours:"] == 0 || types["ours:"] - types["reference:"] != extra }' <<<"$said" || { echo "more than functions differ"; return 1; }
+}

@@ -6,7 +6,7 @@
 # test_kernel SERIES
 test_kernel() {
     local how before=''
-    series="kernel $1"
+    check_prefix="kernel $1 "
     "$scripts/get-kernel-build.sh" "$1"
     compiled=$cache/builds/$1
     hows=(drop-in one-shot)

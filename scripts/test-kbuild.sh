@@ -30,29 +30,13 @@ bpftool=$(tools_dir 1.30)/bin/bpftool
 lock "$work.lock"
 rm -rf "$work"
 mkdir -p "$work/links"
+logs=$work
 # What a user installs: links, whose names say what btfgen is to be.
 ln -s "$btfgen" "$work/links/pahole"
 ln -s "$btfgen" "$work/links/resolve_btfids"
 ours=(PAHOLE="$work/links/pahole" RESOLVE_BTFIDS="$work/links/resolve_btfids")
 
-passed=0 failed=0 series=''
-check() { # check NAME COMMAND...: ok if the command succeeds; its last line of output is the figure
-    local name="$series $1" log began seconds verdict
-    shift
-    log=$work/$(printf '%02d' $((passed + failed + 1)))-${name//[^a-zA-Z0-9.=-]/_}.log
-    began=$(date +%s%N)
-    if ("$@") >"$log" 2>&1 </dev/null; then
-        passed=$((passed + 1)) verdict=ok
-    else
-        failed=$((failed + 1)) verdict=FAILED
-    fi
-    seconds=$(awk -v ns=$(($(date +%s%N) - began)) 'BEGIN { printf "%.1f", ns / 1e9 }')
-    printf '%-6s  %s: %s (%s s)\n' "$verdict" "$name" "$(tail -n 1 "$log")" "$seconds"
-    if [ "$verdict" = FAILED ]; then
-        tail -n 20 "$log" | sed 's/^/            /'
-        say "            all of it: $log"
-    fi
-}
+series=''
 
 # --- the trees ------------------------------------------------------------------------------------------------------
 # run_make TREE ARGUMENT...: with the compiler that goes with the kernel. $tree and $vmlinux are the tree and what its modules stand on.
@@ -238,6 +222,7 @@ for series in "$@"; do
         ;;
     esac
     printf '\nLinux %s\n' "$series"
+    check_prefix="$series "
     prepare
     check "both by btfgen" build ours "${ours[@]}" "${plain[@]}"
     check "both by btfgen: libbpf reads them" read_by_libbpf ours
@@ -267,5 +252,4 @@ for series in "$@"; do
 done
 
 [ ${#left_out[@]} -eq 0 ] || printf '\nleft out, since they would have to be compiled first (SMALL=1): %s\n' "${left_out[*]}"
-printf '\n%d passed, %d failed\n' "$passed" "$failed"
-[ "$failed" -eq 0 ]
+checked

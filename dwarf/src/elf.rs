@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use object::elf;
 use object::read::elf::{FileHeader, SectionHeader, Sym, SymbolTable};
-use object::{Endianness, Object, ObjectSection, SectionIndex};
+use object::{CompressionFormat, Endianness, Object, ObjectSection, SectionIndex};
 
+use crate::compressed::decompress;
 use crate::error::{Error, ErrorKind, Result};
 use crate::relocate::{self, Table};
 use crate::sections::{DebugData, DebugSection, Release};
@@ -183,6 +184,12 @@ impl<'a> ElfFile<'a> {
         })
     }
 
+    /// `.debug_line`, which only those read who tell people about the source.
+    pub fn line_programs(&self) -> Result<DebugSection<'a>> {
+        let values = if self.relocatable { relocate::symbol_values(self)? } else { Arc::default() };
+        self.debug_section(".debug_line", &values)
+    }
+
     fn debug_section(&self, name: &'static str, values: &Arc<[u64]>) -> Result<DebugSection<'a>> {
         let old_name = format!(".z{}", &name[1..]);
         let found = self.sections.iter().find(|s| s.name == name.as_bytes() || s.name == old_name.as_bytes());
@@ -203,11 +210,14 @@ impl<'a> ElfFile<'a> {
     }
 
     fn decompress(&self, section: &Section<'_>, name: &'static str) -> Result<Cow<'a, [u8]>> {
-        let failed =
-            |e: object::Error| Error::section(ErrorKind::Section, name, format!("cannot be decompressed: {e}"));
-        let file = object::File::parse(self.data).map_err(failed)?;
-        let section = file.section_by_index(SectionIndex(section.index)).map_err(failed)?;
-        section.uncompressed_data().map_err(failed)
+        let failed = |e: &dyn Display| Error::section(ErrorKind::Section, name, format!("cannot be decompressed: {e}"));
+        let file = object::File::parse(self.data).map_err(|e| failed(&e))?;
+        let section = file.section_by_index(SectionIndex(section.index)).map_err(|e| failed(&e))?;
+        let data = section.compressed_data().map_err(|e| failed(&e))?;
+        match data.format {
+            CompressionFormat::None => Ok(Cow::Borrowed(data.data)),
+            _ => decompress(&data).map(Cow::Owned).map_err(|e| failed(&e)),
+        }
     }
 }
 
@@ -243,6 +253,9 @@ fn parse<'a, H: FileHeader<Endian = Endianness>>(
     let relocatable = header.e_type(endian) == elf::ET_REL;
     let mut sections = Vec::with_capacity(table.len());
     let mut next_address = FIRST_ADDRESS;
+    if let Some(first) = table.iter().next().filter(|first| first.sh_type(endian) != elf::SHT_NULL) {
+        return Err(damaged(format!("section 0 has type {:#x}", first.sh_type(endian))));
+    }
     for (index, s) in table.enumerate() {
         let flags: u64 = s.sh_flags(endian).into();
         let size: u64 = s.sh_size(endian).into();
@@ -256,7 +269,12 @@ fn parse<'a, H: FileHeader<Endian = Endianness>>(
         }
         sections.push(Section {
             index: index.0,
-            name: table.section_name(endian, s).map_err(failed)?,
+            // An inactive header: its other fields mean nothing.
+            name: if s.sh_type(endian) == elf::SHT_NULL {
+                b""
+            } else {
+                table.section_name(endian, s).map_err(failed)?
+            },
             kind: s.sh_type(endian),
             flags,
             address,

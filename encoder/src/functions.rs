@@ -1,12 +1,13 @@
 //! Functions: the symbols that could be described, and the DIEs that could describe them.
 
+use std::ops::Range;
 use std::sync::OnceLock;
 
 use btf::dedup::fold::{Fold, Use};
 use btf::dedup::renumber::Renumbering;
 use btf::map::{FixedMap, FixedSet};
 use btf::strings::{StrId, Strings};
-use dwarf::elf::ElfFile;
+use dwarf::elf::{ElfFile, Symbol};
 use dwarf::unit::Unit;
 use foldhash::fast::FixedState;
 use gimli::Endianity;
@@ -16,7 +17,7 @@ use object::elf;
 use crate::convert::{RawFunction, RawParameter, RawRef, Tagged, TagsByNumber, UnitTypes};
 use crate::error::{Error, Result};
 use crate::locations::{self, Facts, Machine};
-use crate::names::{Names, accepted};
+use crate::names::Names;
 use crate::options::Selection;
 
 /// Number of a name that function symbols have.
@@ -49,12 +50,36 @@ impl SymbolGroup<'_> {
         self.symbols[symbol].name.len() > self.name.len()
     }
 
+    /// What a function's name may mean: the symbols that have it alone, or if none does, all. If clones have names of their own, they
+    /// stand for themselves, each name once. Symbols of one name follow each other, those that have it alone first.
+    pub fn meanings(&self, clones: bool) -> impl Iterator<Item = Range<usize>> {
+        let alike =
+            |start: usize| self.symbols[start..].iter().take_while(|s| s.name == self.symbols[start].name).count();
+        let mut next = 0;
+        std::iter::from_fn(move || {
+            let start = next;
+            self.symbols.get(start)?;
+            let end = start + alike(start);
+            let is_plain = |s: &FunctionSymbol<'_>| s.name.len() == self.name.len() && s.address.is_some();
+            let end = if clones || self.symbols[..end].iter().any(is_plain) { end } else { self.symbols.len() };
+            next = if clones { end } else { self.symbols.len() };
+            Some(start..end)
+        })
+    }
+
     /// True for `name.constprop.N`: a clone that differs in nothing but parameters replaced by constants.
     fn has_only_constants_propagated(&self, symbol: usize) -> bool {
         let appendix = self.symbols[symbol].name.strip_prefix(self.name).unwrap_or(b"");
         let number = appendix.strip_prefix(b".constprop.");
         number.is_some_and(|n| !n.is_empty() && n.iter().all(u8::is_ascii_digit))
     }
+}
+
+/// Where the code of a function's symbol begins.
+pub fn entry(file: &ElfFile<'_>, symbol: &Symbol) -> Option<u64> {
+    // The lowest bit says that it is Thumb code.
+    let mode = u64::from(file.machine == elf::EM_ARM && symbol.kind == elf::STT_FUNC);
+    file.address(symbol).map(|address| address & !mode)
 }
 
 /// Groups with more symbols than this are searched by address.
@@ -103,7 +128,7 @@ impl<'a> FunctionSymbols<'a> {
             let group = s.groups.entry(base);
             let number = group.index();
             group.or_default();
-            let address = if symbol.section == 0 { None } else { file.address(&symbol) };
+            let address = if symbol.section == 0 { None } else { entry(file, &symbol) };
             found.push((number, FunctionSymbol { name, address, value: symbol.value }));
             Ok::<(), Error>(())
         })?;
@@ -193,21 +218,25 @@ impl<'a> FunctionSymbols<'a> {
     }
 }
 
-/// Entries of the memo in [`FunctionNames`], as a power of two: it stays in a core's own cache.
-const RECENT_BITS: u32 = 15;
+/// Most entries of the memo in [`FunctionNames`]: it stays in a core's own cache.
+const MOST_RECENT: usize = 1 << 15;
+/// Bytes of `.debug_info` for each entry of the memo. That of a small module is small: its pages are touched here and there, and each
+/// costs two faults.
+const BYTES_PER_RECENT: usize = 64;
 
 /// The symbols of a file, with a memo of the names that a worker asked for last: units have the same inline functions.
 #[derive(Debug)]
 pub struct FunctionNames<'a> {
     symbols: &'a FunctionSymbols<'a>,
-    /// Names, and their groups + 1, or 0.
+    /// Names, and their groups + 1, or 0; a power of two of them.
     recent: Vec<(StrId, u32)>,
 }
 
 impl<'a> FunctionNames<'a> {
-    /// An empty memo.
-    pub fn new(symbols: &'a FunctionSymbols<'a>) -> FunctionNames<'a> {
-        FunctionNames { symbols, recent: vec![(StrId::EMPTY, 0); 1 << RECENT_BITS] }
+    /// An empty memo, for units of so many bytes together.
+    pub fn new(symbols: &'a FunctionSymbols<'a>, bytes: usize) -> FunctionNames<'a> {
+        let size = (bytes / BYTES_PER_RECENT).clamp(2, MOST_RECENT).next_power_of_two();
+        FunctionNames { symbols, recent: vec![(StrId::EMPTY, 0); size] }
     }
 
     /// See [`FunctionSymbols::of_other_name`].
@@ -220,10 +249,12 @@ impl<'a> FunctionNames<'a> {
         if name == StrId::EMPTY {
             return None;
         }
-        let recent = &mut self.recent[(name.0.wrapping_mul(0x9e37_79b9) >> (32 - RECENT_BITS)) as usize];
+        let bits = self.recent.len().trailing_zeros();
+        let recent = &mut self.recent[(name.0.wrapping_mul(0x9e37_79b9) >> (u32::BITS - bits)) as usize];
         if recent.0 != name {
             let text = names.text(name);
-            *recent = (name, self.symbols.groups.get_index_of(&*accepted(&text)).map_or(0, |group| group as u32 + 1));
+            *recent =
+                (name, self.symbols.groups.get_index_of(&*names.accepted(&text)).map_or(0, |group| group as u32 + 1));
         }
         recent.1.checked_sub(1).map(Group)
     }
@@ -249,7 +280,7 @@ pub struct Instance {
     /// What it returns.
     pub result: Use,
     /// Range of its parameters in [`Instances::parameters`].
-    pub parameters: std::ops::Range<usize>,
+    pub parameters: Range<usize>,
     /// It ends in `...`.
     pub variadic: bool,
     /// What the locations of its parameters tell.
@@ -357,7 +388,8 @@ impl Instances {
         tags: &TagsByNumber,
     ) {
         let function = &c.types.functions[number];
-        let abstracts = c.function_at(function.origin);
+        let origin = c.number_of(function.origin);
+        let abstracts = origin.map(|number| &c.types.functions[number]);
         let clang = c.is_clang;
         let nocall = function.nocall || abstracts.is_some_and(|a| a.nocall);
         let first = self.parameters.len();
@@ -392,7 +424,11 @@ impl Instances {
             assembler: c.unit.language == gimli::DW_LANG_Mips_Assembler,
             clang_nocall: clang && nocall,
             unnamed_parameter,
-            tags: tags.of(number).map(|t| (t.component, t.text)).collect(),
+            tags: tags
+                .of(number)
+                .chain(origin.into_iter().flat_map(|o| tags.of(o)))
+                .map(|t| (t.component, t.text))
+                .collect(),
         });
     }
 
@@ -424,8 +460,13 @@ impl Instances {
 impl<'a, E: Endianity> Collector<'_, 'a, E> {
     /// The function that another refers to as its origin.
     pub fn function_at(&self, at: RawRef) -> Option<&RawFunction> {
-        let found = self.types.functions.binary_search_by_key(&at.0, |f| f.offset).ok()?;
-        self.types.functions.get(found).filter(|_| at != RawRef::VOID)
+        self.number_of(at).map(|number| &self.types.functions[number])
+    }
+
+    /// Its number in the unit.
+    fn number_of(&self, at: RawRef) -> Option<usize> {
+        let found = self.types.functions.binary_search_by_key(&at.0, |f| f.offset).ok();
+        found.filter(|_| at != RawRef::VOID)
     }
 
     /// The parameter that another refers to as its origin.

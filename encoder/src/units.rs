@@ -24,10 +24,11 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::functions::{Collector, FunctionNames, FunctionSymbols, Instances};
 use crate::locations::Machine;
 use crate::names::{Names, Spellings};
-use crate::options::Options;
+use crate::options::{Features, Options};
 use crate::report::Degraded;
 use crate::schedule;
-use crate::variables::{self, DataSection, Variable};
+use crate::target::Target;
+use crate::variables::{self, DataSections, Variable};
 
 /// Units of fewer bytes than this together are not worth a second worker.
 pub const BYTES_PER_WORKER: usize = 1 << 20;
@@ -45,16 +46,22 @@ pub struct Job<'a, E> {
     pub endian: E,
     /// Unit headers, in the order of the file.
     pub headers: &'a [UnitHeader],
+    /// How to write, if the kernel accepts that.
+    pub wanted: Dialect,
     /// How to write.
     pub dialect: Dialect,
     /// What to write.
     pub options: &'a Options,
+    /// The features of it that the kernel accepts.
+    pub features: Features,
+    /// The kernel that it is for.
+    pub target: Target,
     /// Function symbols.
     pub symbols: &'a FunctionSymbols<'a>,
     /// Calling convention.
     pub machine: Machine,
-    /// The section whose variables are wanted.
-    pub data: Option<&'a DataSection<'a>>,
+    /// The sections whose variables are wanted.
+    pub data: &'a DataSections<'a>,
     /// True if strings stand once in `.debug_str`: the file was linked.
     pub linked: bool,
     /// The base, if it is that of many files.
@@ -202,8 +209,14 @@ impl<'a> Worker<'a> {
         let tables = job.pool(spellings).and_then(Batch::take).unwrap_or_default();
         Worker {
             folded: Folded::new(tables.fold),
-            names: Names::new(job.sections.str, spellings, tables.names),
-            functions: FunctionNames::new(job.symbols),
+            names: Names::new(
+                job.sections.str,
+                job.sections.line_str.len() + job.sections.data.info.len(),
+                spellings,
+                tables.names,
+                job.target.max_name(),
+            ),
+            functions: FunctionNames::new(job.symbols, job.headers.iter().map(|h| h.size).sum()),
             in_base: tables.in_base,
             types: tables.types,
             plans: PlansBuffer::default(),
@@ -256,7 +269,7 @@ impl<'a> Worker<'a> {
                 format!("its DWARF was split off into {file}; build without -gsplit-dwarf"),
             ));
         }
-        if job.options.lang_exclude.contains(&unit.language.0) {
+        if !job.options.units.takes(unit.language.0, unit.name) {
             self.folded.excluded += 1;
             return Ok(None);
         }
@@ -266,13 +279,20 @@ impl<'a> Worker<'a> {
             out: &mut self.types,
             names: &mut self.names,
             functions: &mut self.functions,
-            features: job.options.features,
+            features: job.features,
             dialect: job.dialect,
-            variables: job.data.is_some(),
+            max_vlen: job.target.max_vlen(),
+            variables: !job.data.is_empty(),
         };
         walk::walk(&unit, &self.plans, &mut converter)?;
         if std::mem::take(&mut self.names.missing) {
             let text = "a name lies outside of the section of strings, which is cut short or damaged".into();
+            return Err(at_unit(ErrorKind::Input, &unit, text));
+        }
+        if std::mem::take(&mut self.names.overlap) {
+            let text =
+                "names are parts of other names, and together many times longer than the sections that they are in"
+                    .into();
             return Err(at_unit(ErrorKind::Input, &unit, text));
         }
         if let Some(foreign) = self.types.foreign {
@@ -298,9 +318,7 @@ impl<'a> Worker<'a> {
             is_clang: unit.producer.windows(5).any(|w| w == b"clang"),
         };
         folded.instances.collect(&collector, &folded.fold);
-        if let Some(data) = job.data {
-            variables::collect(&mut folded.variables, number as u32, &self.types, data, &folded.fold, &self.names);
-        }
+        variables::collect(&mut folded.variables, number as u32, &self.types, job.data, &folded.fold, &self.names);
         for tag in &self.types.tags {
             if let Tagged::Type(target) = tag.tagged {
                 let used = folded.fold.used(self.types.local(target.0));

@@ -33,7 +33,7 @@ pub use tag::{RawTag, Tagged, TagsByNumber};
 pub use variable::RawVariable;
 
 /// A reference as DWARF has it: 0 for none, an offset in the unit, or with the top bit the number of a synthetic type.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct RawRef(pub u32);
 
 impl RawRef {
@@ -83,6 +83,8 @@ pub struct UnitTypes {
     first_synthetic: u32,
     /// The index type of arrays, once there is an array.
     int: Option<RawRef>,
+    /// gcc's annotations, which stand by themselves.
+    annotations: tag::Annotations,
     scratch: Scratch,
 }
 
@@ -103,6 +105,8 @@ pub enum Foreign {
 struct Scratch {
     open: Vec<Open>,
     members: Vec<composite::Member>,
+    /// How many DIEs are open in those that have variants.
+    variants: Vec<usize>,
     enumerators: Vec<enumeration::Enumerator>,
     parameters: Vec<RawRef>,
     dimensions: Vec<u64>,
@@ -131,6 +135,8 @@ pub struct Converter<'c, 'u, 'a, 'f, E> {
     pub(crate) functions: &'c mut FunctionNames<'f>,
     pub(crate) features: Features,
     pub(crate) dialect: Dialect,
+    /// Most members or values of a type.
+    pub(crate) max_vlen: usize,
     /// Whether variables are wanted.
     pub(crate) variables: bool,
 }
@@ -149,10 +155,12 @@ impl UnitTypes {
         self.starts.clear();
         self.starts.resize(bytes / 64 + 1, Starts::default());
         self.int = None;
+        self.annotations.clear();
         self.foreign = None;
         let s = &mut self.scratch;
         s.open.clear();
         s.members.clear();
+        s.variants.clear();
         s.enumerators.clear();
         s.parameters.clear();
         s.dimensions.clear();
@@ -162,6 +170,7 @@ impl UnitTypes {
 
     /// The unit was read: completes what needed to see all of it.
     pub fn finish(&mut self) {
+        self.follow_annotations();
         let mut count = 1;
         for starts in &mut self.starts {
             starts.before = count;
@@ -275,13 +284,16 @@ static WANTED: [u32; Role::ALL.len()] = {
 const fn parents(role: Role) -> u32 {
     match role {
         Role::Other | Role::Unit => 0,
-        Role::Member => Role::Struct.bit() | Role::Union.bit(),
+        Role::Member => Role::Struct.bit() | Role::Union.bit() | Role::Variants.bit(),
+        Role::Variants => Role::Struct.bit() | Role::Union.bit() | Role::Variants.bit(),
         Role::Enumerator => Role::Enumeration.bit(),
         Role::Subrange => Role::Array.bit(),
         Role::Parameter | Role::VarArgs => Role::Subroutine.bit() | Role::Subprogram.bit(),
         Role::Variable => Role::Unit.bit(),
         Role::Annotation => {
-            Role::Pointer.bit()
+            Role::Unit.bit()
+                | Role::Other.bit()
+                | Role::Pointer.bit()
                 | Role::Struct.bit()
                 | Role::Union.bit()
                 | Role::Typedef.bit()
@@ -345,6 +357,7 @@ impl<E: Endianity> Visit for Converter<'_, '_, '_, '_, E> {
             | Role::Qualifier
             | Role::Unspecified
             | Role::ForeignType
+            | Role::Variants
             | Role::Enumerator
             | Role::Subrange
             | Role::VarArgs
@@ -376,6 +389,7 @@ impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
             Role::Reference | Role::PointerToMember => self.reference(die),
             Role::Unspecified => self.unspecified(die),
             Role::ForeignType => self.foreign_type(die),
+            Role::Variants => self.variants(die),
             Role::Variable => self.variable(die),
             Role::Annotation => self.annotation(die),
             Role::ImportedUnit => {
