@@ -43,7 +43,8 @@ fn look_at(view: &BtfView<'_>) {
     _ = (Dialect::of(view, Dialect::PAHOLE_1_32), view.word_size(), view.is_dangling());
     _ = accepts(view, Level::Kernel);
     // Nobody else looks at whether the variables of a DATASEC are there.
-    let is_valid = accepts(view, Level::User);
+    // The verifier takes a base as good.
+    let is_valid = accepts(view, Level::User) && view.base().is_none_or(|base| accepts(base, Level::User));
     let edit = Edit::of(view);
     assert!(!is_valid || edit.is_ok(), "what is valid can be taken apart");
     let Ok(edit) = edit else { return };
