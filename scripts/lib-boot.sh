@@ -32,27 +32,41 @@ step() {
 # module_paths FOLDER: fills path_of by name, in the kernel's spelling (- is _)
 module_paths() {
     local path name
-    path_of=() wanted=() order=()
+    path_of=() wanted=() placed=() order=()
     while read -r path; do
         name=$(basename "$path" .ko)
         path_of[${name//-/_}]=$path
     done < <(find -L "$1" -name '*.ko' | sort)
 }
-declare -A path_of=() wanted=()
+declare -A path_of=() wanted=() placed=()
 order=()
-want() { # want NAME: into `order`, after what it depends on
-    local name=${1//-/_} depends dependency
+info() { # info NAME START: words of the lines of a module's .modinfo that begin so
+    objcopy -O binary --only-section=.modinfo "${path_of[$1]}" "$work/modinfo"
+    tr '\0' '\n' <"$work/modinfo" | sed -n "s/^$2//p" | tr ',\n-' '  _'
+    rm "$work/modinfo"
+}
+# points_back NAME: it depends on a module that is not placed yet, although it is wanted: one that is waiting for NAME
+points_back() {
+    local dependency
+    for dependency in $(info "$1" depends=); do
+        if [ -n "${wanted[$dependency]:-}" ] && [ -z "${placed[$dependency]:-}" ]; then return 0; fi
+    done
+    return 1
+}
+want() { # want NAME: into `order`, after what it depends on, and what it likes to have before (softdep), unless that needs it
+    local name=${1//-/_} dependency later=()
     [ -z "${wanted[$name]:-}" ] || return 0
     wanted[$name]=1
     [ -n "${path_of[$name]:-}" ] || die "this kernel has no module $name: choose another"
-    objcopy -O binary --only-section=.modinfo "${path_of[$name]}" "$work/modinfo"
-    depends=$(tr '\0' '\n' <"$work/modinfo" | sed -n 's/^depends=//p; s/^softdep=pre: *//p' | tr ',\n' '  ')
-    rm "$work/modinfo"
-    for dependency in $depends; do
-        # What a softdep names may be built in, or an alias.
-        [ -z "${path_of[${dependency//-/_}]:-}" ] || want "$dependency"
+    for dependency in $(info "$name" depends=); do want "$dependency"; done
+    for dependency in $(info "$name" 'softdep=pre: *'); do
+        # It may be built in, or an alias.
+        [ -n "${path_of[$dependency]:-}" ] || continue
+        if points_back "$dependency"; then later+=("$dependency"); else want "$dependency"; fi
     done
     order+=("$name")
+    placed[$name]=1
+    for dependency in "${later[@]}"; do want "$dependency"; done
 }
 
 # finish SYSTEM: after its modules got their BTF: they lose their DWARF, and NAME.btf is made

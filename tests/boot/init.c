@@ -714,7 +714,7 @@ static int damage(unsigned which, struct blob own) /* 0 if that cannot be done t
     }
     for (uint32_t i = 0; i < btf->count; i++) {
         struct type *t = (void *)btf->types[i];
-        if (which == 5 && kind(t) == K_PTR)
+        if (which == 5 && (kind(t) == K_PTR || kind(t) == K_FUNC_PROTO))
             return t->size_or_type = btf->start_id + btf->count + 7, 1;
         if (which == 6 && kind(t) == K_FUNC)
             return t->size_or_type = find(base, K_STRUCT, "task_struct"), 1;
