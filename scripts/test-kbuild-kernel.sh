@@ -12,18 +12,18 @@ test_kernel() {
     hows=(drop-in one-shot)
     [ "$1" != 6.12 ] || hows=(one-shot)
     if [ "$1" != 6.12 ]; then
-        check "pahole alone by btfgen, with the reference's selection of functions" relink "$1" selection selection
+        check "pahole alone by btfgen, with the reference's selection of functions" relink_kernel "$1" selection selection
         check "with the reference's selection: the same as by the reference, both ways" kernel_equal selection "$compiled/reference"
         rm -rf "$work/kernel-selection"
     fi
     for how in "${hows[@]}"; do
-        check "$how" relink "$1" "$how" "$how"
+        check "$how" relink_kernel "$1" "$how" "$how"
         check "$how: libbpf reads all" kernel_read_by_libbpf "$how"
         check "$how: types and functions as by the reference" kernel_same_types "$how"
         check "$how: ids as by the reference" kernel_same_ids "$how"
         # Kernels before 7.0 do not care.
         [ "$1" != 7.3 ] || check "$how: vmlinux in name order" "$scripts/python.sh" "$scripts/btforder.py" "$work/kernel-$how/vmlinux"
-        check "$how: once more, with one job" relink "$1" "$how" "$how-j1" -j1
+        check "$how: once more, with one job" relink_kernel "$1" "$how" "$how-j1" -j1
         check "$how: once more: the same bytes" same_kernels "$how" "$how-j1"
         rm -rf "$work/kernel-$how-j1"
         [ -z "$before" ] || check "$how: the same as by $before, both ways" kernel_equal "$how" "$work/kernel-$before"
@@ -33,8 +33,8 @@ test_kernel() {
     for how in "${hows[@]}"; do rm -rf "$work/kernel-$1-$how"; mv "$work/kernel-$how" "$work/kernel-$1-$how"; done
 }
 
-# relink SERIES HOW NAME ARGUMENT...: into $work/kernel-NAME, all complaints of the BTF steps are errors. Two jobs unless told otherwise.
-relink() {
+# relink_kernel SERIES HOW NAME ARGUMENT...: into $work/kernel-NAME, all complaints of the BTF steps are errors. Two jobs unless told otherwise.
+relink_kernel() {
     local out=$work/kernel-$3
     BTFGEN=$btfgen "$scripts/relink-kernel.sh" "$1" "$2" "$out" "${4:--j2}" || return 1
     # A name in .BTF_ids that this configuration does not have is no fault of anybody's; kernel_same_ids sees to it that it is the same.
