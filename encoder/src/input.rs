@@ -1,4 +1,4 @@
-//! Input files, mapped into memory. The only unsafe code of this crate is here and in [`fault`].
+//! Input files, mapped into memory. The only unsafe code of this crate is here and in `fault`.
 
 mod fault;
 
