@@ -39,8 +39,10 @@ arguments=() show="$out $(dirname "$btfgen")" source=$compiled/source
 case $how in
 reference) arguments=(PAHOLE="$(tools_dir 1.32)/bin/pahole") ;;
 selection)
-    ln -s "$btfgen" "$out/links/pahole"
-    arguments=(PAHOLE="$out/links/pahole --compat=pahole")
+    # A program, since the scripts of 6.1 do not find one that is named with an argument.
+    printf '#!/bin/sh\nexec "%s" --pahole --compat=pahole "$@"\n' "$btfgen" >"$out/links/pahole"
+    chmod +x "$out/links/pahole"
+    arguments=(PAHOLE="$out/links/pahole")
     ;;
 drop-in)
     # What a user installs: links, whose names say what btfgen is to be.
@@ -70,6 +72,7 @@ if [ -n "$(find "$compiled/build" "$compiled/source" -newer "$compiled/.complete
 fi
 [ $status = 0 ] || { tail -n 20 "$out/make.log" >&2; die "make failed, see $out/make.log"; }
 kernel_results "$out/build" "$out"
-(cd "$out/build" && find . -name '*.BTF' -o -name '*.BTF.1' -o -name '*.ko.BTF*' -o -name '*.btf' -o -name '*.new') >"$out/left-behind"
+# .tmp_vmlinux.btf is an ELF file that the tree of 6.1 leaves.
+(cd "$out/build" && find . -name .tmp_vmlinux.btf -prune -o \( -name '*.BTF' -o -name '*.BTF.1' -o -name '*.ko.BTF*' -o -name '*.btf' -o -name '*.new' \) -print) >"$out/left-behind"
 rm -rf "$out/build" "$out/scripts"
 echo "$made_from" >"$out/.complete"
