@@ -36,10 +36,11 @@ class Failure(Exception):
 
 
 class Config:
-    """One tool, one way to run it: `commands` are (command line, output that it must leave) and run `at_once` at a time."""
+    """One tool, one way to run it: `commands` are (command line, output that it must leave) and run `at_once` at a time. `copies`
+    (from, to) are made before each run and not measured: what is changed in place."""
 
-    def __init__(self, tool, commands, jobs=1, at_once=1, base="own", rounds=None, note=""):
-        self.tool, self.commands, self.jobs, self.at_once, self.base = tool, commands, jobs, at_once, base
+    def __init__(self, tool, commands, jobs=1, at_once=1, base="own", rounds=None, note="", copies=()):
+        self.tool, self.commands, self.jobs, self.at_once, self.base, self.copies = tool, commands, jobs, at_once, base, copies
         self.rounds, self.note, self.samples = rounds, note, []
 
     def __str__(self):
@@ -102,7 +103,7 @@ class Bench:
                 # What runs less often than the others takes so long that a first run makes no difference.
                 if number >= count or (number < 0 and (config.rounds or self.rounds == 1)):
                     continue
-                sample = run_all(self, config.commands, config.at_once)
+                sample = run_all(self, config.commands, config.at_once, config.copies)
                 if number >= 0:
                     config.samples.append(sample)
         for config in configs:
@@ -112,13 +113,17 @@ class Bench:
                   f"{len(config.samples)} runs", flush=True)
 
 
-def run_all(bench, commands, at_once):
+def run_all(bench, commands, at_once, copies=()):
     """Runs the commands; (wall, CPU seconds, largest peak of memory in KiB)."""
     shutil.rmtree(bench.out, ignore_errors=True)  # pahole does not truncate an output that is there
     os.mkdir(bench.out)
     for path in [bench.log] + [output for _, outputs in commands for output in outputs]:
         if os.path.exists(path):
             os.unlink(path)
+    untouched = {}
+    for source, target in copies:
+        shutil.copy(source, target)
+        untouched[target] = os.path.getsize(target)
     text = b"".join(b"".join(os.fsencode(word) + b"\0" for word in command) + b"\0" for command, _ in commands)
     lines = subprocess.run([bench.setup["measure"], str(at_once), bench.log], input=text, stdout=subprocess.PIPE, check=True).stdout
     *lines, total = lines.decode().splitlines()
@@ -128,9 +133,9 @@ def run_all(bench, commands, at_once):
     for line in lines:
         number, status, _, user, system, kib = line.split()
         command, outputs = commands[int(number)]
-        wrong = [output for output in outputs if not os.path.exists(output) or not os.path.getsize(output)]
+        wrong = [output for output in outputs if not os.path.exists(output) or os.path.getsize(output) == untouched.get(output, 0)]
         if int(status) or wrong:
-            raise Failure(f"{failed(int(status))}, {len(wrong)} of {len(outputs)} outputs are missing or empty: "
+            raise Failure(f"{failed(int(status))}, {len(wrong)} of {len(outputs)} outputs are missing, empty or untouched: "
                           f"{' '.join(command)[:1000]}\n{tail(bench.log)}")
         cpu += float(user) + float(system)
         peak = max(peak, int(kib))
@@ -271,12 +276,10 @@ def row_walk(bench):
     yield {"title": "bare walk over the DIEs of vmlinux", "files": [file], "configs": configs}
 
 
-# What Kbuild of 7.3 does after the link of a module (scripts/gen-btf.sh), and the same by btfgen.
-CHAIN = """set -e; in=$1 out=$2 base=$3 resolve=$4; shift 4
-cp "$in" "$out"; "$@" --btf_base "$base" --btf_encode_detached="$out.BTF.1" "$out"
-"$resolve" --btf_base "$base" --btf "$out.BTF.1" "$out"; objcopy --add-section .BTF="$out.BTF" "$out"
-[ ! -e "$out.BTF_ids" ] || "$resolve" --patch_btfids "$out.BTF_ids" "$out" """
-ONE_STEP = 'set -e; cp "$1" "$2"; base=$3; out=$2; shift 3; "$@" --btf_base "$base" "$out"'
+# The recipe of Kbuild for a module that was linked (Makefile.modfinal of 7.3): the tree's own gen-btf.sh, or one call of btfgen
+# (contrib/kbuild). Its first words stand for what make and the configuration leave in the environment.
+RECIPE = """export MAKELEVEL=1 PAHOLE="$1" PAHOLE_FLAGS="$2" RESOLVE_BTFIDS="$3" OBJCOPY=objcopy; shift 3
+if [ ! -f "$1" ]; then echo "no vmlinux" >&2; exit 1; else shift; "$@"; fi;"""
 
 
 def row_kbuild(bench):
@@ -290,12 +293,13 @@ def row_kbuild(bench):
         for tool in ["btfgen", *PEERS]:
             for jobs in JOBS:
                 if tool == "btfgen":
-                    program = [bench.setup["btfgen"], "-q", f"-j{jobs}", *OPTIONS]
-                    command = ["/bin/sh", "-c", ONE_STEP, "sh", linked, out, bench.base(tool), *program]
+                    pahole, step = "unused", [bench.setup["btfgen"], "-q", f"-j{jobs}", *OPTIONS]
                 else:
-                    program = [bench.setup["peers"][tool]["program"], "-J", f"-j{jobs}", *OPTIONS]
-                    command = ["/bin/sh", "-c", CHAIN, "sh", linked, out, bench.base(tool), bench.setup["resolve_btfids"], *program]
-                configs.append(Config(tool, [(command, [out])], jobs, rounds=3 if name == "xfs" and tool == "pahole 1.30" else None))
+                    pahole, step = bench.setup["peers"][tool]["program"], ["/bin/sh", bench.setup["gen_btf"]]
+                flags, base = " ".join([f"-j{jobs}", *OPTIONS]), bench.base(tool)
+                command = ["/bin/sh", "-c", RECIPE, "sh", pahole, flags, bench.setup["resolve_btfids"], base, *step, "--btf_base", base, out]
+                rounds = 3 if name == "xfs" and tool == "pahole 1.30" else None
+                configs.append(Config(tool, [(command, [out])], jobs, rounds=rounds, copies=[(linked, out)]))
         yield {"title": f"Kbuild's whole step for {name}.ko", "files": [linked], "configs": configs}
 
 

@@ -37,6 +37,9 @@ fi
 versions=$(keys "$reference_table")
 for version in $versions; do "$scripts/get-reference-tools.sh" "$version"; done
 "$scripts/get-resolve-btfids.sh" 7.3
+tree=$cache/tools/resolve_btfids-7.3
+gen_btf=$(echo "$tree"/root/usr/lib/linux-kbuild-*/scripts/gen-btf.sh)
+[ -e "$gen_btf" ] || die "$gen_btf is not there"
 
 place() { # place DIR: where a kernel is and what the peers made of its vmlinux, as JSON
     local dir=$1 release version base separator=''
@@ -62,7 +65,7 @@ commit=$(git -C "$root" describe --always --dirty --exclude '*' 2>/dev/null || t
 {
     printf '{"btfgen": "%s", "btfgen_version": "%s", "walk": "%s", "measure": "%s", "work": "%s", "suite": "%s",\n' \
         "$btfgen" "$("$btfgen" --version)${commit:+ ($commit)}" "$walk" "$work/measure" "$work" "$suite"
-    printf ' "resolve_btfids": "%s",\n "peers": {' "$cache/tools/resolve_btfids-7.3/resolve_btfids"
+    printf ' "resolve_btfids": "%s", "gen_btf": "%s",\n "peers": {' "$tree/resolve_btfids" "$gen_btf"
     separator=''
     for version in $versions; do
         printf '%s"pahole %s": {"program": "%s", "suite": "%s"}' "$separator" "$version" "$(tools_dir "$version")/bin/pahole" \

@@ -11,87 +11,49 @@ With --summary only counts are printed, and what is wrong.
 import argparse
 import os
 import re
-import struct
 import sys
 import tempfile
 
 import btfgraph
-
-
-def sections(data):
-    shoff, = struct.unpack_from("<Q", data, 40)
-    size, count, names = struct.unpack_from("<HHH", data, 58)
-    heads = [struct.unpack_from("<IIQQQQIIQQ", data, shoff + i * size) for i in range(count)]
-    base = heads[names][4]
-    found = {}
-    for number, (name, kind, _, _, offset, length, link, *_rest) in enumerate(heads):
-        text = data[base + name : data.index(b"\0", base + name)].decode()
-        found[text] = (number, offset, length, link, kind)
-    return heads, found
+import idsection
 
 
 def examine(path, base, strings):
     """Lines that say what the ids are, and what is wrong with them."""
-    with open(path, "rb") as file:
-        data = file.read()
-    heads, found = sections(data)
-    if ".BTF_ids" not in found:
+    elf, section = idsection.read(path)
+    if section is None:
         return ["no .BTF_ids"], []
-    if not base and ".BTF.base" in found:
-        _, offset, length, _, _ = found[".BTF.base"]
+    distilled = elf.section(".BTF.base")
+    if not base and distilled:
         with tempfile.NamedTemporaryFile(delete=False) as part:
-            part.write(data[offset : offset + length])
+            part.write(distilled)
         base = btfgraph.load(part.name, strings)
         os.unlink(part.name)
     btf = btfgraph.load(path, strings, base)
 
-    number, start, length, _, _ = found[".BTF_ids"]
-    ids = data[start : start + length]
-    _, symbols, size, link, _ = found[".symtab"]
-    names = heads[link][4]
-    single, sets = {}, {}
-    for at in range(symbols, symbols + size, 24):
-        name, _info, _other, index, value, _length = struct.unpack_from("<IBBHQQ", data, at)
-        if index != number:
-            continue
-        text = data[names + name : data.index(b"\0", names + name)].decode()
-        match = re.fullmatch(r"__BTF_ID__(set8|set)__(.+)", text)
-        if match:
-            sets[value] = match.groups()
-            continue
-        match = re.fullmatch(r"__BTF_ID__(struct|union|typedef|func)__(.+?)(?:__\d+)+", text)
-        if match:
-            single[value] = (match[1].upper(), match[2])
-
-    def word(at):
-        return struct.unpack_from("<I", ids, at)[0]
-
     def meaning(type_id):
         return btf.describe_id(type_id) if type_id else "unresolved"
 
-    bad, inside = [], set()
-    lines = []
-    for at, (kind, name) in sorted(sets.items(), key=lambda item: item[1]):
-        step = 8 if kind == "set8" else 4
-        head = 8 if kind == "set8" else 4
-        places = [at + head + i * step for i in range(word(at))]
-        inside.update(places)
-        wanted = sorted("%s %s" % single.get(place, ("?", "?")) for place in places)
-        got = sorted(meaning(word(place)) for place in places)
-        lines.append(f"{kind} {name}: {word(at)}" + (f" flags {word(at + 4):#x}" if kind == "set8" else ""))
-        for place in sorted(places, key=lambda place: meaning(word(place))):
-            lines.append(f"    {meaning(word(place))}" + (f" flags {word(place + 4):#x}" if kind == "set8" else ""))
+    def flags(word):
+        return "" if word is None else f" flags {word:#x}"
+
+    lines, bad = [], []
+    for found in section.sets:
+        name = f"{found.kind} {found.name}"
+        wanted = sorted("%s %s" % section.wanted.get(place, ("?", "?")) for place in found.places)
+        got = sorted(map(meaning, found.ids))
+        lines.append(f"{name}: {found.count}{flags(found.flags)}")
+        entries = zip(map(meaning, found.ids), found.entry_flags)
+        lines.extend(f"    {what}{flags(word)}" for what, word in sorted(entries, key=lambda entry: entry[0]))
         if wanted != got:
-            bad.append(f"{kind} {name}: is {got}, should be {wanted}")
-        values = [word(place) for place in places]
-        if values != sorted(values):
-            bad.append(f"{kind} {name} is not sorted by id: {values}")
-    for at, (kind, name) in sorted(single.items()):
-        if at in inside:
-            continue
-        lines.append(f"at {at:#x}: {meaning(word(at))}")
-        if meaning(word(at)) != f"{kind} {name}":
-            bad.append(f"at {at:#x}: is {meaning(word(at))}, should be {kind} {name}")
+            bad.append(f"{name}: is {got}, should be {wanted}")
+        if not found.is_sound():
+            bad.append(f"{name}: count {found.count} of {found.size}, ids in the order {found.ids}")
+    for place in section.single:
+        got, wanted = meaning(section.word(place)), "%s %s" % section.wanted[place]
+        lines.append(f"at {place:#x}: {got}")
+        if got != wanted:
+            bad.append(f"at {place:#x}: is {got}, should be {wanted}")
     return lines, bad
 
 

@@ -6,6 +6,8 @@
 #     kernels/<7.3|...>/      a Debian kernel with DWARF: vmlinux, modules/, release, .complete    (get-kernel.sh)
 #     tools/<suite>/bin/      pahole and bpftool of that suite, on a private libc         (get-reference-tools.sh)
 #     reference/<release>/    what those tools made of the kernel's modules                   (encode-reference.sh)
+#     roots/<suite>/          packages of that suite, unpacked, to run compilers in                (get-debian-root.sh)
+#     builds/<7.3|...>/       a small kernel compiled from Debian's source: source/, build/  (get-kernel-build.sh)
 #     venv/                   Python with numpy, when the system's has none                            (python.sh)
 #   BTFGEN_DEBIAN_MIRROR    default: the mirror that this machine's apt uses, else deb.debian.org
 
@@ -20,6 +22,14 @@ kernel_table="
 6.12  trixie
 7.3   trixie-backports
 "
+
+# What the kernels and modules of the tests are compiled with: packages of trixie, for get-debian-root.sh. gcc-12 is for 6.1, as in
+# bookworm, from which it comes.
+# shellcheck disable=SC2034
+compiler_suite=trixie
+# shellcheck disable=SC2034
+compiler_packages=(gcc-14 gcc-12 make binutils sed grep gawk findutils diffutils tar gzip xz-utils cpio flex bison bc perl python3-minimal kmod
+    libc6-dev libelf-dev libelf1t64 zlib1g-dev)
 
 # The one table of reference encoders: version of pahole, Debian suite that has it.
 # shellcheck disable=SC2034
@@ -59,4 +69,40 @@ lock() {
         say "waiting for another run that holds $1"
         flock 9
     fi
+}
+
+# check NAME COMMAND...: ok if the command succeeds; its last line of output is the figure. What it wrote is kept in a file of $logs, a
+# folder; $check_prefix stands before each name. `checked` says at the end how many passed, and fails if one did not.
+passed=0 failed=0 check_prefix=''
+check() {
+    local name=$check_prefix$1 log began seconds verdict
+    shift
+    log=${logs:?}/$(printf '%02d' $((passed + failed + 1)))-${name//[^a-zA-Z0-9.=-]/_}.log
+    began=$(date +%s%N)
+    if ("$@") >"$log" 2>&1 </dev/null; then
+        passed=$((passed + 1)) verdict=ok
+    else
+        failed=$((failed + 1)) verdict=FAILED
+    fi
+    seconds=$(awk -v ns=$(($(date +%s%N) - began)) 'BEGIN { printf "%.1f", ns / 1e9 }')
+    printf '%-6s  %s: %s (%s s)\n' "$verdict" "$name" "$(tail -n 1 "$log")" "$seconds"
+    if [ "$verdict" = FAILED ]; then
+        tail -n 20 "$log" | sed 's/^/            /'
+        say "            all of it: $log"
+    fi
+}
+checked() {
+    printf '\n%d passed, %d failed\n' "$passed" "$failed"
+    [ "$failed" -eq 0 ]
+}
+
+# same_but_functions OURS THEIRS [BASE]: folders of files with the same types, as graphs. Functions that the base has under the same name and
+# prototype are only in ours: the kernel's tool merges them into the base.
+same_but_functions() {
+    local said
+    said=$("$scripts/python.sh" "$scripts/btfcmp.py" --pairs ${3:+--base "$3"} "$1" "$2") || { echo "$said"; return 1; }
+    echo "$said"
+    awk '/^(ours|reference):/ { for (i = 2; i <= NF; i++) if ($i ~ /^types/) types[$1] = $(i - 1) }
+        /^files / { for (i = 2; i <= NF; i++) if ($(i - 1) == "extra") extra = $i + 0 }
+        END { exit types["ours:"] == 0 || types["ours:"] - types["reference:"] != extra }' <<<"$said" || { echo "more than functions differ"; return 1; }
 }

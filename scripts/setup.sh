@@ -1,11 +1,15 @@
 #!/bin/bash
-# Sees to it that what a make target needs is installed:   setup.sh build|test|kernel|sources|boot|kbuild|check
+# Sees to it that what a make target needs is installed:   setup.sh build|test|kernel|sources|boot|kbuild|faults|coverage|fuzz|check
 #   build    Rust 1.85 or newer, a C linker
-#   test     and a C compiler with its headers, binutils, make: test inputs and kernel-fixtures/ are compiled
+#   test     and a C and a C++ compiler with their headers, binutils, make: test inputs and kernel-fixtures/ are compiled. On Debian
+#            also for other machines; elsewhere tests of those are ignored, and say so
 #   kernel   and what fetches and compares Debian kernels: apt, dpkg, flock, python3 (numpy: see python.sh)
 #   sources  and dwz
-#   boot     and QEMU for x86-64, cpio
-#   kbuild   and make, gcc-12, DKMS, what the tools of Debian's header packages need
+#   boot     and what kernels are compiled with in a Debian root (which has the compilers itself), QEMU for x86-64
+#   kbuild   the same without QEMU, and make, gcc-12, DKMS, what the tools of Debian's header packages need
+#   faults   as test, and strace, what limits files and mounts
+#   coverage as test, and the LLVM tools that fit rustc, python3
+#   fuzz     as build, and a C++ compiler for libFuzzer
 #   check    Rust with rustfmt and clippy
 # As root on a system with apt, missing packages are installed; elsewhere this says what to install. Quiet when all is there.
 set -euo pipefail
@@ -50,9 +54,30 @@ need_component() { # COMMAND, rustup component, package
     fi
 }
 
+need_llvm() { # llvm-profdata and llvm-cov of the LLVM that rustc has: others cannot read what it writes
+    local major host
+    major=$(rustc -vV 2>/dev/null | sed -n 's/^LLVM version: \([0-9]*\).*/\1/p')
+    host=$(rustc -vV 2>/dev/null | sed -n 's/^host: //p')
+    if [ -z "$major" ] || [ -x "/usr/lib/llvm-$major/bin/llvm-cov" ] || [ -x "$(rustc --print sysroot)/lib/rustlib/$host/bin/llvm-cov" ]; then return; fi
+    if apt_can && apt-cache show "llvm-$major" >/dev/null 2>&1; then
+        packages+=("llvm-$major")
+    else
+        other+=("rustup component add llvm-tools, or llvm-cov and llvm-profdata of LLVM $major")
+    fi
+}
+
 case $1 in
 build) need_rust; need_cc ;;
-test) need_rust; need_cc; want objcopy binutils; want make make ;;
+test)
+    need_rust; need_cc
+    want objcopy binutils
+    want make make
+    want g++ g++
+    if apt_can; then
+        for triple in aarch64-linux-gnu arm-linux-gnueabihf riscv64-linux-gnu s390x-linux-gnu; do want "$triple-gcc" "gcc-$triple"; done
+    fi
+    ;;
+fuzz) need_rust; need_cc; want c++ g++ ;;
 kernel | sources | boot | kbuild)
     need_rust; need_cc
     want objcopy binutils
@@ -63,19 +88,23 @@ kernel | sources | boot | kbuild)
         other+=("apt and dpkg, to fetch Debian's kernels (other distributions package them)")
     fi
     if [ "$1" = sources ]; then want dwz dwz; fi
-    if [ "$1" = boot ]; then
-        want qemu-system-x86_64 qemu-system-x86
+    if [ "$1" = boot ] || [ "$1" = kbuild ]; then
         want cpio cpio
+        want patch patch
+        want xz xz-utils
+        want unshare util-linux
     fi
+    [ "$1" != boot ] || want qemu-system-x86_64 qemu-system-x86
     if [ "$1" = kbuild ]; then
         want make make
         want dkms dkms
         want gcc-12 gcc-12
         want readelf binutils
-        want unshare util-linux
         [ -e /usr/lib/x86_64-linux-gnu/libelf.so.1 ] || packages+=(libelf1)
     fi
     ;;
+faults) need_rust; need_cc; want objcopy binutils; want make make; want strace strace; want prlimit util-linux; want mount mount ;;
+coverage) need_rust; need_cc; want objcopy binutils; want make make; want python3 python3; need_llvm ;;
 check) need_rust; need_cc; need_component fmt rustfmt rustfmt; need_component clippy clippy rust-clippy ;;
 *) usage ;;
 esac

@@ -1,16 +1,18 @@
 #!/bin/bash
-# Boots a real kernel with modules that btfgen encoded, and asks the kernel what it thinks of them:
-#   test-boot.sh [MODULE...]         the driver behind `make test-boot`; without names, the selection below
+# Boots real kernels with modules that btfgen encoded, and asks the kernels what they think of them:
+#   test-boot.sh [MODULE...]         the driver behind `make test-boot`; without names, the selection below, and the second kernel
 # Environment:
 #   BTFGEN        the program under test (default: target/release/btfgen of this tree)
 #   BTFGEN_WORK   where results and logs go (default: work/boot in the cache); emptied first
 #   TIME_LIMIT    seconds for one boot (default 400)
-# Debian's 7.3 cloud kernel runs in QEMU (software emulation, no KVM needed), with an initramfs of tests/boot/init.c and the modules,
-# encoded on the BTF that the kernel ships with. What is checked stands at the top of tests/boot/init.c; besides, the kernel's log must
-# hold no complaint, and a second boot proves that the checks can fail.
+# Two kernels run in QEMU (software emulation, no KVM needed), with an initramfs of tests/boot/init.c and the modules: Debian's 7.3 cloud kernel,
+# whose modules btfgen encodes in one step on the BTF that the kernel ships with; and the small 7.3 of get-kernel-build.sh, whose BTF, ids and modules are
+# all btfgen's, with the patch of contrib/kbuild. What is checked stands at the top of tests/boot/init.c; besides, the kernel's log must
+# hold no complaint, and more boots prove that the checks can fail.
 # Prints one line per check, `ok` or `FAILED`, and `N passed, N failed` at the end. Exit status 1 if any failed. Needs no root.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
+. "$scripts/lib-boot.sh"
 
 series=7.3
 btfgen=${BTFGEN:-$root/target/release/btfgen}
@@ -42,206 +44,132 @@ kfuncs=(nf_conntrack:10 nf_nat:1 nf_flow_table:1 fou:2 xfrm_interface:2 tcp_bbr:
 # Stays unloaded until the end, to be damaged.
 victim=nlmon
 
-# --- fetching -------------------------------------------------------------------------------------------------------
+# --- Debian's kernel ------------------------------------------------------------------------------------------------
 "$scripts/get-kernel.sh" "$series" --image
 kernel=$(kernel_dir "$series")
 vmlinux=$kernel/vmlinux
 
 lock "$work.lock"
 rm -rf "$work"
-mkdir -p "$work/m" "$work/encoded"
-
-passed=0 failed=0
-verdict() { # verdict ok|FAILED WHAT DETAIL
-    if [ "$1" = ok ]; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
-    printf '%-6s  %s: %s\n' "$1" "$2" "$3"
+debian=$work/debian
+mkdir -p "$debian/m"
+gcc -O2 -Wall -static -o "$work/init" "$root/tests/boot/init.c"
+stop() {
+    printf '\n%d passed, %d failed\n' "$passed" "$failed"
+    [ "$failed" -eq 0 ]
+    exit
 }
-section() { printf '\n%s\n' "$*"; }
-seconds() { awk -v ns=$(($(date +%s%N) - $1)) 'BEGIN { printf "%.1f", ns / 1e9 }'; }
 
-# --- which modules, in which order ----------------------------------------------------------------------------------
-# The kernel's own spelling: - is _.
-declare -A path_of=() wanted=()
-while read -r path; do
-    name=$(basename "$path" .ko)
-    path_of[${name//-/_}]=$path
-done < <(find -L "$kernel/modules" -name '*.ko')
-order=()
-want() { # want NAME: after what it depends on
-    local name=${1//-/_} depends dependency
-    [ -z "${wanted[$name]:-}" ] || return 0
-    wanted[$name]=1
-    [ -n "${path_of[$name]:-}" ] || die "Debian's $series cloud kernel has no module $name: choose another"
-    objcopy -O binary --only-section=.modinfo "${path_of[$name]}" "$work/modinfo"
-    depends=$(tr '\0' '\n' <"$work/modinfo" | sed -n 's/^depends=//p; s/^softdep=pre: *//p' | tr ',\n' '  ')
-    for dependency in $depends; do
-        # What a softdep names may be built in, or an alias.
-        [ -z "${path_of[${dependency//-/_}]:-}" ] || want "$dependency"
-    done
-    order+=("$name")
-}
-[ $# -gt 0 ] || set -- "${selection[@]}" "${!expected[@]}"
+whole=''
+[ $# -gt 0 ] || { whole=1; set -- "${selection[@]}" "${!expected[@]}"; }
+module_paths "$kernel/modules"
 for name in "$@"; do want "$name"; done
 want "$victim"
-rm -f "$work/modinfo"
 
-# --- encoding -------------------------------------------------------------------------------------------------------
-# encode: $work/m/NAME.ko for each module, with BTF and ids by btfgen, without DWARF; $work/m/NAME.btf is that BTF alone.
-# Debian's modules are finished ones; btfgen puts their .BTF_ids into link-time order itself.
+# The modules are finished ones: btfgen puts their .BTF_ids into link-time order itself.
 encode() {
-    local name file base=$work/base.btf paths=()
-    for name in "${order[@]}"; do paths+=("${path_of[$name]}"); done
-    "$btfgen" --btf_base "$base" --detached-dir "$work/encoded" "${paths[@]}" || return 1
+    local name files=()
     for name in "${order[@]}"; do
-        file=$work/m/$name.ko
-        objcopy --strip-debug "${path_of[$name]}" "$file" || return 1
-        "$btfgen" resolve_btfids --btf_base "$base" --btf "$work/encoded/$(basename "${path_of[$name]}").btf" "$file" || return 1
-        mv "$file.BTF" "$work/m/$name.btf"
-        objcopy --update-section .BTF="$work/m/$name.btf" "$file" || return 1
-        [ ! -e "$file.BTF_ids" ] || "$btfgen" resolve_btfids --patch_btfids "$file.BTF_ids" "$file" || return 1
-        rm -f "$file.BTF_ids"
+        cp "${path_of[$name]}" "$debian/m/$name.ko"
+        files+=("$debian/m/$name.ko")
     done
-    echo "${#order[@]} modules, $(cat "$work"/m/*.btf | wc -c) bytes of BTF"
+    "$btfgen" --btf_base "$vmlinux" "${files[@]}" && finish "$debian"
 }
-objcopy --dump-section .BTF="$work/base.btf" "$vmlinux" /dev/null
-began=$(date +%s%N)
-section "encoding"
-if encode >"$work/encode.log" 2>&1; then
-    verdict ok "modules with their dependencies" "$(tail -n 1 "$work/encode.log") ($(seconds "$began") s)"
-else
-    verdict FAILED "modules with their dependencies" "$(tail -n 1 "$work/encode.log"), see $work/encode.log"
-    printf '\n%d passed, %d failed\n' "$passed" "$failed"
-    exit 1
-fi
-"$btfgen" --btf_encode_detached="$work/vmlinux.btf" "$vmlinux"
-gcc -O2 -Wall -static -o "$work/init" "$root/tests/boot/init.c"
+section "encoding in one step"
+ln -s "$kernel/vmlinuz" "$debian/image"
+objcopy --dump-section .BTF="$debian/base.btf" "$vmlinux" /dev/null
+step "modules with their dependencies" "$work/encode.log" encode || stop
+"$btfgen" --btf_encode_detached="$debian/vmlinux.btf" "$vmlinux"
 
 # The ids by name: what the symbols say, and what Debian's build put there, with the same flags.
 ids() { # ids FILE...: what they mean
-    "$scripts/python.sh" "$scripts/btfids.py" --base "$work/base.btf" "$@"
+    "$scripts/python.sh" "$scripts/btfids.py" --base "$debian/base.btf" "$@"
 }
 same_ids() {
     local name shipped=() own=()
-    for name in "${order[@]}"; do shipped+=("${path_of[$name]}") own+=("$work/m/$name.ko"); done
+    for name in "${order[@]}"; do shipped+=("${path_of[$name]}") own+=("$debian/m/$name.ko"); done
     ids "${shipped[@]}" >"$work/ids.shipped" || return 1
     ids "${own[@]}" >"$work/ids.own" || return 1
     diff "$work/ids.shipped" "$work/ids.own" || return 1
     ids --summary "${own[@]}"
 }
-if same_ids >"$work/ids.log" 2>&1; then
-    verdict ok "ids by name, as their symbols say and as in Debian's build" "$(tail -n 1 "$work/ids.log")"
-else
-    verdict FAILED "ids by name, as their symbols say and as in Debian's build" "$(tail -n 1 "$work/ids.log"), see $work/ids.log"
-fi
-
-# --- booting --------------------------------------------------------------------------------------------------------
-# initramfs NAME: $work/NAME.cpio of the program, the modules, $work/NAME.plan, and what $work/NAME/ has instead
-initramfs() {
-    local dir=$work/root-$1
-    mkdir "$dir"
-    cp -r "$work/m" "$dir/m"
-    [ ! -d "$work/$1" ] || cp "$work/$1"/* "$dir/m/"
-    cp "$work/init" "$dir/init"
-    cp "$work/$1.plan" "$dir/plan"
-    cp "$work/base.btf" "$work/vmlinux.btf" "$dir/"
-    (cd "$dir" && find . | cpio --quiet -o -H newc -R 0:0) >"$work/$1.cpio"
-    rm -rf "$dir"
-}
-# boot NAME: leaves $work/NAME.report and $work/NAME.log; fails if the report is not whole
-boot() {
-    local status=0 count
-    # The machine has no network and no disk. The first serial port is the kernel's, the second one the report's.
-    timeout -k 10 "$limit" qemu-system-x86_64 -accel tcg,thread=single -machine q35 -cpu Nehalem -smp 2 -m 2048 -nodefaults -display none \
-        -no-reboot -kernel "$kernel/vmlinuz" -initrd "$work/$1.cpio" -serial "file:$work/$1.log" -serial "file:$work/$1.report" \
-        -append "console=ttyS0 panic=-1 loglevel=7 initcall_debug printk.devkmsg=on log_buf_len=16M mitigations=off rdinit=/init" \
-        </dev/null >"$work/$1.qemu" 2>&1 || status=$?
-    rm -f "$work/$1.cpio"
-    tr -d '\r' <"$work/$1.report" >"$work/$1.lines"
-    count=$(sed -n 's/^end\t//p' "$work/$1.lines")
-    if [ "$status" -ne 0 ] || [ -z "$count" ] || [ "$count" -ne "$(grep -cE $'^(ok|FAILED)\t' "$work/$1.lines")" ]; then
-        tail -n 5 "$work/$1.qemu" "$work/$1.log" >&2
-        say "the report is not whole, or the machine ended with status $status; $work/$1.log"
-        return 1
-    fi
-}
-
-{
-    echo "base /base.btf"
-    echo "btf btfgen's_vmlinux /vmlinux.btf"
-    for name in "${order[@]}"; do
-        [ "$name" = "$victim" ] || echo "module $name ${expected[$name]:-}"
-    done
-    for name in "${order[@]}"; do echo "resolve $name"; done
-    for entry in "${kfuncs[@]}"; do
-        [ -z "${wanted[${entry%:*}]:-}" ] || echo "kfuncs ${entry/:/ }"
-    done
-    [ -z "${wanted[nf_conntrack]:-}" ] || echo conntrack
-    [ -z "${wanted[fou]:-}" ] || echo fou
-    [ -z "${wanted[af_key]:-}" ] || echo fentry
-    echo "corrupt $victim"
-} >"$work/main.plan"
+step "ids by name, as their symbols say and as in Debian's build" "$work/ids.log" same_ids || true
 
 section "booting $(cat "$kernel/release") with them"
-began=$(date +%s%N)
-initramfs main
-if boot main; then
-    while IFS=$'\t' read -r result what detail; do
-        [ "$result" = end ] || verdict "$result" "$what" "$detail"
-    done <"$work/main.lines"
-    # Up to where the damage begins: the log's complaints about that are wanted.
-    sed '/btfgen-test: damaged BTF from here on/,$d' "$work/main.log" >"$work/main.log.good"
-    sed '1,/btfgen-test: damaged BTF from here on/d' "$work/main.log" >"$work/main.log.bad"
-    complaints='BTF|BPF:|kfunc|struct_ops|resolve_btfids|WARNING|BUG|Oops|Call Trace|Unknown symbol|disagrees about|Invalid|general protection'
-    if grep -aE "$complaints" "$work/main.log.good" >"$work/complaints"; then
-        verdict FAILED "kernel log" "$(wc -l <"$work/complaints") complaints"
-        head -n 20 "$work/complaints" | sed 's/^/            /'
-    else
-        verdict ok "kernel log" "no complaint in $(wc -l <"$work/main.log.good") lines"
-    fi
-    if grep -qaE 'failed to validate module.*BTF' "$work/main.log.bad"; then
-        verdict ok "kernel log on damaged modules" "$(grep -acE 'failed to validate module.*BTF' "$work/main.log.bad") complaints"
-    else
-        verdict FAILED "kernel log on damaged modules" "no complaint: it is not read as it should"
-    fi
-    say "(booting and checking took $(seconds "$began") s)"
-else
-    verdict FAILED "the machine" "see $work/main.log, $work/main.report"
-fi
+plan "$victim" >"$work/main.plan"
+boot_and_judge "$debian" main
 
 # --- can it fail? ---------------------------------------------------------------------------------------------------
-section "the same checks on damaged files"
-# A module whose BTF has a wrong byte; a sound one; one that is not what it is compared with; one where a kfunc has another one's id.
+# A base that is another one; a module whose BTF has a wrong byte; a sound one; one that is not what it is compared with; one where a
+# kfunc has another one's id.
 self_test() {
     local offset dir=$work/self
-    mkdir "$dir"
-    cp "$work/m/dummy.ko" "$work/m/stp.btf" "$dir/"
-    offset=$(readelf -SW "$dir/dummy.ko" | sed -n 's/.* \.BTF  *PROGBITS  *[0-9a-f]*  *\([0-9a-f]*\) .*/\1/p')
-    printf '\0' | dd of="$dir/dummy.ko" bs=1 seek=$((0x$offset)) conv=notrunc status=none
-    printf '\377' | dd of="$dir/stp.btf" bs=1 seek=100 conv=notrunc status=none
-    objcopy --dump-section .BTF_ids="$work/ids" "$work/m/tcp_dctcp.ko" /dev/null
+    mkdir -p "$dir/m"
+    cp "$debian/m/dummy.ko" "$debian/m/stp.btf" "$dir/m/"
+    offset=$(readelf -SW "$dir/m/dummy.ko" | sed -n 's/.* \.BTF  *PROGBITS  *[0-9a-f]*  *\([0-9a-f]*\) .*/\1/p')
+    printf '\0' | dd of="$dir/m/dummy.ko" bs=1 seek=$((0x$offset)) conv=notrunc status=none
+    printf '\377' | dd of="$dir/m/stp.btf" bs=1 seek=100 conv=notrunc status=none
+    objcopy --dump-section .BTF_ids="$work/ids" "$debian/m/tcp_dctcp.ko" /dev/null
     # The first kfunc of the set gets the id of the second one.
     python3 -c 'import sys; d = bytearray(open(sys.argv[1], "rb").read()); d[8:12] = d[16:20]
 open(sys.argv[1], "wb").write(d)' "$work/ids"
-    objcopy --update-section .BTF_ids="$work/ids" "$work/m/tcp_dctcp.ko" "$dir/tcp_dctcp.ko"
-    { printf 'module %s\n' dummy llc stp tcp_dctcp; echo "kfuncs tcp_dctcp 1"; } >"$work/self.plan"
-    initramfs self
-    boot self || return 1
+    objcopy --update-section .BTF_ids="$work/ids" "$debian/m/tcp_dctcp.ko" "$dir/m/tcp_dctcp.ko"
+    { echo "base /vmlinux.btf"; printf 'module %s\n' dummy llc stp tcp_dctcp; echo "kfuncs tcp_dctcp 1"; } >"$work/self.plan"
+    boot "$debian" self || return 1
     cat "$work/self.lines"
     [ "$(cut -f 1,2 "$work/self.lines" | tr '\n\t' ', ')" = \
-        "FAILED module dummy,ok module llc,FAILED module stp,ok module tcp_dctcp,FAILED kfuncs of tcp_dctcp,end 5," ] ||
+        "FAILED the running kernel's BTF is the base,FAILED module dummy,ok module llc,FAILED module stp,ok module tcp_dctcp,FAILED kfuncs of tcp_dctcp,end 6," ] ||
         { echo "not what was expected"; return 1; }
-    echo "three failures seen, as there are"
+    echo "four failures seen, as there are"
 }
-if [ $# -ge 60 ]; then
-    began=$(date +%s%N)
-    if self_test >"$work/self.out" 2>&1; then
-        verdict ok "damaged files" "$(tail -n 1 "$work/self.out") ($(seconds "$began") s)"
-    else
-        verdict FAILED "damaged files" "$(tail -n 1 "$work/self.out"), see $work/self.out"
-    fi
-else
-    say "left out: this is for the whole selection"
+if [ -z "$whole" ]; then
+    say "left out: damaged files and the second kernel, for they go with the whole selection"
+    stop
 fi
+section "the same checks on damaged files"
+step "damaged files" "$work/self.out" self_test || true
 
-printf '\n%d passed, %d failed\n' "$passed" "$failed"
-[ "$failed" -eq 0 ]
+# --- a kernel of our own --------------------------------------------------------------------------------------------
+"$scripts/get-kernel-build.sh" "$series"
+own=$work/own
+built=$cache/work/kbuild/kernel-$series-one-shot
+mkdir -p "$own/m"
+expected=()
+victim=dummy
+# As many as in its configuration.
+own_kfuncs=(nf_conntrack:10 nf_nat:1 fou:2 xfrm_interface:2 tcp_bbr:5 tcp_dctcp:5)
+# The kernel that test-kbuild.sh left there, if that was made by this btfgen; else it is made now.
+make_own() {
+    local name
+    BTFGEN=$btfgen "$scripts/relink-kernel.sh" "$series" one-shot "$built" -j2 || return 1
+    objcopy --strip-debug "$built/vmlinux" "$own/image" || return 1
+    objcopy --dump-section .BTF="$own/base.btf" "$built/vmlinux" /dev/null || return 1
+    "$btfgen" --btf_encode_detached="$own/vmlinux.btf" "$built/vmlinux" || return 1
+    for name in "${built}"/modules/*.ko; do cp "$name" "$own/m/$(basename "$name" .ko | tr - _).ko"; done
+}
+section "a kernel whose BTF is all by btfgen"
+step "the kernel" "$work/own.log" make_own || stop
+module_paths "$own/m"
+for name in "${!path_of[@]}"; do want "$name"; done
+step "its modules" "$work/own-modules.log" finish "$own" || stop
+kfuncs=("${own_kfuncs[@]}")
+plan "$victim" >"$work/own.plan"
+boot_and_judge "$own" own
+
+# The same kernel, none of whose own ids is resolved.
+without_ids() {
+    local place
+    mkdir -p "$work/no-ids-system"
+    cp -r "$own"/. "$work/no-ids-system"
+    # Address, offset and size of .BTF_ids.
+    read -r _ place < <(readelf -SW "$own/image" | sed -n 's/.* \.BTF_ids  *PROGBITS  *\([0-9a-f]*  *[0-9a-f]*  *[0-9a-f]*\) .*/\1/p')
+    head -c $((0x${place#* })) /dev/zero | dd of="$work/no-ids-system/image" bs=1 seek=$((0x${place% *})) conv=notrunc status=none
+    { echo "base /base.btf"; echo "module tcp_bbr"; echo "kfuncs tcp_bbr 5"; } >"$work/no-ids.plan"
+    boot "$work/no-ids-system" no-ids || return 1
+    cat "$work/no-ids.lines"
+    grep -aE "$complaints" "$work/no-ids.log" || { echo "no complaint in the kernel's log"; return 1; }
+    echo "$(grep -acE "$complaints" "$work/no-ids.log") complaints of the kernel"
+}
+step "without ids in vmlinux the kernel complains" "$work/no-ids.out" without_ids || true
+
+stop

@@ -42,29 +42,10 @@ mapfile -t modules < <(find -L "$kernel/modules" -name '*.ko' -printf '%s %p\n' 
 
 lock "$work.lock"
 rm -rf "$work"
-mkdir -p "$work/logs"
+logs=$work/logs
+mkdir -p "$logs"
 
 # --- checks ---------------------------------------------------------------------------------------------------------
-passed=0 failed=0
-
-# check NAME COMMAND...: ok if the command succeeds; its last line of output is the figure.
-check() {
-    local name=$1 log began seconds verdict
-    shift
-    log=$work/logs/$(printf '%02d' $((passed + failed + 1)))-${name//[^a-zA-Z0-9.=-]/_}.log
-    began=$(date +%s%N)
-    if ("$@") >"$log" 2>&1 </dev/null; then
-        passed=$((passed + 1)) verdict=ok
-    else
-        failed=$((failed + 1)) verdict=FAILED
-    fi
-    seconds=$(awk -v ns=$(($(date +%s%N) - began)) 'BEGIN { printf "%.1f", ns / 1e9 }')
-    printf '%-6s  %s: %s (%s s)\n' "$verdict" "$name" "$(tail -n 1 "$log")" "$seconds"
-    if [ "$verdict" = FAILED ]; then
-        tail -n 20 "$log" | sed 's/^/            /'
-        say "            all of it: $log"
-    fi
-}
 section() { printf '\n%s\n' "$*"; }
 
 cmp_btf() { "$scripts/python.sh" "$scripts/btfcmp.py" --known "$scripts/known-differences.tsv" "$@"; }
@@ -338,5 +319,4 @@ cut -s -f 3,4 "$work/vmlinux.tsv" "$work/on-shipped.tsv" 2>/dev/null |
     awk -F '\t' '$1 == "dropped" { sub(/:.*/, "", $2); n[$2]++ } END { for (r in n) printf "%8d  %s\n", n[r], r }' | sort -rn || true
 
 rm -rf "$work/elsewhere" "$work/add" "$work/add-before" "$work"/replace*
-printf '\n%d passed, %d failed\n' "$passed" "$failed"
-[ "$failed" -eq 0 ]
+checked

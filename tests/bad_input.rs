@@ -313,7 +313,6 @@ fn damaged_dwarf() {
     refuses_everywhere(&folder, "vmlinux", 3, error);
 }
 
-/// A file that was cut short anywhere: an error, or (when nothing that is read was cut off) the same as the whole file.
 /// Changes a section's bytes where they stand in the file: objcopy makes relocations anew.
 fn patch_section(folder: &Folder, file: &str, name: &str, change: impl FnOnce(&mut [u8])) {
     let mut bytes = fs::read(folder.file(file)).expect("it is there");
@@ -322,6 +321,69 @@ fn patch_section(folder: &Folder, file: &str, name: &str, change: impl FnOnce(&m
     let range = section.offset as usize..(section.offset + section.size) as usize;
     change(&mut bytes[range]);
     folder.write(file, &bytes);
+}
+
+/// A size in a header is not asked of the system before as many bytes are there.
+#[test]
+fn compressed_to_less_than_they_say() {
+    let folder = Folder::new();
+    compile(folder.path(), "x", "int f(int a) { return a; }", &["-gz=zlib"]);
+    let (file, good) = ("x.o", folder.read("x.o"));
+    for size in [1 << 40, 1 << 62, 7, u64::MAX] {
+        folder.write(file, &good);
+        // ch_size (gABI, Elf64_Chdr).
+        patch_section(&folder, file, ".debug_info", |bytes| bytes[8..16].copy_from_slice(&u64::to_le_bytes(size)));
+        let length = section(&folder, file, ".debug_info").len() - 24;
+        let error = format!(
+            ".debug_info: cannot be decompressed: it is damaged: {length} bytes do not decompress to the {size} that its header tells of"
+        );
+        refuses_everywhere(&folder, file, 3, &error);
+    }
+}
+
+/// n names that each begin one byte later in a string of n bytes: not n² bytes of memory.
+#[test]
+fn names_within_a_name() {
+    let source = "
+        .section .debug_abbrev, \"\", @progbits
+        .byte 1, 0x11, 1, 0, 0,  2, 0x16, 0, 3, 0x0e, 0, 0,  0
+        .section .debug_str, \"\", @progbits
+        .Lname: .fill 3000, 1, 'x'
+        .byte 0
+        .section .debug_info, \"\", @progbits
+        .long .Lend - .Lstart
+        .Lstart: .short 5
+        .byte 1, 8
+        .long 0
+        .byte 1
+        .set i, 0
+        .rept 3000
+        .byte 2
+        .long .Lname + i
+        .set i, i + 1
+        .endr
+        .byte 0
+        .Lend:";
+    let folder = Folder::new();
+    folder.write("x.s", source.as_bytes());
+    must(folder.path(), "as", ["-o", "x.o", "x.s"]);
+    let error = ".debug_info+0x0: unit : names are parts of other names, and together many times longer than the sections that they are in";
+    refuses_everywhere(&folder, "x.o", 3, error);
+}
+
+/// A section header of type SHT_NULL means nothing, whatever its name.
+#[test]
+fn inactive_headers() {
+    let folder = Folder::with_samples();
+    encode(folder.path(), ["sample.o"]);
+    let good = section(&folder, "sample.o", ".BTF");
+    let mut bytes = folder.read("sample.o");
+    let headers = mutate::image::Headers::of(&bytes).expect("it is ELF");
+    let at = headers.section(".BTF").expect("it was encoded").at;
+    bytes[at + 4..at + 8].fill(0);
+    folder.write("sample.o", &bytes);
+    encode(folder.path(), ["sample.o"]);
+    assert_eq!(section(&folder, "sample.o", ".BTF"), good);
 }
 
 #[test]
@@ -352,6 +414,7 @@ fn relocations() {
     refuses_everywhere(&folder, "x.o", 3, &error);
 }
 
+/// A file that was cut short anywhere: an error, or (when nothing that is read was cut off) the same as the whole file.
 #[test]
 fn cut_anywhere() {
     for (name, base) in [("sample.o", None), ("vmlinux", None), ("driver.ko", Some("base"))] {

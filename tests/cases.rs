@@ -2,16 +2,17 @@
 //! program, and compared with the expectations in its comments. cases/README.md describes those.
 //!
 //! Each file, compiler, DWARF version and optimisation is a test with its own name, as in
-//! `bit_fields::gcc::dwarf5::O2`. Those of a compiler that is not installed are listed as ignored, and say so.
+//! `bit_fields::gcc::dwarf5::O2`, or `bit_fields::gcc@s390x::dwarf5::O2` for another machine. Those of a compiler that is not
+//! installed are listed as ignored, and say so.
 
 mod support;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, OnceLock};
 
 use btf::view::BtfView;
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -24,8 +25,34 @@ const DWARF_VERSIONS: [&str; 2] = ["4", "5"];
 const WHOLE: &str = "WHOLE";
 
 /// Flags that every case is compiled with: as a kernel is, as far as it matters here.
-const COMMON_FLAGS: [&str; 7] =
-    ["-std=gnu11", "-ffreestanding", "-fno-pie", "-fno-common", "-fno-stack-protector", "-fcf-protection=none", "-w"];
+const COMMON_FLAGS: [&str; 5] = ["-ffreestanding", "-fno-pie", "-fno-common", "-fno-stack-protector", "-w"];
+
+/// A machine that is not this one.
+#[derive(Debug)]
+struct Machine {
+    name: &'static str,
+    /// What the names of its tools begin with, and what clang calls it.
+    triple: &'static str,
+}
+
+const fn machine(name: &'static str, triple: &'static str) -> Machine {
+    Machine { name, triple }
+}
+
+/// The machines that Linux knows, as far as compilers for them are likely to be installed.
+static MACHINES: [Machine; 9] = [
+    machine("arm64", "aarch64-linux-gnu"),
+    machine("armhf", "arm-linux-gnueabihf"),
+    machine("i386", "i686-linux-gnu"),
+    machine("loongarch64", "loongarch64-linux-gnu"),
+    machine("mips", "mips-linux-gnu"),
+    machine("mips64el", "mips64el-linux-gnuabi64"),
+    machine("ppc64el", "powerpc64le-linux-gnu"),
+    machine("riscv64", "riscv64-linux-gnu"),
+    machine("s390x", "s390x-linux-gnu"),
+];
+/// What this machine is called in restrictions.
+const NATIVE: &str = "native";
 
 /// How the object that is encoded is made of the units.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -80,6 +107,8 @@ struct RunSpec {
 struct Case {
     path: PathBuf,
     compilers: Vec<String>,
+    /// Machines besides this one.
+    machines: Vec<&'static Machine>,
     dwarf: Vec<String>,
     optimisations: Vec<String>,
     flags: Vec<(Only, Vec<String>)>,
@@ -96,6 +125,7 @@ struct Case {
 #[derive(Clone, Debug)]
 struct Variant {
     compiler: String,
+    machine: Option<&'static Machine>,
     dwarf: String,
     optimisation: String,
 }
@@ -110,7 +140,7 @@ fn main() -> ExitCode {
         .collect();
     files.sort();
     let mut trials = Vec::new();
-    let mut not_installed = 0;
+    let mut not_installed: Vec<String> = Vec::new();
     for file in files {
         let stem = file.file_stem().and_then(|s| s.to_str()).expect("file names are UTF-8").to_owned();
         let case = match Case::read(&file) {
@@ -121,19 +151,81 @@ fn main() -> ExitCode {
             }
         };
         for variant in case.variants() {
-            let name = format!("{stem}::{}::dwarf{}::{}", variant.compiler, variant.dwarf, &variant.optimisation[1..]);
-            let missing = variant.compiler == "clang" && !support::has_clang();
-            let name = if missing { format!("{name} (not installed: clang)") } else { name };
-            not_installed += usize::from(missing);
+            let machine = variant.machine.map_or_else(String::new, |machine| format!("@{}", machine.name));
+            let name = format!(
+                "{stem}::{}{machine}::dwarf{}::{}",
+                variant.compiler,
+                variant.dwarf,
+                &variant.optimisation[1..]
+            );
+            let lacking = variant.lacking(case.link);
+            let missing = lacking.is_some();
+            let name = lacking.as_ref().map_or(name.clone(), |tool| format!("{name} (not installed: {tool})"));
+            not_installed.extend(lacking);
             let case = Arc::clone(&case);
             trials
                 .push(Trial::test(name, move || case.test(&variant).map_err(Failed::from)).with_ignored_flag(missing));
         }
     }
-    if not_installed > 0 && !args.list {
-        eprintln!("clang is not installed: {not_installed} cases are ignored");
+    if !not_installed.is_empty() && !args.list {
+        let tools: BTreeSet<&String> = not_installed.iter().collect();
+        let tools: Vec<&str> = tools.into_iter().map(String::as_str).collect();
+        eprintln!("not installed: {}; {} cases are ignored", tools.join(", "), not_installed.len());
     }
     libtest_mimic::run(&args, trials).exit_code()
+}
+
+impl Variant {
+    /// The compiler.
+    fn command(&self) -> String {
+        match self.machine {
+            Some(machine) if self.compiler == "gcc" => machine.tool("gcc"),
+            _ => self.compiler.clone(),
+        }
+    }
+
+    /// The compiler's arguments for the machine.
+    fn target(&self) -> Vec<String> {
+        match self.machine {
+            Some(machine) if self.compiler == "clang" => vec![format!("--target={}", machine.triple)],
+            // x86 alone has these; a kernel is built without.
+            None => vec!["-fcf-protection=none".into()],
+            Some(_) => Vec::new(),
+        }
+    }
+
+    /// A program of binutils.
+    fn tool(&self, name: &str) -> String {
+        self.machine.map_or_else(|| name.to_owned(), |machine| machine.tool(name))
+    }
+
+    /// What this needs and is not installed.
+    fn lacking(&self, link: Link) -> Option<String> {
+        static KNOWN: OnceLock<Mutex<BTreeMap<String, bool>>> = OnceLock::new();
+        let words: Vec<String> = [self.command()].into_iter().chain(self.target()).collect();
+        let what = words.join(" ").replace(" -fcf-protection=none", "");
+        let mut known = KNOWN.get_or_init(Mutex::default).lock().unwrap_or_else(|e| e.into_inner());
+        let works = *known.entry(what.clone()).or_insert_with(|| {
+            let args: Vec<&str> = words[1..]
+                .iter()
+                .map(String::as_str)
+                .chain(["-c", "-x", "c", "-o", "/dev/null", "/dev/null"])
+                .collect();
+            support::works(&words[0], &args)
+        });
+        if !works {
+            return Some(what);
+        }
+        let linker = self.tool("ld");
+        let links = *known.entry(linker.clone()).or_insert_with(|| support::works(&linker, &["--version"]));
+        (link != Link::Object && !links).then_some(linker)
+    }
+}
+
+impl Machine {
+    fn tool(&self, name: &str) -> String {
+        format!("{}-{name}", self.triple)
+    }
 }
 
 impl Only {
@@ -142,7 +234,8 @@ impl Only {
         let Some(rest) = text.strip_prefix('[') else { return Ok((Only::default(), text)) };
         let (words, rest) = rest.split_once(']').ok_or("a [ without a ]")?;
         let words: Vec<String> = words.split(',').map(|w| w.trim().to_owned()).collect();
-        let known = ["gcc", "clang", "dwarf4", "dwarf5", "O0", "O1", "O2"];
+        let mut known = vec!["gcc", "clang", "dwarf4", "dwarf5", "O0", "O1", "O2", NATIVE];
+        known.extend(MACHINES.iter().map(|machine| machine.name));
         match words.iter().find(|w| !known.contains(&w.as_str())) {
             Some(word) => Err(format!("unknown restriction `{word}`: known are {}", known.join(", "))),
             None => Ok((Only(words), rest)),
@@ -156,9 +249,11 @@ impl Only {
             let mut words = self.0.iter().filter(|w| sort.contains(&w.as_str())).peekable();
             words.peek().is_none() || words.any(|w| w == own)
         };
+        let machines: Vec<&str> = [NATIVE].into_iter().chain(MACHINES.iter().map(|machine| machine.name)).collect();
         one_of(&COMPILERS, &v.compiler)
             && one_of(&["dwarf4", "dwarf5"], &dwarf)
             && one_of(&["O0", "O1", "O2"], &v.optimisation[1..])
+            && one_of(&machines, v.machine.map_or(NATIVE, |machine| machine.name))
     }
 }
 
@@ -217,6 +312,7 @@ impl Case {
         let mut case = Case {
             path: path.to_owned(),
             compilers: COMPILERS.map(String::from).into(),
+            machines: Vec::new(),
             dwarf: DWARF_VERSIONS.map(String::from).into(),
             optimisations: vec!["-O0".into()],
             flags: Vec::new(),
@@ -250,6 +346,12 @@ impl Case {
         let words = || value.split_whitespace().map(String::from).collect::<Vec<_>>();
         match word {
             "cc" => self.compilers = words(),
+            "machines" if value == "all" => self.machines = MACHINES.iter().collect(),
+            "machines" => {
+                let known = |word: &str| MACHINES.iter().find(|machine| machine.name == word);
+                let named = value.split_whitespace().map(|w| known(w).ok_or(format!("machines: {w}: unknown")));
+                self.machines = named.collect::<Result<_, _>>()?;
+            }
             "dwarf" => self.dwarf = words(),
             "opt" => self.optimisations = words(),
             "cflags" => self.flags.push((only, words())),
@@ -281,13 +383,16 @@ impl Case {
     fn variants(&self) -> Vec<Variant> {
         let mut all = Vec::new();
         for compiler in &self.compilers {
-            for dwarf in &self.dwarf {
-                for optimisation in &self.optimisations {
-                    all.push(Variant {
-                        compiler: compiler.clone(),
-                        dwarf: dwarf.clone(),
-                        optimisation: optimisation.clone(),
-                    });
+            for machine in [None].into_iter().chain(self.machines.iter().map(|&machine| Some(machine))) {
+                for dwarf in &self.dwarf {
+                    for optimisation in &self.optimisations {
+                        all.push(Variant {
+                            compiler: compiler.clone(),
+                            machine,
+                            dwarf: dwarf.clone(),
+                            optimisation: optimisation.clone(),
+                        });
+                    }
                 }
             }
         }
@@ -305,16 +410,21 @@ impl Case {
         let mut objects = Vec::new();
         for (number, unit) in units.iter().enumerate() {
             let object = format!("{name}{number}.o");
-            let (language, unit) = match unit.strip_prefix("asm:") {
-                Some(unit) => ("assembler-with-cpp", unit),
+            let (language, unit) = match unit.split_once(':') {
+                Some(("asm", unit)) => ("assembler-with-cpp", unit),
+                Some(("c++", unit)) => ("c++", unit),
+                Some((language, _)) => return Err(format!("units in {language}: not one of asm, c++")),
                 None => ("c", unit.as_str()),
             };
             let define = format!("-D{unit}");
             let mut args = vec!["-g", dwarf.as_str(), v.optimisation.as_str(), &define, &prefix];
             args.extend(COMMON_FLAGS);
+            args.extend((language != "c++").then_some("-std=gnu11"));
+            let target = v.target();
+            args.extend(target.iter().map(String::as_str));
             args.extend(&flags);
             args.extend(["-c", "-o", &object, "-x", language, source]);
-            support::tool(folder, &v.compiler, &args)?;
+            support::tool(folder, &v.command(), &args)?;
             objects.push(object);
         }
         let linked = match link {
@@ -330,13 +440,13 @@ impl Case {
                 args.extend(self.link_flags.iter().map(String::as_str));
                 args.extend(["-o", name]);
                 args.extend(objects.iter().map(String::as_str));
-                support::tool(folder, "ld", &args)?;
+                support::tool(folder, &v.tool("ld"), &args)?;
                 name.to_owned()
             }
         };
         if !self.objcopy.is_empty() {
             let args: Vec<&str> = self.objcopy.iter().map(String::as_str).chain([linked.as_str()]).collect();
-            support::tool(folder, "objcopy", &args)?;
+            support::tool(folder, &v.tool("objcopy"), &args)?;
         }
         Ok(linked)
     }

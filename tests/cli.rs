@@ -150,6 +150,22 @@ fn twice_is_once() {
     }
 }
 
+/// No shell sees the names of files (W31).
+#[test]
+fn odd_names() {
+    let folder = Folder::with_samples();
+    let names = ["a b.o", "x;touch INJECTED;.o", "$(touch INJECTED).o", "quote'\".o", "new\nline.o", "-v.o"];
+    for name in names {
+        folder.write(name, &folder.read("sample.o"));
+        encode(folder.path(), ["--", name]);
+        section(&folder, name);
+    }
+    let mut expected: Vec<String> =
+        ["base", "driver.ko", "sample.o", "vmlinux"].into_iter().chain(names).map(String::from).collect();
+    expected.sort();
+    assert_eq!(folder.names(), expected);
+}
+
 #[test]
 fn a_section_that_is_there_is_replaced() {
     let folder = Folder::with_samples();

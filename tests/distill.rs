@@ -9,7 +9,8 @@ use btf::distill::relocate;
 use btf::header::Header;
 use btf::view::BtfView;
 use support::folder::Folder;
-use support::{btfgen, compile, encode, must, root, section, text};
+use support::ids::Module;
+use support::{btfgen, btfgen_command, compile, encode, must, root, section, text};
 
 /// The lines of a file's BTF after a kernel put it from its distilled base on `base`.
 #[track_caller]
@@ -253,4 +254,167 @@ fn what_is_refused() {
     assert!(run.code == 2 && run.err.contains("feature `distilled_base` needs --btf_base"), "{run:?}");
     assert_eq!(btfgen(at, ["--pahole", "-J", "--btf_features=distilled_base", "sample.o"]).code, 1);
     assert_eq!(folder.listing(), before);
+}
+
+/// A module with this `.modinfo` and these words in `.BTF_ids`.
+fn module_with(module: &Module, name: &str, modinfo: &str, ids: &str) {
+    let entries: Vec<String> = modinfo.split(' ').map(|entry| format!(".asciz \\\"{entry}\\\"")).collect();
+    let source = format!(
+        "asm(\".pushsection .modinfo, \\\"a\\\"\\n{}\\n.popsection\");\n{}{ids}",
+        entries.join("\\n"),
+        support::ids::MACROS
+    );
+    let object = compile(module.path(), name, &source, &["-O1", "-ffreestanding", "-fno-pie"]);
+    fs::rename(object, module.folder.file(&format!("{name}.ko"))).expect("it was made");
+}
+
+const KFUNCS: &str = "SET8(k, 1); IDF(kf_a, 4); IDF(kf_fast, 0x1000); END8(k);";
+
+/// As Kbuild has it: what is built outside the tree of a kernel that knows distilled bases gets one.
+#[test]
+fn by_default_outside_the_tree() {
+    let module = Module::new(KFUNCS);
+    let at = module.path();
+    let has_base = |name: &str| section(&at.join(name), ".BTF.base").is_some();
+    let run = |args: &[&str]| encode(at, ["-v", "--btf_base", "vmlinux"].iter().chain(args));
+    for (name, modinfo, expected, says) in [
+        ("out", "vermagic=6.11.0 license=GPL", true, Some("no intree in .modinfo): its base is distilled")),
+        ("tree", "vermagic=6.11.0 intree=Y license=GPL", false, None),
+        ("old", "vermagic=6.1.0-18-amd64 license=GPL", false, Some("Linux 6.1.0-18-amd64 knows no distilled bases")),
+        ("object", "license=GPL", false, None),
+    ] {
+        module_with(&module, name, modinfo, KFUNCS);
+        let ko = format!("{name}.ko");
+        let said = run(&["-o", "auto.ko", &ko]);
+        assert_eq!(has_base("auto.ko"), expected, "{name}: {said}");
+        assert_eq!(says.is_some(), said.contains("no intree"), "{name}: {said}");
+        assert!(says.is_none_or(|text| said.contains(text)), "{name}: {said}");
+        // The same as when it is said.
+        let how = if expected { "--distill_base" } else { "--distill_base=off" };
+        for how in [how, "--distill_base=auto"] {
+            run(&[how, "-o", "said.ko", &ko]);
+            assert!(module.folder.read("said.ko") == module.folder.read("auto.ko"), "{name} {how}");
+        }
+        // Whoever says what to write means nothing else, and raw BTF is one file.
+        for how in [&["--distill_base=off"][..], &["--btf_features=default"], &["--compat=pahole"]] {
+            run(&[how, &["-o", "off.ko", &ko]].concat());
+            assert!(!has_base("off.ko"), "{name} {how:?}");
+        }
+        run(&["--btf_encode_detached", "raw", &ko]);
+        run(&["--distill_base=off", "-o", "off.ko", &ko]);
+        assert_eq!(Some(module.folder.read("raw")), section(&at.join("off.ko"), ".BTF"), "{name}");
+        assert!(!at.join("raw.base").exists());
+        for pahole in [&["--pahole", "-J"][..], &["--pahole", "-J", "--btf_features=default"]] {
+            fs::copy(at.join(&ko), at.join("pahole.ko")).expect("copied");
+            encode(at, pahole.iter().chain(&["--btf_base", "vmlinux", "pahole.ko"]));
+            assert!(!has_base("pahole.ko"), "{name} {pahole:?}");
+        }
+        // Again, on the result, and back.
+        for (how, name) in [("--distill_base=auto", "auto.ko"), ("--distill_base=off", "off.ko")] {
+            fs::copy(at.join("auto.ko"), at.join("again.ko")).expect("copied");
+            run(&[how, "again.ko"]);
+            for part in [".BTF", ".BTF.base", ".BTF_ids"] {
+                assert_eq!(section(&at.join("again.ko"), part), section(&at.join(name), part), "{ko} {how} {part}");
+            }
+        }
+    }
+}
+
+/// Kernels translate ids of a distilled base for kfuncs alone: nothing is made automatic that would spoil others.
+#[test]
+fn ids_that_no_kernel_translates() {
+    let module = Module::new(KFUNCS);
+    let at = module.path();
+    module_with(&module, "m", "vermagic=6.11.0", &format!("{KFUNCS} ID(struct, own); ID(struct, S);"));
+    let said = encode(at, ["-v", "--btf_base", "vmlinux", "-o", "auto.ko", "m.ko"]);
+    assert!(said.contains("but its .BTF_ids has ids that kernels do not translate"), "{said}");
+    assert_eq!(section(&at.join("auto.ko"), ".BTF.base"), None);
+    let said = encode(at, ["--btf_base", "vmlinux", "--distill_base", "-o", "asked.ko", "m.ko"]);
+    assert!(said.contains("warning: m.ko: kernels do not translate ids") && said.contains(": `S`, `own`: "), "{said}");
+    assert!(section(&at.join("asked.ko"), ".BTF.base").is_some());
+    // Whoever leaves the ids alone has nothing to be warned of.
+    for args in [["--btf_encode_detached", "raw"], ["--no-btf-ids", "-oleft.ko"]] {
+        let all = ["--btf_base", "vmlinux", "--distill_base"].iter().chain(&args).chain(&["m.ko"]);
+        assert_eq!(encode(at, all), "");
+    }
+    // A base that was found will do.
+    let base = at.join("root/lib/modules/6.11.0/build");
+    fs::create_dir_all(&base).expect("made");
+    fs::copy(at.join("vmlinux"), base.join("vmlinux")).expect("copied");
+    let run =
+        btfgen_command(at, ["--distill_base", "m.ko"]).env("BTFGEN_ROOT", at.join("root")).output().expect("it starts");
+    assert!(run.status.success(), "{run:?}");
+    assert!(module.folder.read("m.ko") == module.folder.read("asked.ko"));
+}
+
+/// `btfgen check` puts a distilled base on the kernel's BTF as the kernel does it.
+#[test]
+fn checks() {
+    let folder = Folder::new();
+    let at = folder.path();
+    let kernel = |name: &str, types: &str| {
+        let source = format!(
+            "{types} long use(struct pointed *p, struct inner *i) {{ return sizeof *p + sizeof *i; }} int _start(void) {{ return 0; }}"
+        );
+        compile(at, name, &source, &["-O1", "-ffreestanding", "-fno-pie"]);
+        must(at, "ld", ["-o", name, &format!("{name}.o")]);
+        encode(at, [name]);
+    };
+    let (inner, pointed) = ("struct inner { int x; };", "struct pointed { long a; };");
+    kernel("v1", &format!("{inner} {pointed}"));
+    kernel("grown", &format!("{inner} struct pointed {{ long a, b; }};"));
+    kernel("other", &format!("struct inner {{ int x, y; }}; {pointed}"));
+    kernel("gone", "struct inner { int x; }; struct renamed { long a; };\n#define pointed renamed\n");
+    let module = format!(
+        "{inner} {pointed} struct own {{ struct inner i; struct pointed *p; }}; long f(struct own *o) {{ return o->i.x + o->p->a; }}"
+    );
+    compile(at, "m", &module, &["-O1", "-ffreestanding", "-fno-pie"]);
+    encode(at, ["--btf_base", "v1", "--distill_base", "--stamp", "m.o"]);
+    let check = |base: &str| {
+        let run = btfgen(at, ["check", "--btf_base", base, "m.o"]);
+        (run.code, String::from_utf8(run.out).expect("ASCII"))
+    };
+    let fits = |base: &str| {
+        let line = format!("m.o: ok: its distilled base fits {base}: each of the 3 types is found there, and once\n");
+        assert_eq!(check(base), (0, line));
+    };
+    fits("v1");
+    // The module only has pointers to it. Its stamp names another base, which does not matter.
+    fits("grown");
+    let refused = |base: &str, why: &str| {
+        let (code, line) = check(base);
+        assert_eq!(code, 10, "{line}");
+        assert!(line.starts_with(&format!("m.o: refused: its distilled base does not fit {base}: ")), "{line}");
+        assert!(line.contains(why) && line.lines().count() == 1, "{line}");
+    };
+    refused("other", "the base has no STRUCT `inner` of 4 bytes");
+    refused("gone", "the base has no STRUCT `pointed` of 8 bytes");
+    // Two of them: as in `ambiguous_types`, in one kernel.
+    compile(
+        at,
+        "b",
+        "struct inner { int z; }; struct pointed { long c, d; } *p; int g(struct inner *i) { return i->z + p->c; }",
+        &["-O1", "-ffreestanding", "-fno-pie"],
+    );
+    must(at, "ld", ["-o", "twice", "v1.o", "b.o"]);
+    encode(at, ["twice"]);
+    refused("twice", "the base has several types for STRUCT `inner`");
+    // Kernels before 6.11 would not even look.
+    let module = Module::new(KFUNCS);
+    module_with(&module, "m", "vermagic=6.10.0", KFUNCS);
+    encode(module.path(), ["--btf_base", "vmlinux", "--distill_base", "m.ko"]);
+    let run = btfgen(module.path(), ["check", "--btf_base", "vmlinux", "m.ko"]);
+    let line = String::from_utf8(run.out).expect("ASCII");
+    assert!(run.code == 10 && line.contains("Linux 6.10.0 does not know"), "{line}");
+    // Ids that are not those of the distilled base.
+    module_with(&module, "m", "vermagic=6.11.0", KFUNCS);
+    encode(module.path(), ["--btf_base", "vmlinux", "--distill_base", "m.ko"]);
+    let run = btfgen(module.path(), ["check", "--btf_base", "vmlinux", "m.ko"]);
+    assert_eq!(run.code, 0, "{run:?}");
+    assert_eq!(module.run(&["--link_order", "m.ko"]).code, 0);
+    let run = btfgen(module.path(), ["check", "--btf_base", "vmlinux", "m.ko"]);
+    assert!(
+        run.code == 10 && String::from_utf8_lossy(&run.out).contains("its .BTF_ids is not that of its BTF"),
+        "{run:?}"
+    );
 }

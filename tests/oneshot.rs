@@ -58,12 +58,47 @@ fn ids_and_kfuncs() {
     as_the_chain(&Module::new(SETS));
 }
 
+/// Names of parameters tell of arenas, too, where no flag does; kernels before 6.15 refuse the mark.
+#[test]
+fn arenas_by_name() {
+    let module = Module::new("SET8(k, 1); IDF(kf_arena, 4); END8(k);");
+    let linked = module.folder.read("m.ko");
+    assert_eq!(module.resolve().code, 0);
+    encode(module.path(), ["--btf_base", "vmlinux", "m.ko"]);
+    let lines = sorted(contents(&module, "m.ko").0);
+    assert_eq!(lines, sorted(module.result().0));
+    let arenas = |lines: &[String]| {
+        let kfunc = lines.iter().find(|l| l.starts_with("FUNC kf_arena(")).expect("it is there");
+        kfunc.matches("address_space(1)").count()
+    };
+    assert_eq!(arenas(&lines), 1);
+    module.folder.write("m.ko", &linked);
+    encode(module.path(), ["--target-kernel=6.14", "--btf_base", "vmlinux", "m.ko"]);
+    assert_eq!(arenas(&contents(&module, "m.ko").0), 0);
+}
+
 #[test]
 fn ids_and_kfuncs_in_big_endian() {
     if !works("s390x-linux-gnu-gcc", &["--version"]) {
         return skipped("s390x-linux-gnu-gcc (a big-endian target) is not installed");
     }
     as_the_chain(&Module::with("s390x-linux-gnu-gcc", "s390x-linux-gnu-ld", SETS));
+}
+
+/// K06: words of 32 bits, big-endian, in files of that class.
+#[test]
+fn ids_and_kfuncs_in_32_bits() {
+    if !works("mips-linux-gnu-gcc", &["--version"]) {
+        return skipped("mips-linux-gnu-gcc (a big-endian target of 32 bits) is not installed");
+    }
+    as_the_chain(&Module::with("mips-linux-gnu-gcc", "mips-linux-gnu-ld", SETS));
+}
+
+/// K05: `.BTF_ids` has a number that symbols cannot hold (gABI "Section Indexes", `SHN_XINDEX`).
+#[test]
+fn more_sections_than_16_bits_count() {
+    let sections: String = (0..66_000).map(|i| format!(".section .many.{i},\\\"a\\\"\\n.byte 0\\n")).collect();
+    as_the_chain(&Module::new(&format!("asm(\"{sections}.text\");\n{SETS}")));
 }
 
 /// The encoder of a chain leaves ids to the next tool. If they were filled in before, it puts them back into the order of the linker:
@@ -330,6 +365,8 @@ fn a_base_is_found() {
         assert!(folder.read("m.ko") == expected);
     };
     finds("sys/kernel/btf/vmlinux");
+    put("boot/vmlinux-6.1.0-test", &base);
+    finds("boot/vmlinux-6.1.0-test");
     put("usr/lib/debug/boot/vmlinux-6.1.0-test", &base);
     finds("usr/lib/debug/boot/vmlinux-6.1.0-test");
     put("lib/modules/6.1.0-test/vmlinux", &base);
@@ -347,6 +384,22 @@ fn a_base_is_found() {
     let run = searched(&folder, &["m.ko", "sample.o"]);
     assert!(run.code == 2 && run.err.contains("sample.o is not a module"), "{}", run.err);
     assert_eq!(searched(&folder, &["sample.o", "driver.ko"]), Run { code: 0, out: vec![], err: String::new() });
+    // What cannot be encoded at all does not decide; it is reported by itself, and the code is that of the first one that failed.
+    folder.write("m.ko", &linked);
+    folder.write("c.ko", b"\xfd7zXZ\0");
+    let run = searched(&folder, &["c.ko", "lost.ko", "m.ko"]);
+    assert!(folder.read("m.ko") == expected && run.code == 3 && run.err.lines().count() == 3, "{}", run.err);
+    assert!(
+        run.err.contains("c.ko: it is compressed with xz") && run.err.contains("lost.ko: cannot be read"),
+        "{}",
+        run.err
+    );
+    for (name, code, text) in
+        [("c.ko", 3, "it is compressed"), ("lost.ko", 1, "cannot be read"), ("sample.o", 8, "pass --btf_base")]
+    {
+        let run = searched(&folder, &["check", name]);
+        assert!(run.code == code && run.err.contains(text) && run.err.lines().count() == 1, "{}", run.err);
+    }
     // Nor is one looked for when it is not wanted.
     assert_eq!(searched(&folder, &["--no-base", "n.ko"]), Run { code: 0, out: vec![], err: String::new() });
     assert_eq!(searched(&folder, &["--pahole", "-J", "n.ko"]), Run { code: 0, out: vec![], err: String::new() });

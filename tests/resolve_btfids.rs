@@ -80,6 +80,28 @@ fn what_is_not_there_and_fatal_warnings() {
     assert_eq!(words[2..6], ["0x0", "0x2", "kf_a", "0x4"].map(String::from));
 }
 
+/// The kernel has a `struct twice`, the module another one. That there are two is noticed only by a search that goes on past the first:
+/// while a struct is missing, or if there are more symbols than names.
+#[test]
+fn two_types_of_one_name() {
+    let types = "struct twice { long own; }; struct zz { int z; }; int use(struct twice *t, struct zz *z) { return t->own + z->z; }\n";
+    let (multiple, gone) = ("WARN: multiple IDs found for 'twice'", "WARN: resolve_btfids: unresolved symbol gone\n");
+    for (ids, said) in [
+        ("", vec![]),
+        ("ID(struct, own);", vec![]),
+        ("ID(struct, zz);", vec![multiple]),
+        ("ID(struct, twice);", vec![multiple]),
+        ("ID(struct, gone);", vec![multiple, gone]),
+        ("ID(union, gone);", vec![gone]),
+    ] {
+        let module = Module::new(&format!("{types} ID(struct, twice); {ids}"));
+        let run = module.resolve();
+        let lines: Vec<&str> = run.err.split_inclusive('\n').collect();
+        let as_said = lines.len() == said.len() && lines.iter().zip(&said).all(|(line, start)| line.starts_with(start));
+        assert!(run.code == 0 && as_said, "{ids}: {}", run.err);
+    }
+}
+
 #[test]
 fn one_symbol_a_hundred_times_and_more() {
     for count in [100, 101] {

@@ -15,6 +15,8 @@ use crate::view::BtfView;
 pub(crate) struct NameOffsets {
     /// A bit per offset, in words of 64.
     words: Vec<Word>,
+    /// How many strings that have a number start before each word.
+    before: Vec<u32>,
     /// The numbers of the strings that have one, in their order.
     numbers: Vec<StrId>,
     /// Per number the smallest offset at which a string of that name starts; 0 if there is none.
@@ -28,8 +30,6 @@ struct Word {
     starts: u64,
     /// Where one starts that has a number.
     known: u64,
-    /// How many of those there are before this word.
-    before: u32,
 }
 
 impl NameOffsets {
@@ -52,10 +52,12 @@ impl NameOffsets {
         scan(view, names.len(), |bytes, start, end| Some(names.intern(&bytes[start..end])))
     }
 
-    /// Whether a string that has a number starts at an offset.
+    /// Whether the string at an offset has a number; no answer if none starts there. See [`NameOffsets::get`].
     #[inline]
-    pub fn has(&self, offset: StrOff) -> bool {
-        self.words.get(offset.0 as usize / 64).is_some_and(|word| word.known >> (offset.0 % 64) & 1 != 0)
+    pub fn has(&self, offset: StrOff) -> Option<bool> {
+        let (word, bit) = (self.words.get(offset.0 as usize / 64)?, offset.0 % 64);
+        let known = word.known >> bit & 1 != 0;
+        (known || word.starts >> bit & 1 != 0).then_some(known)
     }
 
     /// The number of the name at an offset: none if a string without a number starts there, and no answer if none starts
@@ -65,7 +67,7 @@ impl NameOffsets {
         let (word, bit) = (self.words.get(offset.0 as usize / 64)?, offset.0 % 64);
         if word.known >> bit & 1 != 0 {
             let below = (word.known & ((1 << bit) - 1)).count_ones();
-            return Some(Some(self.numbers[(word.before + below) as usize]));
+            return Some(Some(self.numbers[(self.before[offset.0 as usize / 64] + below) as usize]));
         }
         (word.starts >> bit & 1 != 0).then_some(None)
     }
@@ -102,13 +104,14 @@ fn scan(view: &BtfView<'_>, names: u32, mut number: impl FnMut(&[u8], usize, usi
             start = end + 1;
         }
     }
-    let mut before = 0;
-    for word in &mut words {
-        word.before = before;
-        before += word.known.count_ones();
-    }
+    let before = words.iter().scan(0, |sum, word| {
+        let here = *sum;
+        *sum += word.known.count_ones();
+        Some(here)
+    });
+    let before = before.collect();
     first[0] = StrOff::EMPTY;
-    NameOffsets { words, numbers, first }
+    NameOffsets { words, before, numbers, first }
 }
 
 /// A Bloom filter: says of nearly all strings that they are not among the names.
@@ -191,7 +194,7 @@ mod tests {
         names.intern(b"int");
         let found = NameOffsets::of_names(&view, &names);
         assert_eq!(found.get(StrOff(longer)), Some(None));
-        assert!(!found.has(StrOff(longer)));
+        assert_eq!(found.has(StrOff(longer)), Some(false));
         assert_eq!(found.get(StrOff(longer + 9)), None);
     }
 

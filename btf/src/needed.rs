@@ -227,7 +227,7 @@ impl Search<'_, '_> {
 
     #[inline]
     fn is_known(&self, offset: StrOff) -> bool {
-        self.offsets.has(offset) || self.name(offset).is_some()
+        self.offsets.has(offset).unwrap_or_else(|| self.name(offset).is_some())
     }
 
     /// The number of a name, if the file has it.

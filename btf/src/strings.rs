@@ -134,6 +134,11 @@ impl<'b> Strings<'b> {
         self.table.reserve(count, |s| spread(s.hash));
     }
 
+    /// Bytes of the own strings.
+    pub fn bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// One past the largest number, the frozen layer included.
     pub fn len(&self) -> u32 {
         self.first + self.ends.len() as u32

@@ -48,6 +48,19 @@ impl<'a> BtfView<'a> {
 
     /// Parses a split BTF if there is a base, else one that stands alone.
     pub fn parse_on(data: &'a [u8], base: Option<&'a BtfView<'a>>) -> Result<BtfView<'a>> {
+        match BtfView::parse_some(data, base)? {
+            (_, Some(damage)) => Err(damage),
+            (view, None) => Ok(view),
+        }
+    }
+
+    /// The same as far as the records can be read; [`BtfView::rest`] is what is left.
+    pub(crate) fn parse_prefix(data: &'a [u8], base: Option<&'a BtfView<'a>>) -> Result<BtfView<'a>> {
+        Ok(BtfView::parse_some(data, base)?.0)
+    }
+
+    /// The records that can be read, and why not all of them.
+    fn parse_some(data: &'a [u8], base: Option<&'a BtfView<'a>>) -> Result<(BtfView<'a>, Option<Error>)> {
         let header = Header::parse(data)?;
         if base.is_some_and(|b| b.endian() != header.endian()) {
             let text = format!("the byte order is {:?}, that of the base is the other one", header.endian());
@@ -63,7 +76,7 @@ impl<'a> BtfView<'a> {
             Some(b) => (b.end_id().0, b.str_end().0),
             None => (1, 0),
         };
-        let Scan { offsets, kinds, largest } = scan(types, header.endian(), first_id)?;
+        let (Scan { offsets, kinds, largest }, damage) = scan(types, header.endian(), first_id);
         let limit = |text| Error::new(ErrorKind::Limit, Place::Whole, text);
         u32::try_from(kinds.len())
             .ok()
@@ -73,7 +86,7 @@ impl<'a> BtfView<'a> {
             .ok()
             .and_then(|n| str_start.checked_add(n))
             .ok_or_else(|| limit("string offsets exceed 32 bits"))?;
-        Ok(BtfView { data, header, types, strings, offsets, kinds, largest, base, first_id, str_start })
+        Ok((BtfView { data, header, types, strings, offsets, kinds, largest, base, first_id, str_start }, damage))
     }
 
     /// Bytes of a `long`, which on Linux are those of a pointer, if there is that type.
@@ -128,6 +141,11 @@ impl<'a> BtfView<'a> {
         StrOff(self.str_start + self.strings.len() as u32)
     }
 
+    /// The bytes of the type section after the last record: none, but in a view of [`BtfView::parse_prefix`].
+    pub(crate) fn rest(&self) -> &'a [u8] {
+        self.offsets.last().and_then(|&end| self.types.get(end as usize..)).unwrap_or(&[])
+    }
+
     /// The own string bytes: NUL-terminated strings glued together.
     pub fn strings(&self) -> &'a [u8] {
         self.strings
@@ -139,9 +157,9 @@ impl<'a> BtfView<'a> {
         CStr::from_bytes_until_nul(self.string_tail(offset)?).ok().map(CStr::to_bytes)
     }
 
-    /// The string at `offset` with all that follows in its section: for checks that must not search for the NUL of a
-    /// string of megabytes again and again.
-    pub(crate) fn string_tail(&self, offset: StrOff) -> Option<&'a [u8]> {
+    /// The string at `offset` with all that follows in its section: for those who need not search for its NUL, which may be
+    /// megabytes away.
+    pub fn string_tail(&self, offset: StrOff) -> Option<&'a [u8]> {
         let view = self.level(|v| offset.0 >= v.str_start)?;
         view.strings.get((offset.0 - view.str_start) as usize..).filter(|tail| !tail.is_empty())
     }
@@ -239,7 +257,17 @@ struct Scan {
     largest: (u32, u32),
 }
 
-fn scan(types: &[u8], endian: Endian, first_id: u32) -> Result<Scan> {
+/// Reads the records one after the other, up to the end or to one that cannot be read; why not is the second part.
+fn scan(types: &[u8], endian: Endian, first_id: u32) -> (Scan, Option<Error>) {
+    // Compiled for each byte order by itself: a base is scanned for every file, and the order would be asked for at each word.
+    match endian {
+        Endian::Little => scan_in(types, Endian::Little, first_id),
+        Endian::Big => scan_in(types, Endian::Big, first_id),
+    }
+}
+
+#[inline(always)]
+fn scan_in(types: &[u8], endian: Endian, first_id: u32) -> (Scan, Option<Error>) {
     let mut shapes = [None; Kind::ALL.len() + 1];
     for kind in Kind::ALL {
         shapes[kind as usize] = Some((kind, kind.trailer()));
@@ -249,23 +277,27 @@ fn scan(types: &[u8], endian: Endian, first_id: u32) -> Result<Scan> {
     let mut kinds = Vec::with_capacity(types.len() / 24);
     let mut largest = (0, 0);
     let mut at = 0;
+    let mut damage = None;
     while at < types.len() {
         let left = types.len() - at;
         let wrong = |kind, rule, text: String| {
             let text = format!("type {}: {text}", u64::from(first_id) + kinds.len() as u64);
-            Err(Error::new(kind, Place::Part { part: "types", offset: at as u64 }, text).with_rule(rule))
+            Some(Error::new(kind, Place::Part { part: "types", offset: at as u64 }, text).with_rule(rule))
         };
         let Some(info) = endian.read_u32(types, at + 4).filter(|_| left >= RECORD_BYTES) else {
-            return wrong(ErrorKind::Truncated, "M1", format!("{left} bytes left, a record has 12"));
+            damage = wrong(ErrorKind::Truncated, "M1", format!("{left} bytes left, a record has 12"));
+            break;
         };
         let info = Info::from_word(info);
         let Some(&Some((kind, (fixed, each)))) = shapes.get(info.kind_number as usize) else {
-            return wrong(ErrorKind::Record, "M2", format!("kind {} is not known", info.kind_number));
+            damage = wrong(ErrorKind::Record, "M2", format!("kind {} is not known", info.kind_number));
+            break;
         };
         // FUNC uses vlen for the linkage, which adds nothing: its `each` is 0. At most 24 bits times 12.
         let needed = RECORD_BYTES + fixed + each * info.vlen as usize;
         if needed > left {
-            return wrong(ErrorKind::Truncated, "M1", format!("{left} bytes left, {needed} needed"));
+            damage = wrong(ErrorKind::Truncated, "M1", format!("{left} bytes left, {needed} needed"));
+            break;
         }
         offsets.push(at as u32);
         kinds.push(kind);
@@ -275,11 +307,11 @@ fn scan(types: &[u8], endian: Endian, first_id: u32) -> Result<Scan> {
         at += needed;
     }
     offsets.push(at as u32);
-    Ok(Scan { offsets, kinds, largest })
+    (Scan { offsets, kinds, largest }, damage)
 }
 
 /// The largest id that a record refers to; 0 for FUNC, VAR, DATASEC and DECL_TAG.
-#[inline]
+#[inline(always)]
 fn largest_reference(endian: Endian, kind: Kind, record: &[u8]) -> u32 {
     let elements = |size: usize| {
         let elements = record[RECORD_BYTES..].chunks_exact(size);

@@ -8,13 +8,33 @@ use crate::base::Base;
 use crate::dedup::resolve::Target;
 use crate::error::{Error, ErrorKind, Place, Result};
 use crate::graph::{FIXED_WORDS, Head, Records, map_names, map_refs, names, vlen};
-use crate::header::Endian;
+use crate::header::{Endian, LAYOUT_HEADER_BYTES};
 use crate::ids::{StrOff, TypeId};
-use crate::kind::{Info, Kind, MAX_PORTABLE_VLEN, RECORD_BYTES};
+use crate::kind::{Info, Kind, MAX_PORTABLE_VLEN, MAX_VLEN, RECORD_BYTES};
 use crate::strings::{StrId, Strings};
+use crate::view::BtfView;
 
-/// Bytes of the header that is written: the classic one, which every kernel knows (btf.rst 4.1).
+/// Bytes of the header that is written without a layout: the classic one, which every kernel knows (btf.rst 4.1).
 pub const HEADER_BYTES: usize = 24;
+
+/// Bytes of a kind's entry in the layout section.
+const LAYOUT_BYTES: usize = 4;
+
+/// What newer kernels alone can read (Linux 7.3).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Extensions {
+    /// The layout section, which tells how large the records of each kind are. Only a BTF without a base has one.
+    pub layout: bool,
+    /// More than 65,535 members or values.
+    pub wide_vlen: bool,
+}
+
+impl Extensions {
+    /// Those that a BTF makes use of, or may: its readers know all of the format.
+    pub fn of(view: &BtfView<'_>) -> Extensions {
+        Extensions { layout: view.header().layout().is_some(), wide_vlen: true }
+    }
+}
 
 /// The types of a file, ready to be written.
 #[derive(Debug)]
@@ -27,6 +47,8 @@ pub struct Types<'a> {
     pub base: Option<&'a Base<'a>>,
     /// Byte order of the target.
     pub endian: Endian,
+    /// What its readers know.
+    pub extensions: Extensions,
 }
 
 /// What was written, in numbers.
@@ -63,20 +85,26 @@ impl Types<'_> {
         let strings = self.string_table(&order)?;
         let type_bytes = self.records.iter().map(byte_size).sum::<usize>();
 
-        let mut out = Vec::with_capacity(HEADER_BYTES + type_bytes + strings.bytes.len());
         let endian = self.endian;
+        let layout = if self.extensions.layout && self.base.is_none() { layout() } else { Vec::new() };
+        let header_bytes = if layout.is_empty() { HEADER_BYTES } else { LAYOUT_HEADER_BYTES };
+        let mut out = Vec::with_capacity(header_bytes + type_bytes + layout.len() * LAYOUT_BYTES + strings.bytes.len());
         endian.push_u16(&mut out, 0xeb9f);
         out.extend_from_slice(&[1, 0]);
-        let (type_len, string_len) = (type_bytes as u32, strings.bytes.len() as u32);
-        for word in [HEADER_BYTES as u32, 0, type_len, type_len, string_len] {
+        let layout_bytes = layout.len() * LAYOUT_BYTES;
+        let (type_len, string_off) = (type_bytes as u32, (type_bytes + layout_bytes) as u32);
+        for word in [header_bytes as u32, 0, type_len, string_off, strings.bytes.len() as u32] {
             endian.push_u32(&mut out, word);
+        }
+        if !layout.is_empty() {
+            [type_len, layout_bytes as u32].iter().for_each(|&word| endian.push_u32(&mut out, word));
         }
         let mut words = Vec::new();
         for &own in &order {
             words.clear();
             words.extend_from_slice(self.records.get(own as usize));
             let head = Head::of(&words);
-            let vlen = check_vlen(&words, TypeId(id_of[own as usize]))?;
+            let vlen = self.check_vlen(&words, TypeId(id_of[own as usize]))?;
             map_refs(&mut words, |w| match Target::of(w) {
                 Target::Base(id) => id.0,
                 Target::Own(index) => id_of[index as usize],
@@ -88,6 +116,10 @@ impl Types<'_> {
                 words.truncate(FIXED_WORDS);
             }
             words.iter().for_each(|&word| endian.push_u32(&mut out, word));
+        }
+        for [trailer, element] in layout {
+            out.extend_from_slice(&[trailer, element]);
+            endian.push_u16(&mut out, 0);
         }
         out.extend_from_slice(&strings.bytes);
         let sizes = Sizes { types: order.len(), type_bytes, string_bytes: strings.bytes.len() };
@@ -103,11 +135,26 @@ impl Types<'_> {
             bytes[..n].copy_from_slice(&name[..n]);
             u64::from_be_bytes(bytes)
         };
-        let mut keyed: Vec<(u64, u32)> =
-            self.records.iter().enumerate().map(|(i, r)| (prefix(self.name(r)), i as u32)).collect();
-        let name = |own: u32| self.name(self.records.get(own as usize));
-        keyed.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| name(a.1).cmp(name(b.1))).then_with(|| a.1.cmp(&b.1)));
-        keyed.into_iter().map(|(_, own)| own).collect()
+        let keyed =
+            self.records.iter().zip(0..).map(|(record, own)| (prefix(self.name(record)), self.name(record), own));
+        // The anonymous ones, about half, are in order.
+        let (anonymous, mut named): (Vec<_>, Vec<_>) = keyed.partition(|(_, name, _)| name.is_empty());
+        named.sort_unstable();
+        anonymous.into_iter().chain(named).map(|(.., own)| own).collect()
+    }
+
+    /// The vlen field of a record: its elements, or a function's linkage.
+    fn check_vlen(&self, record: &[u32], id: TypeId) -> Result<u32> {
+        if Head::of(record).kind == Kind::Func {
+            return Ok(record.get(FIXED_WORDS).copied().unwrap_or(0));
+        }
+        let vlen = vlen(record);
+        let most = if self.extensions.wide_vlen { MAX_VLEN } else { MAX_PORTABLE_VLEN };
+        if vlen > most as usize {
+            let text = format!("{vlen} members or values; those who read it know at most {most}");
+            return Err(Error::new(ErrorKind::Limit, Place::Type(id), text));
+        }
+        Ok(vlen as u32)
     }
 
     fn name(&self, record: &[u32]) -> &[u8] {
@@ -169,17 +216,10 @@ fn byte_size(record: &[u32]) -> usize {
     if Head::of(record).kind == Kind::Func { RECORD_BYTES } else { record.len() * 4 }
 }
 
-/// The vlen field of a record: its elements, or a function's linkage.
-fn check_vlen(record: &[u32], id: TypeId) -> Result<u32> {
-    if Head::of(record).kind == Kind::Func {
-        return Ok(record.get(FIXED_WORDS).copied().unwrap_or(0));
-    }
-    let vlen = vlen(record);
-    if vlen > MAX_PORTABLE_VLEN as usize {
-        let text = format!("{vlen} members or values; kernels before 7.3 read at most {MAX_PORTABLE_VLEN}");
-        return Err(Error::new(ErrorKind::Limit, Place::Type(id), text));
-    }
-    Ok(vlen as u32)
+/// The layout section (Linux 7.3): per kind, from number 0 on, the bytes of what follows its record, once and per element.
+fn layout() -> Vec<[u8; 2]> {
+    let sizes = |kind: Kind| [kind.trailer().0 as u8, kind.trailer().1 as u8];
+    [[0, 0]].into_iter().chain(Kind::ALL.map(sizes)).collect()
 }
 
 /// A split BTF without types, for any base. It has one (empty) string, since bpftool does not read one without strings.

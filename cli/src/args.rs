@@ -3,7 +3,11 @@
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
+use btf::verify::KernelVersion;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::durability::Fsync;
+use crate::features::FeatureArgs;
 
 /// Encodes the DWARF of a kernel or its modules as BTF.
 #[derive(Parser, Debug)]
@@ -19,13 +23,15 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
   btfgen --btf_base vmlinux --detached-dir out *.ko
                                               raw BTF, files left alone
   btfgen check --btf_base vmlinux foo.ko      do they go together?
+  btfgen verify --btf_base vmlinux foo.ko     would a kernel take it?
   btfgen dump --btf_base vmlinux foo.ko       show what was encoded
+  btfgen why-not vfs_read vmlinux             why is it not there?
 
 Exit codes: 0 done, 1 cannot read or write, 2 wrong usage, 3 not ELF or damaged
 DWARF, 4 no DWARF, 5 base BTF missing or not fitting, 6 beyond the limits of
 BTF, 7 the result failed verification, 8 no base found, 9 warnings and
---fatal_warnings, 10 `check` says no. With several files: that of the first one
-that failed."
+--fatal_warnings, 10 `check` says no, 11 `verify` found a violation. With several
+files: that of the first one that failed."
 )]
 pub struct Cli {
     /// What to do other than encoding.
@@ -44,6 +50,25 @@ pub enum Command {
     /// Say whether modules belong to a base, or why a kernel would
     /// refuse their BTF
     Check(CheckArgs),
+    /// Say which of the kernel's rules BTF breaks, and what would be
+    /// lost without breaking one
+    Verify(VerifyArgs),
+    /// Say why a function is not in BTF, with what tells it and where
+    /// that stands in the source
+    WhyNot(WhyNotArgs),
+}
+
+/// Options of `btfgen why-not`.
+#[derive(Args, Debug)]
+pub struct WhyNotArgs {
+    /// Function
+    pub function: String,
+    /// ELF file with DWARF
+    pub file: PathBuf,
+    /// Say also whether this base has the function: ELF file with .BTF,
+    /// or raw BTF
+    #[arg(long = "btf_base", short = 'B', value_name = "BASE", alias = "btf-base")]
+    pub base: Option<PathBuf>,
 }
 
 /// Options of `btfgen check`.
@@ -56,6 +81,43 @@ pub struct CheckArgs {
     /// modules' kernel, if it is found]
     #[arg(long = "btf_base", short = 'B', value_name = "BASE", alias = "btf-base")]
     pub base: Option<PathBuf>,
+}
+
+/// Options of `btfgen verify`.
+#[derive(Args, Debug)]
+pub struct VerifyArgs {
+    /// ELF files with .BTF (a vmlinux, modules), or raw BTF
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+    /// Base: ELF file with .BTF, or raw BTF [default: that of the
+    /// modules' kernel, if it is found]
+    #[arg(long = "btf_base", short = 'B', value_name = "BASE", alias = "btf-base")]
+    pub base: Option<PathBuf>,
+    /// Kernel whose rules hold, as in 6.12 [default: that of a
+    /// module; of anything else the newest that is known]
+    #[arg(long, value_name = "X.Y", value_parser = kernel_version)]
+    pub kernel: Option<KernelVersion>,
+    /// What a kernel checks when it loads its own BTF and that of its
+    /// modules, or also what BPF_BTF_LOAD checks
+    #[arg(long, value_name = "LEVEL", default_value = "kernel")]
+    pub level: VerifyLevel,
+    /// One JSON object per file and line
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// How much is checked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum VerifyLevel {
+    /// BTF of the kernel and of modules
+    Kernel,
+    /// BTF of programs, by BPF_BTF_LOAD
+    User,
+}
+
+/// The first two numbers of a release.
+fn kernel_version(text: &str) -> Result<KernelVersion, String> {
+    KernelVersion::of_release(text).ok_or_else(|| "two numbers are wanted, as in 6.12".into())
 }
 
 /// Options of `btfgen dump`.
@@ -116,6 +178,10 @@ pub struct EncodeArgs {
     /// Write into the module which base it is for, for `btfgen check`
     #[arg(long)]
     pub stamp: bool,
+    /// Whether to wait until a file that was changed is on the disk:
+    /// auto (unless make calls), always, never
+    #[arg(long, value_name = "WHEN", default_value = "auto", hide_possible_values = true)]
+    pub fsync: Fsync,
     /// Number of threads [default: all cores, or what make's job
     /// server allows]
     #[arg(long, short, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "0", overrides_with = "jobs")]
@@ -129,18 +195,27 @@ pub struct EncodeArgs {
     /// No progress bar
     #[arg(long, short)]
     pub quiet: bool,
-    /// Features of BTF to write, as pahole names them
-    #[arg(long = "btf_features", value_name = "LIST", alias = "btf-features")]
-    pub features: Vec<String>,
+    /// Features of BTF.
+    #[command(flatten)]
+    pub features: FeatureArgs,
+    /// Write what this kernel accepts, as in 6.12 [default: what
+    /// kernels since 6.1 accept]
+    #[arg(long = "target-kernel", value_name = "X.Y", alias = "target_kernel", value_parser = kernel_version)]
+    pub target: Option<KernelVersion>,
     /// Also write .BTF.base, so that the module fits other builds of
-    /// the kernel. Types that a kernel would find twice are described
-    /// by the module itself; with =plain they are an error
+    /// the kernel [default: auto; without HOW: full]
     #[arg(long = "distill_base", value_name = "HOW", alias = "distill-base", num_args = 0..=1, require_equals = true,
-        default_missing_value = "full", requires = "base")]
+        default_missing_value = "full")]
     pub distill: Option<Distill>,
-    /// Languages whose units are left out
-    #[arg(long = "lang_exclude", value_name = "LIST", default_value = "rust", alias = "lang-exclude")]
-    pub lang_exclude: String,
+    /// Languages whose units are left out [default: rust]
+    #[arg(long = "lang_exclude", value_name = "LIST", alias = "lang-exclude", overrides_with_all = ["lang_exclude", "lang"])]
+    pub lang_exclude: Option<String>,
+    /// Languages whose units alone are read
+    #[arg(long, value_name = "LIST", overrides_with_all = ["lang_exclude", "lang"])]
+    pub lang: Option<String>,
+    /// Leave out units whose names begin with PREFIX
+    #[arg(long = "cu_exclude", short = 'X', value_name = "PREFIX", alias = "cu-exclude")]
+    pub cu_exclude: Vec<String>,
     /// Dialect: auto (as the base), pahole-1.31, pahole-1.32,
     /// or traits as in arrays=flat,enum64=on
     #[arg(long, value_name = "DIALECT", default_value = "auto")]
@@ -153,13 +228,19 @@ pub struct EncodeArgs {
     pub functions_report: Option<PathBuf>,
 }
 
-/// What becomes of types that a kernel would find twice.
+/// Whether the base is distilled.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 pub enum Distill {
-    /// The module describes them by itself
+    /// Types that a kernel would find twice are described by the module
+    /// itself
     Full,
-    /// They are an error
+    /// Types that a kernel would find twice are an error
     Plain,
+    /// As full for modules built outside the tree of a kernel from 6.11 on,
+    /// as off for all else
+    Auto,
+    /// Not at all
+    Off,
 }
 
 /// Encoders whose selection of functions can be followed.

@@ -16,13 +16,14 @@ const ROOT_VARIABLE: &str = "BTFGEN_ROOT";
 
 /// Where a kernel with BTF may be; `*` is its release. The build tree first, since it is what the module was built with; then what
 /// distributions' debug packages install.
-const PLACES: [&str; 6] = [
+const PLACES: [&str; 7] = [
     "lib/modules/*/build/vmlinux",
     "lib/modules/*/vmlinux",
     "usr/lib/modules/*/build/vmlinux",
     "usr/lib/debug/lib/modules/*/vmlinux",
     "usr/lib/debug/usr/lib/modules/*/vmlinux",
     "usr/lib/debug/boot/vmlinux-*",
+    "boot/vmlinux-*",
 ];
 /// The base of the kernel that runs, and its release.
 const RUNNING: (&str, &str) = ("sys/kernel/btf/vmlinux", "proc/sys/kernel/osrelease");
@@ -31,7 +32,11 @@ const RUNNING: (&str, &str) = ("sys/kernel/btf/vmlinux", "proc/sys/kernel/osrele
 pub fn find(files: &[PathBuf]) -> Result<Option<PathBuf>, Failure> {
     let mut releases: BTreeMap<Option<String>, &PathBuf> = BTreeMap::new();
     for file in files {
-        releases.entry(release_of(file)).or_insert(file);
+        match kind_of(file) {
+            FileKind::Module(release) => _ = releases.entry(Some(release)).or_insert(file),
+            FileKind::Other => _ = releases.entry(None).or_insert(file),
+            FileKind::Unreadable => {}
+        }
     }
     let mut releases = releases.into_iter();
     // What is no module comes first.
@@ -66,15 +71,28 @@ pub fn root() -> PathBuf {
     std::env::var_os(ROOT_VARIABLE).map_or_else(|| PathBuf::from("/"), PathBuf::from)
 }
 
-/// The release that a module is for. What cannot be read is reported when its turn comes; what is not a file cannot be read twice.
-fn release_of(path: &Path) -> Option<String> {
-    if !path.is_file() {
-        return None;
+/// What a file is, as far as its base is concerned.
+enum FileKind {
+    /// A module for this release.
+    Module(String),
+    /// Something that needs no base.
+    Other,
+    /// What is not there, compressed, or no ELF file: reported when its turn comes.
+    Unreadable,
+}
+
+fn kind_of(path: &Path) -> FileKind {
+    match std::fs::metadata(path) {
+        Err(_) => return FileKind::Unreadable,
+        // A pipe, which cannot be read twice.
+        Ok(metadata) if !metadata.is_file() => return FileKind::Other,
+        Ok(_) => {}
     }
-    let input = Input::open(path).ok()?;
-    let elf = ElfFile::parse(input.bytes()).ok()?;
+    let Ok(input) = Input::open(path) else { return FileKind::Unreadable };
+    let Ok(elf) = ElfFile::parse(input.bytes()) else { return FileKind::Unreadable };
     // It becomes part of a path.
-    module_file::release(&elf).filter(|release| !release.contains('/') && release != "..")
+    let release = module_file::release(&elf).filter(|release| !release.contains('/') && release != "..");
+    release.map_or(FileKind::Other, FileKind::Module)
 }
 
 fn look(root: &Path, release: &str) -> Option<PathBuf> {

@@ -1,92 +1,106 @@
-//! From the words of the command line to options: features, languages, dialects.
+//! From the words of the command line to options: features, languages, dialects, kernels.
 
 use btf::dialect::Dialect;
 use btf::distill::Ambiguous;
-use encoder::options::{Features, Options, Selection};
+use btf::verify::KernelVersion;
+use encoder::one_shot::Distill;
+use encoder::options::{Features, Options, Selection, UnitChoice};
 
-use crate::args::{Distill, EncodeArgs};
+use crate::args::{self, EncodeArgs};
 
-/// The feature of a distilled base, whose results go to two sections; it has no effect on raw BTF.
-const DISTILLED: &str = "distilled_base";
+/// First kernel that has BTF of its own.
+const OLDEST_TARGET: KernelVersion = KernelVersion(5, 2);
+/// First kernel that reads `.BTF.base`.
+const DISTILLED_BASES: KernelVersion = KernelVersion(6, 11);
 
-/// The options that the arguments ask for, and remarks for `-v`.
-pub fn options(args: &EncodeArgs) -> Result<(Options, Vec<String>), String> {
-    let mut remarks = Vec::new();
+/// The options that the arguments ask for, and remarks for `-v`. `otherwise` are the features where no list is given.
+pub fn options(args: &EncodeArgs, otherwise: Features) -> Result<(Options, Vec<String>), String> {
+    let choice = args.features.choose(otherwise)?;
+    let (mut features, mut remarks) = (choice.features, choice.remarks);
+    let selection = if args.compat.is_some() { Selection::Pahole } else { Selection::Truthful };
+    if selection == Selection::Pahole && std::mem::take(&mut features.true_signature) {
+        remarks.push("feature `true_signature` is ignored with --compat".into());
+    }
+    let target = args.target.map(target).transpose()?;
     let options = Options {
-        features: features(&args.features, &mut remarks),
-        selection: if args.compat.is_some() { Selection::Pahole } else { Selection::Truthful },
+        features,
+        target,
+        selection,
         dialect: dialect(&args.dialect)?,
-        lang_exclude: languages(&args.lang_exclude)?,
+        units: units(args)?,
         empty_without_dwarf: false,
-        distill: distill(args)?,
         report_functions: args.verbose || args.functions_report.is_some(),
     };
     Ok((options, remarks))
 }
 
-/// Whether to distil the base: by its option, or by the feature, which is off unless it is named.
-fn distill(args: &EncodeArgs) -> Result<Option<Ambiguous>, String> {
-    let feature = args.features.iter().flat_map(|list| list.trim_start_matches('+').split(',')).any(|f| f == DISTILLED);
-    match (args.distill, feature && args.detached.is_none() && args.detached_dir.is_none()) {
-        (Some(Distill::Plain), _) => Ok(Some(Ambiguous::Refuse)),
-        (Some(Distill::Full), _) => Ok(Some(Ambiguous::IntoSplit)),
-        (None, true) if args.base.is_none() => Err(format!("feature `{DISTILLED}` needs --btf_base")),
-        (None, true) => Ok(Some(Ambiguous::IntoSplit)),
-        (None, false) => Ok(None),
-    }
-}
-
-/// Once a list is given, what it does not name is off. `default` (alone or as a leading `+`) adds the usual ones.
-fn features(lists: &[String], remarks: &mut Vec<String>) -> Features {
-    if lists.is_empty() {
-        return Features::default();
-    }
-    let mut f = Features {
-        var: false,
-        float: false,
-        decl_tag: false,
-        type_tag: false,
-        enum64: false,
-        consistent_func: false,
-        decl_tag_kfuncs: false,
+/// Whether to distil the base: by its option, or by the feature, which is off unless it is named. Raw BTF has no room for two sections, so there
+/// it takes the option.
+pub fn distill(args: &EncodeArgs) -> Result<Distill, String> {
+    let feature = args.features.choose(Features::NONE)?.distilled_base;
+    let target = args.target.map(target).transpose()?;
+    let is_raw = args.detached.is_some() || args.detached_dir.is_some() || args.object.is_some();
+    // Whoever lists features, or compares, means no others.
+    let asked = args.features.has_list() || args.compat.is_some();
+    let (distill, name) = match args.distill {
+        Some(args::Distill::Off) => (Distill::Off, ""),
+        Some(args::Distill::Plain) => (Distill::On(Ambiguous::Refuse), "--distill_base"),
+        Some(args::Distill::Full) => (Distill::On(Ambiguous::IntoSplit), "--distill_base"),
+        _ if is_raw => (Distill::Off, ""),
+        None if feature => (Distill::On(Ambiguous::IntoSplit), "feature `distilled_base`"),
+        None if asked => (Distill::Off, ""),
+        None | Some(args::Distill::Auto) => (Distill::Auto, ""),
     };
-    for list in lists {
-        let rest = list.strip_prefix('+').inspect(|_| f = Features::default()).unwrap_or(list);
-        for name in rest.split(',') {
-            match name {
-                "default" | "all" => f = Features::default(),
-                "var" => f.var = true,
-                "float" => f.float = true,
-                "decl_tag" => f.decl_tag = true,
-                "type_tag" => f.type_tag = true,
-                "enum64" => f.enum64 = true,
-                "consistent_func" => f.consistent_func = true,
-                "decl_tag_kfuncs" => f.decl_tag_kfuncs = true,
-                // Always so here.
-                "" | "encode_force" | "optimized_func" | "reproducible_build" => {}
-                // Not a feature of the types; see `distill`.
-                DISTILLED => {}
-                other => remarks.push(format!("feature `{other}` is not known and ignored")),
-            }
+    match (distill, target.filter(|&kernel| kernel < DISTILLED_BASES)) {
+        (Distill::On(_), Some(kernel)) => {
+            Err(format!("Linux {kernel} does not read a distilled base; {DISTILLED_BASES} is the first one that does"))
         }
+        (Distill::Auto, Some(_)) => Ok(Distill::Off),
+        (Distill::On(_), None) if args.base.is_none() => Err(format!("{name} needs --btf_base")),
+        (distill, _) => Ok(distill),
     }
-    f
 }
 
-/// DWARF's language codes (DWARF5 7.12 and later assignments) by the names that pahole uses, and numbers.
-const LANGUAGES: [(&str, u16); 26] = [
+fn target(kernel: KernelVersion) -> Result<KernelVersion, String> {
+    if kernel < OLDEST_TARGET {
+        return Err(format!("Linux {kernel} has no BTF of its own; {OLDEST_TARGET} is the first one that has"));
+    }
+    Ok(kernel)
+}
+
+fn units(args: &EncodeArgs) -> Result<UnitChoice, String> {
+    let only = args.lang.as_deref().map_or(Ok(Vec::new()), languages)?;
+    let usual = if args.lang.is_some() { "" } else { "rust" };
+    let not_languages = languages(args.lang_exclude.as_deref().unwrap_or(usual))?;
+    Ok(UnitChoice { not_languages, only_languages: only, not_prefixes: args.cu_exclude.clone() })
+}
+
+/// DWARF's language codes (DWARF5 7.12 and later assignments) by the names that pahole uses, and those of newer languages.
+const LANGUAGES: [(&str, u16); 56] = [
     ("c89", 0x01),
     ("c", 0x02),
     ("ada83", 0x03),
     ("c++", 0x04),
+    ("cobol74", 0x05),
+    ("cobol85", 0x06),
+    ("fortran77", 0x07),
+    ("fortran90", 0x08),
+    ("pascal83", 0x09),
+    ("modula2", 0x0a),
+    ("java", 0x0b),
     ("c99", 0x0c),
     ("ada95", 0x0d),
+    ("fortran95", 0x0e),
+    ("pli", 0x0f),
     ("objc", 0x10),
     ("objc++", 0x11),
+    ("upc", 0x12),
     ("d", 0x13),
     ("python", 0x14),
     ("opencl", 0x15),
     ("go", 0x16),
+    ("modula3", 0x17),
+    ("haskell", 0x18),
     ("c++03", 0x19),
     ("c++11", 0x1a),
     ("ocaml", 0x1b),
@@ -94,11 +108,29 @@ const LANGUAGES: [(&str, u16); 26] = [
     ("c11", 0x1d),
     ("swift", 0x1e),
     ("julia", 0x1f),
+    ("dylan", 0x20),
     ("c++14", 0x21),
+    ("fortran03", 0x22),
+    ("fortran08", 0x23),
+    ("renderscript", 0x24),
+    ("bliss", 0x25),
+    ("kotlin", 0x26),
     ("zig", 0x27),
+    ("crystal", 0x28),
     ("c++17", 0x2a),
     ("c++20", 0x2b),
     ("c17", 0x2c),
+    ("fortran18", 0x2d),
+    ("ada2005", 0x2e),
+    ("ada2012", 0x2f),
+    ("hip", 0x30),
+    ("assembly", 0x31),
+    ("c#", 0x32),
+    ("mojo", 0x33),
+    ("glsl", 0x34),
+    ("hlsl", 0x36),
+    ("c++23", 0x3a),
+    ("odin", 0x3b),
     ("c23", 0x3e),
     ("asm", 0x8001),
 ];
@@ -153,13 +185,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_feature_list_turns_the_rest_off() {
-        let mut remarks = Vec::new();
-        let f = features(&["var,float".into(), "enum64,nonsense".into()], &mut remarks);
-        assert!(f.var && f.float && f.enum64 && !f.decl_tag && !f.consistent_func);
-        assert_eq!(remarks, ["feature `nonsense` is not known and ignored"]);
-        assert_eq!(features(&["+reproducible_build".into()], &mut remarks), Features::default());
-        assert_eq!(features(&[], &mut remarks), Features::default());
+    fn kernels() {
+        assert_eq!(target(KernelVersion(5, 15)), Ok(KernelVersion(5, 15)));
+        assert!(target(KernelVersion(5, 1)).unwrap_err().contains("5.2"));
     }
 
     #[test]

@@ -30,6 +30,8 @@ pub enum Exit {
     Warnings = 9,
     /// `check`: the BTF does not belong to the base, or a kernel would refuse it.
     Refused = 10,
+    /// `verify`: a kernel would refuse the BTF.
+    Violation = 11,
 }
 
 impl From<ErrorKind> for Exit {

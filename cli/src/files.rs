@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use encoder::input::Input;
 
 use crate::args::EncodeArgs;
+use crate::commands::unchanged;
 use crate::exit::Exit;
 use crate::messages::{Failure, print_warning};
 
@@ -28,7 +29,9 @@ pub fn named(args: &EncodeArgs) -> Result<Vec<PathBuf>, Failure> {
 fn lines(list: &Path) -> Result<Vec<PathBuf>, Failure> {
     let input = Input::open(list).map_err(|e| Failure::new(Exit::Io, list, format!("the list cannot be read: {e}")))?;
     let lines = input.bytes().split(|&byte| byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
-    Ok(lines.filter(|line| !line.is_empty()).map(|line| PathBuf::from(OsStr::from_bytes(line))).collect())
+    let paths = lines.filter(|line| !line.is_empty()).map(|line| PathBuf::from(OsStr::from_bytes(line))).collect();
+    unchanged(&input, list)?;
+    Ok(paths)
 }
 
 /// The modules below a folder, in the order of their paths. Links to folders are not followed: `/lib/modules/*/build` is one.

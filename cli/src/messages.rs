@@ -1,5 +1,6 @@
 //! What is printed: errors and warnings as one line each, on standard error.
 
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use encoder::btf_ids::Finding;
@@ -41,6 +42,23 @@ pub fn print_finding(path: &Path, finding: &Finding) {
     eprintln!("{}: {finding}", path.display());
 }
 
+/// What `println!` does here: a line on standard output that cannot be written, on a full disk for example, ends the program with an
+/// error. That nobody reads it (`btfgen check | head`) is no error.
+pub fn print_line(text: std::fmt::Arguments<'_>) {
+    match writeln!(io::stdout(), "{text}") {
+        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => {
+            eprintln!("btfgen: error: standard output: {e}");
+            std::process::exit(Exit::Io as i32);
+        }
+        _ => {}
+    }
+}
+
+/// Why warnings are an error.
+pub fn fatal_warnings(count: usize) -> String {
+    format!("{count} warnings, and --fatal_warnings was given: nothing was written")
+}
+
 /// The line that `-v` prints per file, and what else there is to say.
 pub fn print_summary(path: &Path, s: &Summary) {
     let name = path.display();
@@ -52,12 +70,24 @@ pub fn print_summary(path: &Path, s: &Summary) {
         line += &format!("; {} types of the base used, {} redefined", s.base_types_used, s.redefined);
     }
     eprintln!("btfgen: {line}");
+    s.remarks.iter().for_each(|remark| eprintln!("btfgen: {name}: {remark}"));
     if let Some((bytes, types, moved)) = s.distilled {
         eprintln!("btfgen: {name}: distilled base of {bytes} bytes, {types} types; {moved} types of the base moved");
     }
     if let Some(dialect) = s.dialect {
         let whose = if s.dialect_of_base { "of the base, following it" } else { "chosen" };
         eprintln!("btfgen: {name}: dialect {dialect} ({whose})");
+    }
+    if let Some(left_out) = &s.left_out {
+        let why = if left_out.by_base { ", which the base says is the oldest one that it is for" } else { "" };
+        let what = if left_out.what.is_empty() { "nothing".into() } else { left_out.what.join("; ") };
+        eprintln!("btfgen: {name}: for Linux {}{why}, left out: {what}", left_out.kernel);
+    }
+    if s.sections_refused > 0 {
+        eprintln!(
+            "btfgen: {name}: {} data sections left out, whose names that kernel does not accept",
+            s.sections_refused
+        );
     }
     if s.units_excluded > 0 {
         eprintln!("btfgen: {name}: {} units left out because of their language", s.units_excluded);

@@ -1,6 +1,7 @@
 //! How many threads a step gets: what the user allows, what the input is worth and, under `make -jN`, what the job server grants.
 
 use std::num::NonZero;
+use std::sync::Once;
 
 use crate::args::EncodeArgs;
 use crate::tokens::{self, JobServer};
@@ -13,6 +14,8 @@ pub struct Threads {
     limit: usize,
     server: JobServer,
     verbose: bool,
+    /// What was lent first is said under `-v`: the units' share.
+    said: Once,
 }
 
 impl Threads {
@@ -31,7 +34,7 @@ impl Threads {
         }
         // Rayon's own pool, which would have as many threads as there are cores, gets none but this thread.
         _ = rayon::ThreadPoolBuilder::new().num_threads(1).use_current_thread().build_global();
-        Threads { limit, server, verbose: args.verbose }
+        Threads { limit, server, verbose: args.verbose, said: Once::new() }
     }
 }
 
@@ -44,7 +47,7 @@ impl encoder::threads::Threads for Threads {
         };
         let more = tokens.as_ref().map_or(more, |t| t.count);
         if tokens.is_some() && self.verbose {
-            eprintln!("btfgen: threads that make's job server allows: {}", more + 1);
+            self.said.call_once(|| eprintln!("btfgen: threads that make's job server allows: {}", more + 1));
         }
         // If threads cannot be started, the one that is there does the work.
         let build = || rayon::ThreadPoolBuilder::new().num_threads(more + 1).build().ok();

@@ -1,13 +1,11 @@
 //! The tokens of GNU make's job server: under `make -jN` there are N - 1 for all processes together, one for each thread beyond a
 //! process's first. Whoever takes one and dies without giving it back slows down the rest of the build.
 
-use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 
 use jobserver::{Acquired, Client, FromEnvErrorKind};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
-use signal_hook::low_level::emulate_default_handler;
+
+use crate::signals;
 
 /// What the environment says about a job server.
 pub enum JobServer {
@@ -83,27 +81,10 @@ fn lock(held: &Held) -> MutexGuard<'_, Vec<Acquired>> {
 /// From now on, what would end the process gives back the tokens first.
 fn give_back_on_signals(held: &Held) {
     let held = held.clone();
-    let watch = || -> io::Result<()> {
-        // What the parent ignores (nohup, background jobs) stays ignored.
-        let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM].into_iter().filter(|&s| !is_ignored(s)))?;
-        std::thread::Builder::new().name("signals".into()).spawn(move || {
-            for signal in &mut signals {
-                // Kept locked until the end: no more are taken.
-                let mut held = lock(&held);
-                held.clear();
-                _ = emulate_default_handler(signal);
-            }
-        })?;
-        Ok(())
-    };
-    // Without it, tokens are lost if a signal comes: no reason to stop either.
-    _ = watch();
-}
-
-fn is_ignored(signal: i32) -> bool {
-    // SAFETY: A null pointer for the new action only asks for the present one, which is written to a local of its type.
-    unsafe {
-        let mut action: libc::sigaction = std::mem::zeroed();
-        libc::sigaction(signal, std::ptr::null(), &mut action) == 0 && action.sa_sigaction == libc::SIG_IGN
-    }
+    signals::before_end(move || {
+        let mut held = lock(&held);
+        held.clear();
+        // Kept locked until the end: no more are taken.
+        std::mem::forget(held);
+    });
 }

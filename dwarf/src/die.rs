@@ -33,6 +33,8 @@ pub enum Role {
     Unspecified,
     /// A type of another language: string, set, file, thrown, subrange, dynamic, coarray.
     ForeignType,
+    /// DW_TAG_variant_part and DW_TAG_variant (Rust): what is in them belongs to the struct, in the place of one another.
+    Variants,
     Member,
     Enumerator,
     Subrange,
@@ -52,7 +54,7 @@ const ANNOTATION: DwTag = DwTag(0x6000);
 
 impl Role {
     /// All roles, by their numbers.
-    pub const ALL: [Role; 27] = [
+    pub const ALL: [Role; 28] = [
         Role::Other,
         Role::Unit,
         Role::BaseType,
@@ -71,6 +73,7 @@ impl Role {
         Role::Subroutine,
         Role::Unspecified,
         Role::ForeignType,
+        Role::Variants,
         Role::Member,
         Role::Enumerator,
         Role::Subrange,
@@ -118,6 +121,7 @@ impl Role {
             | gimli::DW_TAG_thrown_type
             | gimli::DW_TAG_dynamic_type
             | gimli::DW_TAG_coarray_type => Role::ForeignType,
+            gimli::DW_TAG_variant_part | gimli::DW_TAG_variant => Role::Variants,
             gimli::DW_TAG_member => Role::Member,
             gimli::DW_TAG_enumerator => Role::Enumerator,
             gimli::DW_TAG_subrange_type | gimli::DW_TAG_generic_subrange => Role::Subrange,
@@ -278,7 +282,7 @@ impl Attr {
             Role::Enumerator => matches!(self, Name | ConstValue),
             Role::Subrange => matches!(self, Count | UpperBound | Type),
             Role::Parameter => matches!(self, Name | Type | AbstractOrigin | Location | ConstValue | Annotation),
-            Role::VarArgs => false,
+            Role::VarArgs | Role::Variants => false,
             Role::ImportedUnit => matches!(self, Import),
             Role::Subprogram => matches!(
                 self,

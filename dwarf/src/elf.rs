@@ -8,8 +8,9 @@ use std::sync::Arc;
 
 use object::elf;
 use object::read::elf::{FileHeader, SectionHeader, Sym, SymbolTable};
-use object::{Endianness, Object, ObjectSection, SectionIndex};
+use object::{CompressionFormat, Endianness, Object, ObjectSection, SectionIndex};
 
+use crate::compressed::decompress;
 use crate::error::{Error, ErrorKind, Result};
 use crate::relocate::{self, Table};
 use crate::sections::{DebugData, DebugSection, Release};
@@ -254,6 +255,19 @@ impl<'a> ElfFile<'a> {
         })
     }
 
+    /// `.debug_line`, which only those read who tell people about the source.
+    pub fn line_programs(&self) -> Result<DebugSection<'a>> {
+        if let Some(debug) = &self.debug {
+            return debug.line_programs();
+        }
+        let values = if self.relocatable { relocate::symbol_values(self)? } else { Arc::default() };
+        let found = self.sections.iter().find(|s| is_called(s, LINE));
+        found.map_or_else(
+            || Ok(DebugSection::default()),
+            |section| self.debug_section(section, LINE, &values, &self.relocation_tables()),
+        )
+    }
+
     /// Relocation tables by the section that they are for; none of a file that was linked.
     fn relocation_tables(&self) -> BTreeMap<usize, Vec<&Section<'a>>> {
         let mut tables: BTreeMap<usize, Vec<&Section<'a>>> = BTreeMap::new();
@@ -282,11 +296,14 @@ impl<'a> ElfFile<'a> {
     }
 
     fn decompress(&self, section: &Section<'_>, name: &'static str) -> Result<Cow<'a, [u8]>> {
-        let failed =
-            |e: object::Error| Error::section(ErrorKind::Section, name, format!("cannot be decompressed: {e}"));
-        let file = object::File::parse(self.data).map_err(failed)?;
-        let section = file.section_by_index(SectionIndex(section.index)).map_err(failed)?;
-        section.uncompressed_data().map_err(failed)
+        let failed = |e: &dyn Display| Error::section(ErrorKind::Section, name, format!("cannot be decompressed: {e}"));
+        let file = object::File::parse(self.data).map_err(|e| failed(&e))?;
+        let section = file.section_by_index(SectionIndex(section.index)).map_err(|e| failed(&e))?;
+        let data = section.compressed_data().map_err(|e| failed(&e))?;
+        match data.format {
+            CompressionFormat::None => Ok(Cow::Borrowed(data.data)),
+            _ => decompress(&data).map(Cow::Owned).map_err(|e| failed(&e)),
+        }
     }
 }
 
@@ -298,6 +315,8 @@ fn is_called(section: &Section<'_>, name: &str) -> bool {
 
 /// The section with the units.
 const INFO: &str = ".debug_info";
+/// That with the line number programs.
+const LINE: &str = ".debug_line";
 
 fn damaged(what: impl Display) -> Error {
     Error::elf(format!("the ELF headers are damaged: {what}"))
@@ -331,6 +350,9 @@ fn parse<'a, H: FileHeader<Endian = Endianness>>(
     let relocatable = header.e_type(endian) == elf::ET_REL;
     let mut sections = Vec::with_capacity(table.len());
     let mut next_address = FIRST_ADDRESS;
+    if let Some(first) = table.iter().next().filter(|first| first.sh_type(endian) != elf::SHT_NULL) {
+        return Err(damaged(format!("section 0 has type {:#x}", first.sh_type(endian))));
+    }
     for (index, s) in table.enumerate() {
         let flags: u64 = s.sh_flags(endian).into();
         let size: u64 = s.sh_size(endian).into();
@@ -344,7 +366,12 @@ fn parse<'a, H: FileHeader<Endian = Endianness>>(
         }
         sections.push(Section {
             index: index.0,
-            name: table.section_name(endian, s).map_err(failed)?,
+            // An inactive header: its other fields mean nothing.
+            name: if s.sh_type(endian) == elf::SHT_NULL {
+                b""
+            } else {
+                table.section_name(endian, s).map_err(failed)?
+            },
             kind: s.sh_type(endian),
             flags,
             address,

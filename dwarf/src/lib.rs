@@ -7,6 +7,7 @@
 //! Nothing here knows BTF.
 #![forbid(unsafe_code)]
 
+mod compressed;
 pub mod cursor;
 pub mod die;
 pub mod elf;

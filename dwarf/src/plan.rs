@@ -70,7 +70,13 @@ pub(crate) struct Plans {
     constants: Vec<(Attr, i64)>,
     /// Where the table is, if it was read to its end. All tables are of one section.
     read: Option<(u64, Encoding)>,
+    /// Bytes of all tables that were read.
+    bytes_read: u64,
 }
+
+/// How many times the bytes of the section may be read, in tables. Those of compilers do not overlap, and units that share one follow
+/// each other.
+const TIMES: u64 = 64;
 
 /// Codes below this go into the list. A table of N bytes has fewer than N codes, so larger ones are odd.
 const DENSE_CODES: u64 = 1 << 16;
@@ -82,6 +88,9 @@ impl Plans {
         if self.read == Some((offset, encoding)) {
             return Ok(());
         }
+        if self.bytes_read > TIMES * abbrev.len() as u64 {
+            return Err(Error::at(ErrorKind::Dwarf, ".debug_abbrev", offset, "the units' abbreviation tables overlap"));
+        }
         self.read = None;
         self.plans.clear();
         self.sparse.clear();
@@ -90,10 +99,11 @@ impl Plans {
         let mut cursor = Cursor::new(abbrev, endian).at(usize::try_from(offset).unwrap_or(usize::MAX));
         loop {
             let at = cursor.position;
-            let cut =
-                |_| Error::at(ErrorKind::Dwarf, ".debug_abbrev", at as u64, "the abbreviation table is cut short");
+            let error = |text: &str| Error::at(ErrorKind::Dwarf, ".debug_abbrev", at as u64, text);
+            let cut = |_| error("the abbreviation table is cut short");
             let code = cursor.uleb().map_err(cut)?;
             if code == 0 {
+                self.bytes_read += (at as u64).saturating_sub(offset);
                 self.read = Some((offset, encoding));
                 return Ok(());
             }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock};
 
 use gimli::Endianity;
@@ -33,7 +34,14 @@ pub struct DebugSection<'a> {
     whole: OnceLock<Vec<u8>>,
     /// Of the errors of [`DebugSection::list`] and [`DebugSection::whole`] the first in the section.
     error: Mutex<Option<Error>>,
+    /// Entries of long lists that were read.
+    entries: AtomicU64,
 }
+
+/// Lists with more entries than this count as long.
+const LONG: usize = 64;
+/// How many times the entries that a section has room for may be read from it, in long lists.
+const TIMES: u64 = 16;
 
 /// First guess at the bytes of a list.
 const LIST: usize = 256;
@@ -142,6 +150,27 @@ impl<'a> DebugSection<'a> {
             }
             size *= 2;
         }
+    }
+
+    /// Counts the entries of a list that was read. False, and an error is kept, when all together are many times what there is: DIEs
+    /// share long lists, or lists overlap, so that reading them would take time without end.
+    pub(crate) fn count(&self, entries: usize) -> bool {
+        let most = TIMES * self.len() as u64;
+        let add = if entries > LONG { entries as u64 } else { 0 };
+        // What has nothing to add costs a look.
+        let before = if add == 0 {
+            self.entries.load(Ordering::Relaxed)
+        } else {
+            self.entries.fetch_add(add, Ordering::Relaxed)
+        };
+        if before + add > most {
+            self.keep(Error::section(
+                ErrorKind::Dwarf,
+                self.name,
+                "its lists overlap, or the same long one is referred to again and again",
+            ));
+        }
+        before + add <= most
     }
 
     /// All of the section; nothing if a relocation is not valid.

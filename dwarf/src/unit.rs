@@ -346,7 +346,10 @@ impl<'a, E: Endianity> Unit<'a, E> {
         let addresses = self.sections.addresses(self.endian);
         let (encoding, base) = (self.gimli_encoding(), self.gimli_addr_base());
         let section = if encoding.version < 5 { &self.sections.data.ranges } else { &self.sections.data.rnglists };
-        section.list(offset, |list| {
+        if !section.count(0) {
+            return Vec::new();
+        }
+        let found = section.list(offset, |list| {
             let (old, new) = (gimli::DebugRanges::new(list, self.endian), gimli::DebugRngLists::new(list, self.endian));
             let lists = gimli::RangeLists::new(old, new);
             let mut found = Vec::new();
@@ -361,7 +364,9 @@ impl<'a, E: Endianity> Unit<'a, E> {
                     Err(e) => return (found, !matches!(e, gimli::Error::UnexpectedEof(_))),
                 }
             }
-        })
+        });
+        section.count(found.len());
+        found
     }
 
     /// Reads the location list at an offset (see [`Unit::location_list`]); as [`DebugSection::list`], with gimli's reader.

@@ -16,11 +16,12 @@ use crate::Clock;
 use crate::error::Result;
 use crate::functions::{FunctionSymbols, Instance};
 use crate::kfuncs::Kfuncs;
-use crate::options::Options;
+use crate::options::{Features, Options};
 use crate::report::{FunctionReport, Summary};
 use crate::selection::{Decision, Note, Reason};
+use crate::target::Target as Kernel;
 use crate::units::Folded;
-use crate::variables::{self, PER_CPU_SECTION};
+use crate::variables::{self, DataSections, Layout, PER_CPU_SECTION};
 
 /// The tags of kfuncs.
 const KFUNC_TAG: &[u8] = b"bpf_kfunc";
@@ -40,6 +41,12 @@ pub struct Parts<'p, 'a> {
     pub kfuncs: &'p Kfuncs<'a>,
     /// What to write.
     pub options: &'p Options,
+    /// The features of it that the kernel accepts.
+    pub features: Features,
+    /// The kernel that it is for.
+    pub kernel: Kernel,
+    /// The sections of the variables.
+    pub sections: &'p DataSections<'a>,
 }
 
 fn head(kind: Kind) -> Head {
@@ -48,7 +55,12 @@ fn head(kind: Kind) -> Head {
 
 /// Adds what only the chosen functions have: their prototypes, which are types like all others, and the names that the
 /// result will have but the DWARF need not. So all names and types are known before the base is looked at.
-pub fn add_functions(folded: &mut Folded<'_>, decisions: &[Decision], symbols: &FunctionSymbols<'_>) {
+pub fn add_functions(
+    folded: &mut Folded<'_>,
+    decisions: &[Decision],
+    symbols: &FunctionSymbols<'_>,
+    sections: &DataSections<'_>,
+) {
     let unit_index = unit_index(folded);
     let mut uses: Vec<Use> = Vec::new();
     let (mut prototypes, mut units) = (Records::default(), Vec::new());
@@ -58,10 +70,10 @@ pub fn add_functions(folded: &mut Folded<'_>, decisions: &[Decision], symbols: &
         let taken = instance.taken.as_deref().filter(|_| decision.note == Some(Note::ConstantsPropagated));
         prototypes.push_record(&prototype(instance, taken, &folded.instances.parameters, &mut uses));
         units.push(unit_index[instance.unit as usize]);
-        folded.fold.strings.intern(symbols.get(decision.group).name);
+        folded.fold.strings.intern(decision.name(symbols));
     }
     folded.prototypes = folded.fold.add(&units, &prototypes, &uses);
-    for name in [KFUNC_TAG, FASTCALL_TAG, PER_CPU_SECTION] {
+    for name in [KFUNC_TAG, FASTCALL_TAG].into_iter().chain(sections.iter().map(|s| s.name)) {
         folded.fold.strings.intern(name);
     }
 }
@@ -92,7 +104,7 @@ pub fn assemble(
     let mut summary = Summary { ambiguous_tags: resolution.ambiguous_tags, ..Summary::default() };
     let mut out = Output { records: resolution.records.clone(), tags: Vec::new() };
     folded.degraded.members += stand_in_for_void(&mut out.records);
-    if parts.options.features.decl_tag {
+    if parts.features.decl_tag {
         out.tags = folded.tags.resolve(&folded.fold, &resolution);
     }
     summary.redefined = redefined(&out.records, parts.base);
@@ -102,33 +114,43 @@ pub fn assemble(
         folded.variables.iter().map(|v| resolution.target(unit_index[v.unit as usize], v.used)).collect();
     let mut sizes = Sizes { own: &out.records, parts, known: FixedMap::default() };
     let var_sizes: Vec<u64> = var_types.iter().map(|&t| sizes.of(t)).collect();
-    let (entries, left_out) = variables::layout(&folded.variables, &var_sizes, &folded.fold.strings);
-    for name in left_out {
-        summary.warnings.push(format!("per-CPU variable `{name}` overlaps another and is left out"));
+    let (sections, most) = (parts.sections, parts.kernel.max_vlen());
+    let layouts =
+        variables::layouts(&folded.variables, &var_sizes, sections.iter().count(), most, &folded.fold.strings);
+    let mut data: Vec<(StrId, u32, Vec<u32>)> = Vec::new();
+    for (section, Layout { entries, left_out }) in sections.iter().zip(layouts) {
+        if section.name == PER_CPU_SECTION {
+            let text = |name| format!("per-CPU variable `{name}` overlaps another, or is too large, and is left out");
+            summary.warnings.extend(left_out.iter().map(text));
+        } else {
+            // Other sections have aliases, and constants that the linker merged.
+            folded.degraded.variables += left_out.len() as u64;
+        }
+        let Some(last) = entries.last() else { continue };
+        let mut words: Vec<u32> = Vec::with_capacity(3 * entries.len());
+        for entry in &entries {
+            let variable = &folded.variables[entry.variable];
+            let target = var_types[entry.variable];
+            let var = out.push(head(Kind::Var), variable.name, target, &[u32::from(variable.external)]);
+            words.extend([var.word(), entry.offset, entry.size]);
+            let tag = |&name: &StrId| DeclTag { target: var, component: -1, name, kflag: false };
+            out.tags.extend(variable.tags.iter().map(tag));
+        }
+        summary.variables += entries.len();
+        data.push((folded.fold.strings.intern(section.name), last.offset + last.size, words));
     }
-    let mut section: Vec<u32> = Vec::new();
-    for entry in &entries {
-        let variable = &folded.variables[entry.variable];
-        let target = var_types[entry.variable];
-        let var = out.push(head(Kind::Var), variable.name, target, &[u32::from(variable.external)]);
-        section.extend([var.word(), entry.offset, entry.size]);
-        let tag = |&name: &StrId| DeclTag { target: var, component: -1, name, kflag: false };
-        out.tags.extend(variable.tags.iter().map(tag));
-    }
-    summary.variables = entries.len();
 
     // Functions, in the order of their names, each with its tags.
     let kfunc_tag = folded.fold.strings.intern(KFUNC_TAG);
     let fastcall_tag = folded.fold.strings.intern(FASTCALL_TAG);
-    let kept = decisions.iter().filter_map(|d| Some((d.group, d.outcome.ok()?)));
-    for ((group, number), used) in kept.zip(std::mem::take(&mut folded.prototypes)) {
-        let name = parts.symbols.get(group).name;
+    let kept = decisions.iter().filter_map(|d| Some((d.name(parts.symbols), d.outcome.ok()?)));
+    for ((name, number), used) in kept.zip(std::mem::take(&mut folded.prototypes)) {
         let unit = unit_index[folded.instances.list[number].unit as usize];
         let prototype = resolution.target(unit, used);
         summary.functions += 1;
         let id = folded.fold.strings.intern(name);
         let func = out.push(head(Kind::Func), id, prototype, &[0]);
-        if parts.options.features.decl_tag {
+        if parts.features.decl_tag {
             let instance = &folded.instances.list[number];
             let tag = |&(component, name): &(i32, StrId)| DeclTag { target: func, component, name, kflag: false };
             out.tags.extend(instance.tags.iter().map(tag));
@@ -143,10 +165,8 @@ pub fn assemble(
         summary.function_reports = function_reports(decisions, parts.symbols);
     }
 
-    if let Some(last) = entries.last() {
-        let name = folded.fold.strings.intern(PER_CPU_SECTION);
-        let size = Target::Base(TypeId(last.offset + last.size));
-        out.push(head(Kind::Datasec), name, size, &section);
+    for (name, size, words) in data {
+        out.push(head(Kind::Datasec), name, Target::Base(TypeId(size)), &words);
     }
     for record in tags::records(std::mem::take(&mut out.tags), parts.base) {
         out.records.push_record(&record);
@@ -154,7 +174,13 @@ pub fn assemble(
     summary.base_types_used = base_types_used(&out.records);
     clock.lap("functions, variables", || format!("{} and {}", summary.functions, summary.variables));
 
-    let types = Types { records: &out.records, strings: &folded.fold.strings, base: parts.base, endian: parts.endian };
+    let types = Types {
+        records: &out.records,
+        strings: &folded.fold.strings,
+        base: parts.base,
+        endian: parts.endian,
+        extensions: parts.kernel.extensions(parts.features),
+    };
     let (btf, sizes) = types.write()?;
     (summary.types, summary.bytes, summary.string_bytes) = (sizes.types, btf.len(), sizes.string_bytes);
     clock.lap("written", || format!("{} bytes", btf.len()));
@@ -167,7 +193,7 @@ fn function_reports(decisions: &[Decision], symbols: &FunctionSymbols<'_>) -> Ve
         let name = String::from_utf8_lossy(name).into_owned();
         FunctionReport { name, dropped, note }
     };
-    let decided = decisions.iter().map(|d| report(symbols.get(d.group).name, d.outcome.err(), d.note));
+    let decided = decisions.iter().map(|d| report(d.name(symbols), d.outcome.err(), d.note));
     let fragments = symbols.fragments().iter().map(|name| report(name, Some(Reason::Fragment), None));
     let mut reports: Vec<FunctionReport> = decided.chain(fragments).collect();
     let key = |report: &FunctionReport| (report.dropped == Some(Reason::Fragment), report.name.clone());

@@ -43,11 +43,14 @@ use std::fmt;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::ops::Range;
+use std::os::unix::fs::FileExt;
 
 use object::elf;
 use rustix::fs::OFlags;
+use rustix::io::{Errno, retry_on_intr};
 
 use crate::module_file::SIGNATURE_MARKER;
+use crate::replace::retry;
 
 use edit::Edit;
 use headers::ElfFile;
@@ -59,6 +62,9 @@ pub use linkable::linkable;
 /// any record, and is what a 64-bit section of structured data has elsewhere. pahole and objcopy
 /// leave it at 1.
 pub const NEW_SECTION_ALIGN: u64 = 8;
+
+/// Bytes that are copied at once where the kernel does not copy by itself.
+const COPY_BUFFER: usize = 256 << 10;
 
 /// What shall become of one section, found by its name.
 #[derive(Clone, Copy, Debug)]
@@ -105,6 +111,13 @@ pub struct Plan<'a> {
     changed: bool,
 }
 
+/// What [`Plan::write_ahead`] has written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct HeadStart {
+    /// Bytes from the beginning of the file.
+    bytes: u64,
+}
+
 impl<'a> Plan<'a> {
     fn new(changed: bool) -> Self {
         Plan { pieces: Vec::new(), len: 0, changed }
@@ -126,15 +139,37 @@ impl<'a> Plan<'a> {
     }
 
     /// Writes the new file to `output`, from its current position on, and takes the old bytes from
-    /// `input`, whose position is moved.
+    /// `input`.
     ///
     /// Ranges go from file to file inside the kernel (`copy_file_range`) where it can do that. The
     /// output may be a pipe. An input that has become shorter gives `UnexpectedEof`.
     pub fn write(&self, input: &File, output: &mut File) -> io::Result<()> {
+        self.write_after(HeadStart::default(), input, output)
+    }
+
+    /// Writes only old bytes that keep their offset, which many plans for one file have in common:
+    /// before it is known what is new, they can be copied by a plan for anything. `output` is empty.
+    pub fn write_ahead(&self, input: &File, output: &mut File) -> io::Result<HeadStart> {
+        let bytes = if is_new_file(output)? { self.unmoved() } else { 0 };
+        copy_range(input, &(0..bytes), output)?;
+        Ok(HeadStart { bytes })
+    }
+
+    /// [`Plan::write`] where another plan for the same input has a head start.
+    pub fn write_after(&self, ahead: HeadStart, input: &File, output: &mut File) -> io::Result<()> {
         // btrfs and XFS share blocks instead of copying them, but whole ones only. So what keeps its
         // offset goes first, from the first byte to the last, and what is new on top of it.
-        let unmoved = if is_new_file(output)? { self.unmoved() } else { 0 };
-        copy_range(input, &(0..unmoved), output)?;
+        let unmoved = match ahead.bytes {
+            0 if is_new_file(output)? => self.unmoved(),
+            0 => 0,
+            there if there <= self.unmoved() => self.unmoved(),
+            _ => {
+                output.set_len(0)?;
+                output.rewind()?;
+                return self.write(input, output);
+            }
+        };
+        copy_range(input, &(ahead.bytes..unmoved), output)?;
         let mut at = 0;
         for piece in &self.pieces {
             let start = at;
@@ -184,18 +219,38 @@ impl<'a> Plan<'a> {
 
 /// True if bytes can be written to the file in any order: it is an empty one, and not opened to append.
 fn is_new_file(mut output: &File) -> io::Result<bool> {
-    let metadata = output.metadata()?;
+    let metadata = retry(|| output.metadata())?;
     let new = metadata.is_file() && metadata.len() == 0 && output.stream_position()? == 0;
     Ok(new && !rustix::fs::fcntl_getfl(output)?.contains(OFlags::APPEND))
 }
 
-fn copy_range(mut input: &File, range: &Range<u64>, output: &mut File) -> io::Result<()> {
-    input.seek(SeekFrom::Start(range.start))?;
-    let len = range.end - range.start;
-    if io::copy(&mut input.take(len), output)? == len {
-        return Ok(());
+/// Not by `io::copy`, which gives up when a signal interrupts the kernel's copying.
+fn copy_range(input: &File, range: &Range<u64>, output: &mut File) -> io::Result<()> {
+    let mut at = range.start;
+    while at < range.end {
+        let len = usize::try_from(range.end - at).unwrap_or(usize::MAX);
+        match retry_on_intr(|| rustix::fs::copy_file_range(input, Some(&mut at), &*output, None, len)) {
+            // The file ends here, or the kernel cannot say what it has.
+            Ok(0) => break,
+            Ok(_) => {}
+            // Not to a pipe, not from one file system to another, not here.
+            Err(Errno::INVAL | Errno::XDEV | Errno::NOSYS | Errno::OPNOTSUPP | Errno::PERM | Errno::BADF) => break,
+            Err(error) => return Err(error.into()),
+        }
     }
-    Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the input became shorter while it was copied"))
+    let mut buffer = vec![0; COPY_BUFFER.min(usize::try_from(range.end - at).unwrap_or(usize::MAX))];
+    while at < range.end {
+        let part = buffer.len().min(usize::try_from(range.end - at).unwrap_or(usize::MAX));
+        input.read_exact_at(&mut buffer[..part], at).map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => {
+                io::Error::new(error.kind(), "the input became shorter while it was copied")
+            }
+            _ => error,
+        })?;
+        output.write_all(&buffer[..part])?;
+        at += part as u64;
+    }
+    Ok(())
 }
 
 fn write_zeros(count: u64, output: &mut File) -> io::Result<()> {

@@ -1,12 +1,13 @@
 //! Functions: the symbols that could be described, and the DIEs that could describe them.
 
+use std::ops::Range;
 use std::sync::OnceLock;
 
 use btf::dedup::fold::{Fold, Use};
 use btf::dedup::renumber::Renumbering;
 use btf::map::{FixedMap, FixedSet};
 use btf::strings::{StrId, Strings};
-use dwarf::elf::ElfFile;
+use dwarf::elf::{ElfFile, Symbol};
 use dwarf::unit::Unit;
 use foldhash::fast::FixedState;
 use gimli::Endianity;
@@ -16,7 +17,7 @@ use object::elf;
 use crate::convert::{RawFunction, RawParameter, RawRef, Tagged, TagsByNumber, UnitTypes};
 use crate::error::{Error, Result};
 use crate::locations::{self, Facts, Machine};
-use crate::names::{Names, accepted};
+use crate::names::Names;
 use crate::options::Selection;
 
 /// Number of a name that function symbols have.
@@ -49,12 +50,36 @@ impl SymbolGroup<'_> {
         self.symbols[symbol].name.len() > self.name.len()
     }
 
+    /// What a function's name may mean: the symbols that have it alone, or if none does, all. If clones have names of their own, they
+    /// stand for themselves, each name once. Symbols of one name follow each other, those that have it alone first.
+    pub fn meanings(&self, clones: bool) -> impl Iterator<Item = Range<usize>> {
+        let alike =
+            |start: usize| self.symbols[start..].iter().take_while(|s| s.name == self.symbols[start].name).count();
+        let mut next = 0;
+        std::iter::from_fn(move || {
+            let start = next;
+            self.symbols.get(start)?;
+            let end = start + alike(start);
+            let is_plain = |s: &FunctionSymbol<'_>| s.name.len() == self.name.len() && s.address.is_some();
+            let end = if clones || self.symbols[..end].iter().any(is_plain) { end } else { self.symbols.len() };
+            next = if clones { end } else { self.symbols.len() };
+            Some(start..end)
+        })
+    }
+
     /// True for `name.constprop.N`: a clone that differs in nothing but parameters replaced by constants.
     fn has_only_constants_propagated(&self, symbol: usize) -> bool {
         let appendix = self.symbols[symbol].name.strip_prefix(self.name).unwrap_or(b"");
         let number = appendix.strip_prefix(b".constprop.");
         number.is_some_and(|n| !n.is_empty() && n.iter().all(u8::is_ascii_digit))
     }
+}
+
+/// Where the code of a function's symbol begins.
+pub fn entry(file: &ElfFile<'_>, symbol: &Symbol) -> Option<u64> {
+    // The lowest bit says that it is Thumb code.
+    let mode = u64::from(file.machine == elf::EM_ARM && symbol.kind == elf::STT_FUNC);
+    file.address(symbol).map(|address| address & !mode)
 }
 
 /// Groups with more symbols than this are searched by address.
@@ -103,7 +128,7 @@ impl<'a> FunctionSymbols<'a> {
             let group = s.groups.entry(base);
             let number = group.index();
             group.or_default();
-            let address = if symbol.section == 0 { None } else { file.address(&symbol) };
+            let address = if symbol.section == 0 { None } else { entry(file, &symbol) };
             found.push((number, FunctionSymbol { name, address, value: symbol.value }));
             Ok::<(), Error>(())
         })?;
@@ -193,21 +218,25 @@ impl<'a> FunctionSymbols<'a> {
     }
 }
 
-/// Entries of the memo in [`FunctionNames`], as a power of two: it stays in a core's own cache.
-const RECENT_BITS: u32 = 15;
+/// Most entries of the memo in [`FunctionNames`]: it stays in a core's own cache.
+const MOST_RECENT: usize = 1 << 15;
+/// Bytes of `.debug_info` for each entry of the memo. That of a small module is small: its pages are touched here and there, and each
+/// costs two faults.
+const BYTES_PER_RECENT: usize = 64;
 
 /// The symbols of a file, with a memo of the names that a worker asked for last: units have the same inline functions.
 #[derive(Debug)]
 pub struct FunctionNames<'a> {
     symbols: &'a FunctionSymbols<'a>,
-    /// Names, and their groups + 1, or 0.
+    /// Names, and their groups + 1, or 0; a power of two of them.
     recent: Vec<(StrId, u32)>,
 }
 
 impl<'a> FunctionNames<'a> {
-    /// An empty memo.
-    pub fn new(symbols: &'a FunctionSymbols<'a>) -> FunctionNames<'a> {
-        FunctionNames { symbols, recent: vec![(StrId::EMPTY, 0); 1 << RECENT_BITS] }
+    /// An empty memo, for units of so many bytes together.
+    pub fn new(symbols: &'a FunctionSymbols<'a>, bytes: usize) -> FunctionNames<'a> {
+        let size = (bytes / BYTES_PER_RECENT).clamp(2, MOST_RECENT).next_power_of_two();
+        FunctionNames { symbols, recent: vec![(StrId::EMPTY, 0); size] }
     }
 
     /// See [`FunctionSymbols::of_other_name`].
@@ -220,10 +249,12 @@ impl<'a> FunctionNames<'a> {
         if name == StrId::EMPTY {
             return None;
         }
-        let recent = &mut self.recent[(name.0.wrapping_mul(0x9e37_79b9) >> (32 - RECENT_BITS)) as usize];
+        let bits = self.recent.len().trailing_zeros();
+        let recent = &mut self.recent[(name.0.wrapping_mul(0x9e37_79b9) >> (u32::BITS - bits)) as usize];
         if recent.0 != name {
             let text = names.text(name);
-            *recent = (name, self.symbols.groups.get_index_of(&*accepted(&text)).map_or(0, |group| group as u32 + 1));
+            *recent =
+                (name, self.symbols.groups.get_index_of(&*names.accepted(&text)).map_or(0, |group| group as u32 + 1));
         }
         recent.1.checked_sub(1).map(Group)
     }
@@ -249,7 +280,7 @@ pub struct Instance {
     /// What it returns.
     pub result: Use,
     /// Range of its parameters in [`Instances::parameters`].
-    pub parameters: std::ops::Range<usize>,
+    pub parameters: Range<usize>,
     /// It ends in `...`.
     pub variadic: bool,
     /// What the locations of its parameters tell.
@@ -303,7 +334,7 @@ impl Instances {
         let mut with_code: FixedSet<Group> = FixedSet::default();
         let mut without_code = Vec::new();
         for (number, function) in c.types.functions.iter().enumerate().filter(|(_, f)| !f.declaration) {
-            let Some(group) = c.group(function) else {
+            let Some(group) = c.group(number) else {
                 if let Some((group, symbol)) = function.low_pc.and_then(|a| c.symbols.of_other_name(a)) {
                     self.add(c, fold, number, group, Some(symbol), true, &tags);
                     self.list.last_mut().expect("it was added").other_name = true;
@@ -357,7 +388,7 @@ impl Instances {
         tags: &TagsByNumber,
     ) {
         let function = &c.types.functions[number];
-        let all = || c.types.function_and_origins(function);
+        let all = || c.types.function_and_origins(number).map(|number| &c.types.functions[number]);
         let clang = c.is_clang;
         let nocall = all().any(|f| f.nocall);
         let first = self.parameters.len();
@@ -389,7 +420,12 @@ impl Instances {
             assembler: c.unit.language == gimli::DW_LANG_Mips_Assembler,
             clang_nocall: clang && nocall,
             unnamed_parameter,
-            tags: tags.of(number).map(|t| (t.component, t.text)).collect(),
+            tags: c
+                .types
+                .function_and_origins(number)
+                .flat_map(|number| tags.of(number))
+                .map(|t| (t.component, t.text))
+                .collect(),
         });
     }
 
@@ -420,8 +456,9 @@ impl Instances {
 
 impl<'a, E: Endianity> Collector<'_, 'a, E> {
     /// The group of a function's name, which its origin may have, or the origin's declaration.
-    fn group(&self, function: &RawFunction) -> Option<Group> {
-        self.types.function_and_origins(function).find(|f| f.name != StrId::EMPTY)?.group
+    fn group(&self, number: usize) -> Option<Group> {
+        let mut all = self.types.function_and_origins(number).map(|number| &self.types.functions[number]);
+        all.find(|f| f.name != StrId::EMPTY)?.group
     }
 
     /// The parameters of a function; those of its abstract instance if it has none of its own.
@@ -434,7 +471,7 @@ impl<'a, E: Endianity> Collector<'_, 'a, E> {
     pub fn name_and_type(&self, p: &RawParameter) -> (StrId, RawRef) {
         let (mut name, mut target) = (p.name, p.target);
         if name == StrId::EMPTY || target == RawRef::VOID {
-            for origin in self.types.parameter_and_origins(p).skip(1) {
+            for origin in self.types.origins_of_parameter(p) {
                 name = if name == StrId::EMPTY { origin.name } else { name };
                 target = if target == RawRef::VOID { origin.target } else { target };
                 if name != StrId::EMPTY && target != RawRef::VOID {

@@ -2,11 +2,8 @@
 
 use btf::edit::kfunc::Flags;
 use btf::map::FixedMap;
-use btf::view::BtfView;
-use dwarf::elf::ElfFile;
 
-use crate::btf_ids::order;
-use crate::error::Result;
+use crate::btf_ids::IdSection;
 
 /// A kfunc's tags.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -15,23 +12,16 @@ pub struct Kfunc {
     pub fastcall: bool,
 }
 
-/// The kfuncs of a file, by name.
+/// The kfuncs of a file, by name; none if it has no `.BTF_ids`.
 #[derive(Debug, Default)]
 pub struct Kfuncs<'a> {
     by_name: FixedMap<&'a [u8], Kfunc>,
 }
 
 impl<'a> Kfuncs<'a> {
-    /// Reads the sets of a file; none if it has no `.BTF_ids` or no symbols.
-    ///
-    /// If the file was resolved before, its sets are sorted by the ids of its old BTF, which on top of `base` tells whose flags are whose.
-    ///
-    /// # Errors
-    /// Sets whose order cannot be restored although it matters; a damaged section.
-    pub fn of(file: &ElfFile<'a>, base: Option<&BtfView<'_>>) -> Result<Kfuncs<'a>> {
+    /// Reads the sets of a section in link-time order.
+    pub fn of(section: &IdSection<'a>) -> Kfuncs<'a> {
         let mut kfuncs = Kfuncs::default();
-        // Where only other flags differ, their order does not matter.
-        let Some(section) = order::link_order(file, base, Flags::FASTCALL)? else { return Ok(kfuncs) };
         for set in section.sets.iter().filter(|set| section.is_kfunc_set(set)) {
             for number in 0..set.count {
                 if let Some(name) = section.function(set, number) {
@@ -40,7 +30,7 @@ impl<'a> Kfuncs<'a> {
                 }
             }
         }
-        Ok(kfuncs)
+        kfuncs
     }
 
     /// The kfunc of a name.

@@ -1,7 +1,8 @@
 //! Encodes the DWARF of a kernel or a module as BTF.
 //!
-//! [`encode`] is the pipeline: debug sections, units in parallel, functions and variables chosen, types resolved against
-//! the base, bytes. [`elf_out`] and [`replace`] put the bytes into the ELF file.
+//! [`one_shot`] is what is done to a file. `encode` is the pipeline in it: debug sections, units in parallel, functions and variables
+//! chosen, types resolved against the base, bytes. [`elf_out`] and [`replace`] put the result into the ELF file.
+#![deny(unsafe_code)]
 
 pub mod assemble;
 pub mod batch;
@@ -12,13 +13,17 @@ pub mod distill;
 pub mod elf_out;
 pub mod error;
 pub mod functions;
+pub mod hazards;
+#[allow(unsafe_code)]
 pub mod input;
 pub mod kfuncs;
 pub mod locations;
 pub mod module_file;
 pub mod names;
+pub mod one_shot;
 pub mod open_units;
 pub mod options;
+pub mod output;
 pub mod replace;
 pub mod report;
 pub mod schedule;
@@ -26,9 +31,11 @@ pub mod selection;
 pub mod signature;
 pub mod sources;
 pub mod stamp;
+pub mod target;
 pub mod threads;
 pub mod units;
 pub mod variables;
+pub mod why_not;
 
 use std::sync::atomic::AtomicU64;
 use std::time::Instant;
@@ -36,13 +43,14 @@ use std::time::Instant;
 use btf::base::Base;
 use btf::dialect::Dialect;
 use btf::header::Endian;
-use btf::verify::{self, Level};
+use btf::verify::KernelVersion;
 use btf::view::BtfView;
 use dwarf::elf::ElfFile;
 use dwarf::sections::DebugData;
 use gimli::{BigEndian, Endianity, LittleEndian};
 
 use batch::Batch;
+use btf_ids::{IdSection, order};
 use error::{Error, ErrorKind, Result};
 use functions::FunctionSymbols;
 use kfuncs::Kfuncs;
@@ -50,17 +58,19 @@ use locations::Machine;
 use options::Options;
 use report::{Phase, Summary};
 use sources::Sources;
+use target::Target;
 use threads::Threads;
-use units::Job;
-use variables::DataSection;
+use units::{Folded, Job};
+use variables::DataSections;
 
-/// A file's BTF.
-#[derive(Debug)]
-pub struct Encoded {
+/// A file's BTF, not yet verified.
+struct Encoded<'a> {
     /// The bytes of `.BTF`.
-    pub btf: Vec<u8>,
+    btf: Vec<u8>,
     /// What there is to say about it.
-    pub summary: Summary,
+    summary: Summary,
+    /// The file's `.BTF_ids` in link-time order, if it has it and it matters.
+    section: Option<IdSection<'a>>,
 }
 
 /// What the caller lends, and wants to know.
@@ -70,6 +80,9 @@ pub struct Caller<'c> {
     pub threads: &'c dyn Threads,
     /// Called with the bytes of each unit that was read.
     pub progress: &'c (dyn Fn(u64) + Sync),
+    /// What the caller has to do as well, where there is a second thread for it: what comes after the units is for one. May be
+    /// called more than once, or not at all.
+    pub meanwhile: Option<&'c (dyn Fn() + Sync)>,
 }
 
 /// The base of an encoding.
@@ -98,32 +111,43 @@ impl<'a> BaseBtf<'a> {
     }
 }
 
+/// What encoding needs besides the file.
+#[derive(Clone, Copy)]
+struct Request<'r> {
+    base: Option<BaseBtf<'r>>,
+    options: &'r Options,
+    /// The flags of kfuncs that matter ([`order::link_order`]). With none, `.BTF_ids` is not read.
+    flags: u32,
+    caller: Caller<'r>,
+}
+
 /// Encodes an ELF file: on top of a base (split BTF), or by itself.
 ///
-/// The result is the same for any number of threads.
-///
 /// # Errors
-/// A file without DWARF, damaged DWARF, a base that does not go with it, a result beyond the limits of BTF.
-pub fn encode(file: &ElfFile<'_>, base: Option<BaseBtf<'_>>, options: &Options, caller: Caller<'_>) -> Result<Encoded> {
+/// A file without DWARF, damaged DWARF, a base that does not go with it, a result beyond the limits of BTF; sets in `.BTF_ids` whose
+/// order matters and cannot be restored.
+fn encode<'a>(file: &ElfFile<'a>, request: Request<'_>, clock: &mut Clock) -> Result<Encoded<'a>> {
     match file.endian {
-        object::Endianness::Little => encode_as(file, base, options, caller, LittleEndian),
-        object::Endianness::Big => encode_as(file, base, options, caller, BigEndian),
+        object::Endianness::Little => encode_as(file, request, LittleEndian, clock),
+        object::Endianness::Big => encode_as(file, request, BigEndian, clock),
     }
 }
 
-fn encode_as<E: Endianity + Send + Sync>(
-    file: &ElfFile<'_>,
-    base_btf: Option<BaseBtf<'_>>,
-    options: &Options,
-    caller: Caller<'_>,
+fn encode_as<'a, E: Endianity + Send + Sync>(
+    file: &ElfFile<'a>,
+    request: Request<'_>,
     endian: E,
-) -> Result<Encoded> {
+    clock: &mut Clock,
+) -> Result<Encoded<'a>> {
+    let Request { base: base_btf, options, flags, .. } = request;
     let target_endian = if endian.is_big_endian() { Endian::Big } else { Endian::Little };
     if !file.has_dwarf() && base_btf.is_some() && options.empty_without_dwarf {
         let warnings = vec!["no DWARF debug information: its BTF is empty".into()];
         let btf = btf::writer::empty_split(target_endian);
+        output::check(&btf, None, base_btf.map(BaseBtf::view), if file.is_64 { 8 } else { 4 }, KernelVersion::NEWEST)?;
         let summary = Summary { bytes: btf.len(), string_bytes: 1, has_base: true, warnings, ..Summary::default() };
-        return Ok(Encoded { btf, summary });
+        let section = id_section(file, base_btf.map(BaseBtf::view), flags)?;
+        return Ok(Encoded { btf, summary, section });
     }
     if !file.has_dwarf() {
         let text = "no DWARF debug information (.debug_info): build with CONFIG_DEBUG_INFO_DWARF5 or -g, and encode before stripping";
@@ -145,9 +169,8 @@ fn encode_as<E: Endianity + Send + Sync>(
         );
         return Err(Error::new(ErrorKind::Base, text));
     }
-    let mut clock = Clock::default();
     let data = file.debug_data()?;
-    let mut encode = || encode_sections(file, &data, base_btf, options, caller, endian, &mut clock);
+    let mut encode = || encode_sections(file, &data, request, endian, clock);
     match encode() {
         // What was read without relocations that stand elsewhere in the table says nothing.
         Err(_) if data.info.put_in_order() => encode(),
@@ -155,65 +178,90 @@ fn encode_as<E: Endianity + Send + Sync>(
     }
 }
 
-fn encode_sections<E: Endianity + Send + Sync>(
-    file: &ElfFile<'_>,
+fn encode_sections<'a, E: Endianity + Send + Sync>(
+    file: &ElfFile<'a>,
     data: &DebugData<'_>,
-    base_btf: Option<BaseBtf<'_>>,
-    options: &Options,
-    caller: Caller<'_>,
+    request: Request<'_>,
     endian: E,
     clock: &mut Clock,
-) -> Result<Encoded> {
-    let target_endian = if endian.is_big_endian() { Endian::Big } else { Endian::Little };
+) -> Result<Encoded<'a>> {
+    let Request { base: base_btf, options, flags, caller } = request;
     let base_view = base_btf.map(BaseBtf::view);
-    let word_size = if file.is_64 { 8 } else { 4 };
     // Held until the units are read; what comes after them is for one thread.
     let lent = caller.threads.lend(units::useful_workers(data.info.len()));
-    let features = options.features;
+    let target = Target::new(options.target, base_view);
+    let features = target.features(options.features);
     let others = || {
-        let kfuncs = if features.decl_tag_kfuncs { Kfuncs::of(file, base_view) } else { Ok(Kfuncs::default()) };
-        let data_section = if features.var { DataSection::of(file) } else { Ok(None) };
-        (Sources::new(data, endian), kfuncs, data_section)
+        let data_sections = DataSections::of(file, features, target);
+        (Sources::new(data, endian), id_section(file, base_view, flags), data_sections)
     };
-    let (symbols, (sources, kfuncs, data_section)) =
+    let (symbols, (sources, section, data_sections)) =
         threads::run(&*lent, || rayon::join(|| FunctionSymbols::of(file, options.selection), others));
     let sources = sources?;
     let headers = &sources.get(0).headers;
-    let (symbols, kfuncs, data_section) = (symbols?, kfuncs?, data_section?);
+    let (symbols, section, data_sections) = (symbols?, section?, data_sections?);
+    let kfuncs = section.as_ref().filter(|_| features.decl_tag_kfuncs).map(Kfuncs::of).unwrap_or_default();
     clock.lap("units found, symbols", || {
         format!("{} bytes, {} units, {} names of functions", data.info.len(), headers.len(), symbols.len())
     });
 
-    let dialect = options.dialect.unwrap_or_else(|| match base_btf {
+    let wanted = options.dialect.unwrap_or_else(|| match base_btf {
         Some(BaseBtf::Shared(batch)) => batch.base().dialect(),
         Some(BaseBtf::View(view)) => Dialect::of(view, Dialect::PAHOLE_1_32),
         None => Dialect::PAHOLE_1_32,
     });
+    let dialect = target.dialect(wanted);
     let job = Job {
         sources: &sources,
         repeated: &AtomicU64::new(0),
         endian,
         headers,
+        wanted,
         dialect,
         options,
+        features,
+        target,
         symbols: &symbols,
-        machine: Machine::of(file.machine),
-        data: data_section.as_ref(),
+        machine: Machine::of(file.machine, file.is_64, options.selection),
+        data: &data_sections,
         linked: !file.relocatable,
         batch: base_btf.and_then(BaseBtf::batch),
         progress: caller.progress,
     };
-    let mut folded = threads::run(&*lent, || units::fold(&job))?;
+    let folded = threads::run(&*lent, || units::fold(&job))?;
     drop(lent);
     data.check()?;
     clock.lap("units", || {
         let classes = &folded.fold.classes;
         format!("{} types, {} classes", folded.types_read, classes.end() - classes.first())
     });
+    let (btf, summary) = beside(caller, || finish_sections(&job, folded, base_btf, &kfuncs, file, clock))?;
+    Ok(Encoded { btf, summary, section })
+}
 
+/// Runs a step that is for one thread and, if there is a second one, what the caller has to do meanwhile.
+fn beside<T: Send>(caller: Caller<'_>, step: impl FnOnce() -> T + Send) -> T {
+    let Some(work) = caller.meanwhile else { return step() };
+    let lent = caller.threads.lend(2);
+    threads::run(&*lent, || if rayon::current_num_threads() > 1 { rayon::join(step, work).0 } else { step() })
+}
+
+/// What comes after the units: the bytes of `.BTF`, and what there is to say about it.
+fn finish_sections<E: Endianity + Send + Sync>(
+    job: &Job<'_, E>,
+    mut folded: Folded<'_>,
+    base_btf: Option<BaseBtf<'_>>,
+    kfuncs: &Kfuncs<'_>,
+    file: &ElfFile<'_>,
+    clock: &mut Clock,
+) -> Result<(Vec<u8>, Summary)> {
+    let &Job { symbols, options, features, target, wanted, dialect, headers, data, .. } = job;
+    let base_view = base_btf.map(BaseBtf::view);
+    let target_endian = if job.endian.is_big_endian() { Endian::Big } else { Endian::Little };
+    let word_size = if file.is_64 { 8 } else { 4 };
     let decisions =
-        selection::select(options.selection, options.features, &symbols, &folded.instances, &folded.fold.classes);
-    assemble::add_functions(&mut folded, &decisions, &symbols);
+        selection::select(options.selection, features, target, symbols, &folded.instances, &folded.fold.classes);
+    assemble::add_functions(&mut folded, &decisions, symbols, data);
     clock.lap("functions", || format!("{} candidates", folded.instances.list.len()));
 
     if base_view.is_some_and(BtfView::is_dangling) {
@@ -231,11 +279,18 @@ fn encode_sections<E: Endianity + Send + Sync>(
     };
     clock.lap("base", || format!("{} types", base.map_or(0, |b| b.type_count())));
 
-    let parts = assemble::Parts { base, endian: target_endian, word_size, symbols: &symbols, kfuncs: &kfuncs, options };
+    let parts = assemble::Parts {
+        base,
+        endian: target_endian,
+        word_size,
+        symbols,
+        kfuncs,
+        options,
+        features,
+        kernel: target,
+        sections: data,
+    };
     let (btf, mut summary) = assemble::assemble(&mut folded, &decisions, &parts, clock)?;
-
-    verify(&btf, base.map(|b| b.view()), word_size as u32)?;
-    clock.lap("verified", String::new);
 
     summary.units = headers.len();
     summary.units_excluded = folded.excluded;
@@ -243,32 +298,19 @@ fn encode_sections<E: Endianity + Send + Sync>(
     summary.degraded = folded.degraded;
     summary.names_changed = folded.names_changed.len() as u64;
     summary.dialect = Some(dialect);
+    summary.left_out = target.left_out(options.features, wanted);
+    summary.sections_refused = data.refused;
     summary.has_base = base.is_some();
     summary.dialect_of_base = base.is_some() && options.dialect.is_none();
     if !file.has_symbols() {
         summary.warnings.push("no .symtab: functions and variables are left out".into());
     }
-    summary.phases = std::mem::take(&mut clock.phases);
-    Ok(Encoded { btf, summary })
+    Ok((btf, summary))
 }
 
-/// Checks the result as a kernel does when it loads it. A finding is a fault of ours, and nothing is written.
-fn verify(bytes: &[u8], base: Option<&BtfView<'_>>, pointer_bytes: u32) -> Result<()> {
-    let failed = |text: String| Error::new(ErrorKind::Verify, text);
-    let view = BtfView::parse_on(bytes, base).map_err(|e| failed(e.to_string()))?;
-    verify_view(&view, pointer_bytes)
-}
-
-/// The same for a BTF that was parsed.
-fn verify_view(view: &BtfView<'_>, pointer_bytes: u32) -> Result<()> {
-    let failed = |text: String| Error::new(ErrorKind::Verify, text);
-    let options = verify::Options { level: Level::Kernel, pointer_bytes, max_findings: 1, ..Default::default() };
-    match verify::verify(view, &options).first() {
-        None => Ok(()),
-        Some(finding) => {
-            Err(failed(format!("the result would be refused by a kernel: {finding}; please report this as a bug")))
-        }
-    }
+/// The file's `.BTF_ids` in link-time order, with these flags of its kfuncs; not read if there are none.
+fn id_section<'a>(file: &ElfFile<'a>, base: Option<&BtfView<'_>>, flags: u32) -> Result<Option<IdSection<'a>>> {
+    if flags == 0 { Ok(None) } else { order::link_order(file, base, flags) }
 }
 
 /// Times the phases.

@@ -7,6 +7,7 @@ use object::elf;
 
 use crate::convert::{RawFunction, RawLocation, RawParameter, RawRef, UnitTypes};
 use crate::functions::Collector;
+use crate::options::Selection;
 
 /// Which registers take arguments, in DWARF's numbers (the psABI of each machine).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -17,11 +18,43 @@ pub struct Machine {
     count: usize,
     /// Structs larger than a register are passed by reference.
     by_reference: bool,
+    /// A number of two words begins in a register of an even place.
+    even_pairs: bool,
+    /// Whether registers are known: without, nothing can be said about them.
+    is_known: bool,
 }
 
 impl Machine {
     /// The machine of an ELF file.
-    pub fn of(machine: u16) -> Machine {
+    pub fn of(machine: u16, is_64: bool, selection: Selection) -> Machine {
+        if selection == Selection::Pahole {
+            return Machine::by_pahole(machine);
+        }
+        let expected: &'static [u16] = match machine {
+            elf::EM_X86_64 => &[5, 4, 1, 2, 8, 9],
+            // A kernel is built with -mregparm=3; others have none.
+            elf::EM_386 => &[0, 2, 1],
+            elf::EM_AARCH64 => &[0, 1, 2, 3, 4, 5, 6, 7],
+            elf::EM_ARM => &[0, 1, 2, 3],
+            elf::EM_S390 => &[2, 3, 4, 5, 6],
+            elf::EM_PPC | elf::EM_PPC64 => &[3, 4, 5, 6, 7, 8, 9, 10],
+            elf::EM_RISCV => &[10, 11, 12, 13, 14, 15, 16, 17],
+            elf::EM_LOONGARCH => &[4, 5, 6, 7, 8, 9, 10, 11],
+            elf::EM_MIPS if is_64 => &[4, 5, 6, 7, 8, 9, 10, 11],
+            elf::EM_MIPS => &[4, 5, 6, 7],
+            _ => &[],
+        };
+        Machine {
+            expected,
+            count: expected.len(),
+            by_reference: machine == elf::EM_S390,
+            even_pairs: !is_64 && matches!(machine, elf::EM_ARM | elf::EM_MIPS | elf::EM_PPC),
+            is_known: !expected.is_empty(),
+        }
+    }
+
+    /// What pahole 1.32 takes for it: where it knows no registers, all are wrong for clang.
+    fn by_pahole(machine: u16) -> Machine {
         let (expected, count): (&'static [u16], usize) = match machine {
             elf::EM_X86_64 => (&[5, 4, 1, 2, 8, 9], 6),
             elf::EM_AARCH64 | elf::EM_ARM => (&[0, 1, 2, 3, 4, 5, 6, 7], 8),
@@ -30,7 +63,7 @@ impl Machine {
             elf::EM_SPARC | elf::EM_SPARCV9 => (&[], 6),
             _ => (&[], 0),
         };
-        Machine { expected, count, by_reference: machine == elf::EM_S390 }
+        Machine { expected, count, by_reference: machine == elf::EM_S390, even_pairs: false, is_known: true }
     }
 }
 
@@ -45,6 +78,8 @@ pub struct Facts {
     pub reordered: bool,
     /// A struct or union is passed by value.
     pub aggregate: bool,
+    /// A struct or union is passed by value, but not all of it.
+    pub partial: bool,
 }
 
 /// Where a parameter is when its function is entered.
@@ -63,7 +98,7 @@ impl Facts {
     pub fn of<E: Endianity>(c: &Collector<'_, '_, E>, function: &RawFunction, clang: bool, nocall: bool) -> Facts {
         let mut facts = Facts::default();
         let mut by_value = false;
-        let mut register = 0;
+        let mut register = 0usize;
         let word = u64::from(c.unit.header.encoding.address_size);
         for (position, p) in c.parameters(function).iter().enumerate() {
             let (_, target) = c.name_and_type(p);
@@ -73,13 +108,18 @@ impl Facts {
             facts.reordered |= c.position_of_origin(p).is_some_and(|o| o != position);
             let slots = if c.machine.by_reference { 1 } else { size.div_ceil(word).max(1) };
             let in_memory = size > if c.machine.by_reference { word } else { 2 * word };
-            let place = place(c, p.location, size > word && !c.machine.by_reference);
+            let wide = size > word && !c.machine.by_reference;
+            let place = place(c, p.location, wide);
+            facts.partial |= nocall && wide && !in_memory && pieces(c, p.location).is_some_and(|bytes| bytes < size);
+            if c.machine.even_pairs && size == 2 * word && !is_struct && !is_union {
+                register = register.next_multiple_of(2);
+            }
             facts.optimized |= matches!(place, Place::Nowhere | Place::Constant);
             if clang && !nocall {
                 if in_memory {
                     continue;
                 }
-                if let Place::Register(found) = place {
+                if let (Place::Register(found), true) = (place, c.machine.is_known) {
                     let last = (register + slots as usize).min(c.machine.expected.len());
                     let expected = c.machine.expected.get(register.min(last)..last).unwrap_or(&[]);
                     facts.unexpected |= !expected.contains(&found);
@@ -135,17 +175,21 @@ impl Facts {
 impl<E: Endianity> Collector<'_, '_, E> {
     /// Position of a parameter's origin among those of its own function.
     fn position_of_origin(&self, parameter: &RawParameter) -> Option<usize> {
-        let parameter = self.types.parameter_and_origins(parameter).skip(1).last()?;
+        let parameter = self.types.origins_of_parameter(parameter).last()?;
         let after = self.types.functions.partition_point(|f| f.offset < parameter.offset);
         let function = self.types.functions.get(after.checked_sub(1)?)?;
-        self.parameters(function).iter().position(|p| p.offset == parameter.offset)
+        self.parameters(function).binary_search_by_key(&parameter.offset, |p| p.offset).ok()
     }
 }
+
+/// Most typedefs, qualifiers and arrays in a row that are followed: kernels follow 32. Without an end, n parameters of a type behind n
+/// of them would be n² steps.
+const CHAIN: usize = 256;
 
 /// Size of a type in bytes, and whether it is a struct, or a union.
 fn size_of<E: Endianity>(c: &Collector<'_, '_, E>, target: RawRef, word: u64) -> (u64, bool, bool) {
     let (mut at, mut count, mut in_array) = (c.types.local(target.0), 1u64, false);
-    for _ in 0..=c.types.records.len() {
+    for _ in 0..CHAIN {
         let Some(record) = c.types.record(at) else { return (0, false, false) };
         match Head::of(record).kind {
             Kind::Int | Kind::Float | Kind::Enum | Kind::Enum64 => {
@@ -170,6 +214,49 @@ fn size_of<E: Endianity>(c: &Collector<'_, '_, E>, target: RawRef, word: u64) ->
     (0, false, false)
 }
 
+/// The bytes that the pieces of the first expression of a location have, if it has pieces: those without a place are missing.
+fn pieces<E: Endianity>(c: &Collector<'_, '_, E>, location: RawLocation) -> Option<u64> {
+    match location {
+        RawLocation::None | RawLocation::Constant => None,
+        RawLocation::Expression(start, len) => {
+            let bytes = c.unit.bytes().get(start..start.saturating_add(len)).unwrap_or(&[]);
+            pieces_of(c, gimli::Expression(EndianSlice::new(bytes, c.unit.endian)))
+        }
+        RawLocation::List(offset) => c.unit.location_list_at(offset, |mut entries| {
+            loop {
+                match entries.next() {
+                    Ok(Some(entry)) => {
+                        if let Some(expression) = expression_of(entry) {
+                            return (pieces_of(c, expression), true);
+                        }
+                    }
+                    Ok(None) => return (None, true),
+                    Err(e) => return (None, !matches!(e, gimli::Error::UnexpectedEof(_))),
+                }
+            }
+        }),
+    }
+}
+
+fn pieces_of<E: Endianity>(c: &Collector<'_, '_, E>, expression: gimli::Expression<EndianSlice<'_, E>>) -> Option<u64> {
+    let mut operations = expression.operations(c.unit.gimli_encoding());
+    let (mut found, mut is_placed) = (None, false);
+    while let Ok(Some(operation)) = operations.next() {
+        match operation {
+            Operation::Piece { size_in_bits, .. } => {
+                let bytes = if std::mem::take(&mut is_placed) { size_in_bits / 8 } else { 0 };
+                found = Some(found.unwrap_or(0) + bytes);
+            }
+            _ => is_placed = true,
+        }
+    }
+    found
+}
+/// Most entries of a list, and most operations of an expression, that are looked at for an entry value: compilers need few. Without an
+/// end, n parameters with one list of n entries would be n² of them.
+const ENTRIES: usize = 256;
+const OPERATIONS: usize = 32;
+
 /// The place in the first entry of a location; an entry value may stand in any of them.
 fn place<E: Endianity>(c: &Collector<'_, '_, E>, location: RawLocation, wide: bool) -> Place {
     match location {
@@ -183,7 +270,7 @@ fn place<E: Endianity>(c: &Collector<'_, '_, E>, location: RawLocation, wide: bo
             // The raw entries, since the first one may be of an empty range: it holds on entry.
             c.unit.location_list_at(offset, |mut entries| {
                 let mut first = None;
-                loop {
+                for _ in 0..ENTRIES {
                     let expression = match entries.next() {
                         Ok(Some(entry)) => expression_of(entry),
                         Ok(None) => return (first.unwrap_or(Place::Nowhere), true),
@@ -200,6 +287,7 @@ fn place<E: Endianity>(c: &Collector<'_, '_, E>, location: RawLocation, wide: bo
                         return (Place::Register(register), true);
                     }
                 }
+                (first.unwrap_or(Place::Nowhere), true)
             })
         }
     }
@@ -246,7 +334,8 @@ fn of_expression<E: Endianity>(
 
 fn has_stack_value<E: Endianity>(c: &Collector<'_, '_, E>, expression: gimli::Expression<EndianSlice<'_, E>>) -> bool {
     let mut operations = expression.operations(c.unit.gimli_encoding());
-    while let Ok(Some(operation)) = operations.next() {
+    for _ in 0..OPERATIONS {
+        let Ok(Some(operation)) = operations.next() else { return false };
         if operation == Operation::StackValue {
             return true;
         }
@@ -260,7 +349,8 @@ fn entry_value<E: Endianity>(
     expression: gimli::Expression<EndianSlice<'_, E>>,
 ) -> Option<u16> {
     let mut operations = expression.operations(c.unit.gimli_encoding());
-    while let Ok(Some(operation)) = operations.next() {
+    for _ in 0..OPERATIONS {
+        let operation = operations.next().ok().flatten()?;
         if let Operation::EntryValue { expression } = operation {
             let mut inner = gimli::Expression(expression).operations(c.unit.gimli_encoding());
             return match inner.next() {

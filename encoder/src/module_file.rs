@@ -72,11 +72,27 @@ pub fn signature(bytes: &[u8]) -> Result<Option<usize>> {
 
 /// The release of the kernel that a module was built for: the first word of `vermagic` in its `.modinfo`.
 pub fn release(file: &ElfFile<'_>) -> Option<String> {
-    let section = file.section(b".modinfo").filter(|_| file.relocatable)?;
-    let entries = file.bytes(section).ok()?;
-    let magic = entries.split(|&byte| byte == 0).find_map(|entry| entry.strip_prefix(b"vermagic="))?;
+    let magic = modinfo(file)?.split(|&byte| byte == 0).find_map(|entry| entry.strip_prefix(b"vermagic="))?;
     let release = magic.split(|&byte| byte == b' ').next().filter(|release| !release.is_empty())?;
     String::from_utf8(release.to_vec()).ok()
+}
+
+/// Whether a module was built together with its kernel: modpost says so in `.modinfo` of those modules (Linux 3.2), and of no others.
+pub fn is_in_tree(file: &ElfFile<'_>) -> bool {
+    modinfo(file).is_some_and(|entries| entries.split(|&byte| byte == 0).any(|entry| entry == b"intree=Y"))
+}
+
+/// Whether kernels of a release know `.BTF.base` (Linux 6.11). Older ones take such a module's `.BTF` for one on their own, and
+/// refuse the module.
+pub fn knows_distilled_base(release: &str) -> bool {
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(|number| number.parse().unwrap_or(0));
+    let version: (u32, u32) = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    version >= (6, 11)
+}
+
+fn modinfo<'f>(file: &ElfFile<'f>) -> Option<&'f [u8]> {
+    let section = file.section(b".modinfo").filter(|_| file.relocatable)?;
+    file.bytes(section).ok()
 }
 
 #[cfg(test)]
@@ -116,5 +132,23 @@ mod tests {
         assert_eq!(Compression::of(b"\x28\xb5\x2f\xfd"), Some(Compression::Zstd));
         assert_eq!(Compression::of(b"\x1f\x8b\x08"), Some(Compression::Gzip));
         assert!(Compression::Zstd.refusal().contains("`zstd -d`"));
+    }
+
+    #[test]
+    fn releases_with_distilled_bases() {
+        for (release, knows) in [
+            ("6.11.0", true),
+            ("6.11-rc1", true),
+            ("7.3.4+deb13-cloud-amd64", true),
+            ("10.0.0", true),
+            ("6.10.14", false),
+            ("6.1.0-18-amd64", false),
+            ("5.19", false),
+            ("6", false),
+            ("custom", false),
+            ("", false),
+        ] {
+            assert_eq!(knows_distilled_base(release), knows, "{release}");
+        }
     }
 }

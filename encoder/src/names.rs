@@ -23,9 +23,6 @@ use dwarf::die::Text;
 use dwarf::unit::Unit;
 use gimli::Endianity;
 
-/// Longest name that kernels accept, in bytes (KSYM_NAME_LEN less its NUL).
-pub const MAX_NAME: usize = 511;
-
 /// First spelling of short names; those below are offsets in `.debug_str`, + 1.
 const SHORT: u32 = 1 << 28;
 /// First spelling of names that were interned by content.
@@ -50,9 +47,19 @@ pub struct Names<'a> {
     /// Offsets below this are spellings.
     offsets: u64,
     interned: Interned,
+    /// Bytes of the longest name that is accepted.
+    longest: usize,
     /// A string was not where DWARF says.
     pub missing: bool,
+    /// All names together are many times longer than the sections that they are in, so names are parts of others.
+    pub overlap: bool,
+    /// Bytes that names may have.
+    most: usize,
 }
+
+/// How many times the bytes of the sections names may have. Linkers share the ends of names, which are short; n names that end in one of
+/// n bytes would take n² bytes.
+const TIMES: usize = 16;
 
 /// Names that were interned by content.
 #[derive(Debug)]
@@ -94,12 +101,21 @@ impl Interned {
 }
 
 impl<'a> Names<'a> {
-    /// The names of a file. `interned` are those of another, or none yet.
-    pub fn new(debug_str: &'a [u8], spellings: Spellings, interned: Interned) -> Names<'a> {
+    /// The names of a file, which are in its `.debug_str` and in so many `other_bytes`; kernels take `longest` bytes. `interned` are those
+    /// of another file, or none yet.
+    pub fn new(
+        debug_str: &'a [u8],
+        other_bytes: usize,
+        spellings: Spellings,
+        interned: Interned,
+        longest: usize,
+    ) -> Names<'a> {
         // What follows the last NUL is no string.
         let end = debug_str.iter().rposition(|&b| b == 0).map_or(0, |at| at as u64 + 1);
         let offsets = if spellings == Spellings::ByOffset { end.min(u64::from(SHORT) - 1) } else { 0 };
-        Names { debug_str, spellings, offsets, interned, missing: false }
+        let most = TIMES.saturating_mul(debug_str.len().saturating_add(other_bytes));
+        let most = most.saturating_add(interned.strings.bytes());
+        Names { debug_str, spellings, offsets, interned, longest, missing: false, overlap: false, most }
     }
 
     /// The names that were interned, for another file.
@@ -140,9 +156,18 @@ impl<'a> Names<'a> {
             self.missing = true;
             return StrId::EMPTY;
         };
+        if self.interned.strings.bytes() > self.most {
+            self.overlap = true;
+            return StrId::EMPTY;
+        }
         let found = self.interned.intern_at(text);
         self.missing |= found.is_none();
         interned(found.unwrap_or_default())
+    }
+
+    /// A name as kernels accept it.
+    pub fn accepted<'n>(&self, name: &'n [u8]) -> Cow<'n, [u8]> {
+        accepted(name, self.longest)
     }
 
     /// The spelling of a name that no DIE has.
@@ -167,8 +192,16 @@ impl<'a> Names<'a> {
 
 impl Spelling for Names<'_> {
     fn identifier(&self, name: StrId) -> (Cow<'_, [u8]>, bool) {
-        let text = self.text(name);
-        match accepted(&text) {
+        let text = match name.0 {
+            // No more than tells that it is too long: n names may be ends of one.
+            number @ 1..SHORT => {
+                let rest = self.debug_str.get(number as usize - 1..).unwrap_or(b"");
+                let start = &rest[..rest.len().min(self.longest + 1)];
+                Cow::Borrowed(dwarf::cursor::string_at(start, 0).unwrap_or(start))
+            }
+            _ => self.text(name),
+        };
+        match self.accepted(&text) {
             Cow::Borrowed(_) => (text, false),
             Cow::Owned(changed) => (Cow::Owned(changed), true),
         }
@@ -188,15 +221,15 @@ fn interned(name: StrId) -> StrId {
     if name == StrId::EMPTY { name } else { StrId(INTERNED + name.0) }
 }
 
-/// True if kernels accept the name as it is.
-pub fn is_accepted(name: &[u8]) -> bool {
+/// True if kernels accept the name as it is, apart from its length.
+pub fn is_identifier(name: &[u8]) -> bool {
     let first = name.first().is_none_or(|&b| b.is_ascii_alphabetic() || b == b'_' || b == b'.');
-    first && name.len() <= MAX_NAME && name.iter().all(|&b| b.is_ascii_alphanumeric() || b == b'_' || b == b'.')
+    first && name.iter().all(|&b| b.is_ascii_alphanumeric() || b == b'_' || b == b'.')
 }
 
-/// The name with what kernels do not accept replaced.
-pub fn accepted(name: &[u8]) -> Cow<'_, [u8]> {
-    if is_accepted(name) {
+/// The name with what kernels do not accept replaced; of more than `longest` bytes the first are left.
+fn accepted(name: &[u8], longest: usize) -> Cow<'_, [u8]> {
+    if name.len() <= longest && is_identifier(name) {
         return Cow::Borrowed(name);
     }
     let mut changed: Vec<u8> = Vec::with_capacity(name.len() + 1);
@@ -204,7 +237,7 @@ pub fn accepted(name: &[u8]) -> Cow<'_, [u8]> {
         changed.push(b'_');
     }
     changed.extend(name.iter().map(|&b| if b.is_ascii_alphanumeric() || b == b'_' || b == b'.' { b } else { b'_' }));
-    changed.truncate(MAX_NAME);
+    changed.truncate(longest);
     Cow::Owned(changed)
 }
 
@@ -214,19 +247,20 @@ mod tests {
 
     #[test]
     fn names_that_kernels_accept() {
+        let accepted = |name: &[u8]| accepted(name, 10).into_owned();
         for name in [&b""[..], b"a", b"_x9", b".L", b"foo.isra.0"] {
             assert_eq!(accepted(name), name);
         }
-        assert_eq!(&*accepted(b"s$t"), b"s_t");
-        assert_eq!(&*accepted(b"&[u32]"), b"__u32_");
-        assert_eq!(&*accepted(b"9p"), b"_9p");
+        assert_eq!(accepted(b"s$t"), b"s_t");
+        assert_eq!(accepted(b"&[u32]"), b"__u32_");
+        assert_eq!(accepted(b"9p"), b"_9p");
         assert_eq!(accepted("\u{e9}t\u{e9}".as_bytes()).len(), 5);
-        assert_eq!(accepted(&[b'a'; 600]).len(), MAX_NAME);
+        assert_eq!(accepted(&[b'a'; 11]), [b'a'; 10]);
     }
 
     #[test]
     fn spellings_spell_their_names() {
-        let mut names = Names::new(b"\0foo\0x\0cut", Spellings::ByOffset, Interned::default());
+        let mut names = Names::new(b"\0foo\0x\0cut", 0, Spellings::ByOffset, Interned::default(), 511);
         assert_eq!(names.offsets, 7);
         assert_eq!(&*names.text(StrId(1)), b"");
         assert_eq!(&*names.text(StrId(2)), b"foo");

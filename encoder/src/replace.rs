@@ -1,9 +1,13 @@
 //! Puts a finished file into the place of another one, or of none, in one step.
 //!
-//! [`replace_file`] and [`write_new_file`] have the caller write to a temporary file in the folder
-//! of the target and rename that over the target, so that at any time there is either the whole old
-//! file or the whole new one. On an error, and when the process is interrupted before the rename,
-//! the old file is as it was.
+//! [`replacement`] and [`new_file`] have the caller write to a temporary file in the folder of the
+//! target; [`Staged::commit`] renames that over the target, so that at any time there is either the
+//! whole old file or the whole new one. On an error, and when the process is interrupted before the
+//! rename, the old file is as it was. Several files that belong together are all written before the
+//! first is renamed, so that a full disk leaves the old ones.
+//!
+//! Calls that a signal interrupts (`EINTR`, from file systems on a network or in user space) are made
+//! again.
 //!
 //! # Links
 //!
@@ -28,8 +32,10 @@
 //! [`remove_stale`] removes those, and every run begins with that. The gap between creation and
 //! lock is closed by the creator, who starts over if the file was removed when it has the lock. A
 //! file system without `flock` keeps its stale files.
+//!
+//! Signals that can be caught leave none if whoever catches them calls [`abandon`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::fs::{self, File, Metadata, OpenOptions, Permissions};
@@ -38,11 +44,10 @@ use std::os::fd::AsFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rustix::fs::{FlockOperation, XattrFlags};
-use rustix::io::Errno;
-use tempfile::NamedTempFile;
+use rustix::fs::{CWD, Dir, FlockOperation, Mode, OFlags, XattrFlags};
+use rustix::io::{Errno, retry_on_intr};
 
 /// First part of the name of a temporary file.
 const TEMP_PREFIX: &str = ".btfgen-";
@@ -70,7 +75,7 @@ pub struct Snapshot {
 impl Snapshot {
     /// State of an open file. Take it before the file is read or mapped.
     pub fn of(file: &File) -> io::Result<Self> {
-        Ok(Self::from(&file.metadata()?))
+        Ok(Self::from(&retry(|| file.metadata())?))
     }
 }
 
@@ -153,57 +158,148 @@ fn failed<E: Into<io::Error>>(doing: &'static str, path: &Path) -> impl FnOnce(E
     move |source| ReplaceError::Io { doing, path, source: source.into() }
 }
 
-/// Replaces the contents of the regular file at `path` by what `write` writes.
+/// A file that is complete, beside its place. Dropped, it goes, and the place is as it was.
+#[must_use]
+#[derive(Debug)]
+pub struct Staged {
+    /// None for what was written to directly.
+    new: Option<NewFile>,
+}
+
+#[derive(Debug)]
+struct NewFile {
+    temp: Temp,
+    target: PathBuf,
+    durability: Durability,
+    /// What has to be there still.
+    read: Option<Snapshot>,
+}
+
+impl Staged {
+    /// Puts the file into its place.
+    ///
+    /// # Errors
+    /// The old file was changed in the meantime ([`ReplaceError::Changed`]), or cannot be replaced; it is as it was.
+    pub fn commit(self) -> Result<(), ReplaceError> {
+        let Some(NewFile { temp, target, durability, read }) = self.new else { return Ok(()) };
+        if let Some(read) = read {
+            check_unchanged(&target, &read)?;
+        }
+        let _locked = temp.rename(&target).map_err(failed("replace", &target))?;
+        if durability == Durability::Disk {
+            // The new file is in place; a folder that cannot be synced is no reason to fail.
+            let _ = File::open(folder(&target)).and_then(|dir| dir.sync_all());
+        }
+        Ok(())
+    }
+}
+
+/// Writes what shall replace the regular file at `path`.
 ///
 /// `read` is the state of the file when its old contents were read. If it is in another one before
 /// the writing or just before the rename, nothing is changed ([`ReplaceError::Changed`]).
-pub fn replace_file(
+pub fn replacement(
     path: &Path,
     read: &Snapshot,
     durability: Durability,
     write: impl FnOnce(&mut File) -> io::Result<()>,
-) -> Result<(), ReplaceError> {
-    let target = fs::canonicalize(path).map_err(failed("find", path))?;
-    let check = || match fs::metadata(&target).map_err(failed("examine", &target))? {
-        metadata if !metadata.is_file() => Err(ReplaceError::NotRegular { path: target.clone() }),
-        metadata if Snapshot::from(&metadata) != *read => Err(ReplaceError::Changed { path: target.clone() }),
-        metadata => Ok(metadata),
-    };
-    let old = check()?;
-    let mut temp = create_temp(&target, PRIVATE_MODE)?;
-    write(temp.as_file_mut()).map_err(failed("write", &target))?;
-    carry_over(&target, &old, &temp)?;
-    sync(&temp, durability)?;
-    check()?;
-    put_in_place(temp, &target, durability)
+) -> Result<Staged, ReplaceError> {
+    Replacement::begin(path, read)?.stage(durability, write)
 }
 
-/// Writes a file at `path`, which may exist.
+/// A file that is to take the place of another: [`replacement`] in two steps, for those who can begin to write before they know
+/// all of it. Nothing is left of one that is dropped.
+#[derive(Debug)]
+pub struct Replacement {
+    /// The file to be replaced, links followed.
+    target: PathBuf,
+    read: Snapshot,
+    temp: Temp,
+}
+
+impl Replacement {
+    /// Creates the file, still empty; see [`replacement`].
+    pub fn begin(path: &Path, read: &Snapshot) -> Result<Replacement, ReplaceError> {
+        let target = retry(|| fs::canonicalize(path)).map_err(failed("find", path))?;
+        check_unchanged(&target, read)?;
+        let temp = create_temp(&target, PRIVATE_MODE)?;
+        Ok(Replacement { target, read: *read, temp })
+    }
+
+    /// What will be the new file.
+    pub fn file(&mut self) -> &mut File {
+        &mut self.temp.file
+    }
+
+    /// Has `write` write the rest.
+    pub fn stage(
+        mut self,
+        durability: Durability,
+        write: impl FnOnce(&mut File) -> io::Result<()>,
+    ) -> Result<Staged, ReplaceError> {
+        write(&mut self.temp.file).map_err(failed("write", &self.target))?;
+        let old = check_unchanged(&self.target, &self.read)?;
+        carry_over(&self.target, &old, &self.temp)?;
+        sync(&self.temp, durability)?;
+        let Replacement { target, read, temp } = self;
+        Ok(Staged { new: Some(NewFile { temp, target, durability, read: Some(read) }) })
+    }
+}
+
+/// Writes what shall be the file at `path`, which may exist.
 ///
 /// A new file has mode 0666 less the umask; an existing regular one is replaced and keeps its
-/// attributes like in [`replace_file`]. Anything else (a device, a pipe, the standard output as
-/// `/dev/stdout`) is written to directly, so that an error may leave part of the output there.
-pub fn write_new_file(
+/// attributes like in [`replacement`]. Anything else (a device, a pipe, the standard output as
+/// `/dev/stdout`) is written to directly and at once, so that an error may leave part of the output there.
+pub fn new_file(
     path: &Path,
     durability: Durability,
     write: impl FnOnce(&mut File) -> io::Result<()>,
-) -> Result<(), ReplaceError> {
+) -> Result<Staged, ReplaceError> {
     if let Some(mut file) = open_direct(path)? {
-        return write(&mut file).map_err(failed("write", path));
+        return write(&mut file).map(|()| Staged { new: None }).map_err(failed("write", path));
     }
     let target = follow_links(path).map_err(failed("find", path))?;
-    let old = match fs::metadata(&target) {
+    let old = match retry(|| fs::metadata(&target)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         result => Some(result.map_err(failed("examine", &target))?),
     };
     let mode = if old.is_some() { PRIVATE_MODE } else { NEW_FILE_MODE };
     let mut temp = create_temp(&target, mode)?;
-    write(temp.as_file_mut()).map_err(failed("write", &target))?;
+    write(&mut temp.file).map_err(failed("write", &target))?;
     if let Some(old) = &old {
         carry_over(&target, old, &temp)?;
     }
     sync(&temp, durability)?;
-    put_in_place(temp, &target, durability)
+    Ok(Staged { new: Some(NewFile { temp, target, durability, read: None }) })
+}
+
+/// [`new_file`] for one that has no others to wait for.
+pub fn write_new_file(
+    path: &Path,
+    durability: Durability,
+    write: impl FnOnce(&mut File) -> io::Result<()>,
+) -> Result<(), ReplaceError> {
+    new_file(path, durability, write)?.commit()
+}
+
+/// The state of a file that has to be the regular one that was read.
+fn check_unchanged(target: &Path, read: &Snapshot) -> Result<Metadata, ReplaceError> {
+    match retry(|| fs::metadata(target)).map_err(failed("examine", target))? {
+        metadata if !metadata.is_file() => Err(ReplaceError::NotRegular { path: target.to_owned() }),
+        metadata if Snapshot::from(&metadata) != *read => Err(ReplaceError::Changed { path: target.to_owned() }),
+        metadata => Ok(metadata),
+    }
+}
+
+/// Calls again what a signal interrupted.
+pub(crate) fn retry<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
 }
 
 /// Opens what cannot be replaced by a rename; `None` for regular files and those to be created.
@@ -222,7 +318,7 @@ fn open_direct(path: &Path) -> Result<Option<File>, ReplaceError> {
     if let Some(stream) = stream {
         return stream.map(|fd| Some(File::from(fd))).map_err(failed("open", path));
     }
-    match fs::metadata(path) {
+    match retry(|| fs::metadata(path)) {
         Ok(metadata) if !metadata.is_file() => {
             OpenOptions::new().write(true).open(path).map(Some).map_err(failed("open", path))
         }
@@ -237,11 +333,11 @@ fn follow_links(path: &Path) -> io::Result<PathBuf> {
     const MAX_LINKS: usize = 40;
     let mut path = path.to_owned();
     for _ in 0..MAX_LINKS {
-        match fs::canonicalize(&path) {
+        match retry(|| fs::canonicalize(&path)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             result => return result,
         }
-        match fs::read_link(&path) {
+        match retry(|| fs::read_link(&path)) {
             Ok(link) => path = folder(&path).join(link),
             Err(_) => return Ok(path),
         }
@@ -261,8 +357,55 @@ fn folder(path: &Path) -> &Path {
 // Temporary files
 // ---------------------------------------------------------------------------------------------
 
-/// Creates and locks a temporary file beside `target`; it is removed when dropped.
-fn create_temp(target: &Path, mode: u32) -> Result<NamedTempFile, ReplaceError> {
+/// The temporary files of this process. Locked while one is created, renamed or removed, so that [`abandon`] misses none.
+static TEMPORARY: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+
+fn temporary() -> MutexGuard<'static, BTreeSet<PathBuf>> {
+    TEMPORARY.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Removes the temporary files of this process, for one that is about to end: threads that still write wait forever in their next
+/// step.
+pub fn abandon() {
+    let all = temporary();
+    for path in &*all {
+        // Nobody is left to tell.
+        let _ = fs::remove_file(path);
+    }
+    std::mem::forget(all);
+}
+
+/// A temporary file, removed when dropped.
+#[derive(Debug)]
+struct Temp {
+    file: File,
+    path: PathBuf,
+}
+
+impl Temp {
+    /// Gives it another name, in the place of what has that name; returns it, so that its lock lasts longer than its old name.
+    fn rename(self, target: &Path) -> io::Result<impl Sized> {
+        let mut all = temporary();
+        retry(|| fs::rename(&self.path, target))?;
+        all.remove(&self.path);
+        drop(all);
+        Ok(self)
+    }
+}
+
+impl Drop for Temp {
+    fn drop(&mut self) {
+        let mut all = temporary();
+        // Not if it was renamed.
+        if all.remove(&self.path) {
+            // It is not in the way; the next run tries again.
+            let _ = retry(|| fs::remove_file(&self.path));
+        }
+    }
+}
+
+/// Creates and locks a temporary file beside `target`.
+fn create_temp(target: &Path, mode: u32) -> Result<Temp, ReplaceError> {
     /// A file is lost only if another run cleans up at the very moment; twice in a row is unheard of.
     const ATTEMPTS: usize = 16;
     let dir = folder(target);
@@ -275,13 +418,19 @@ fn create_temp(target: &Path, mode: u32) -> Result<NamedTempFile, ReplaceError> 
             let options = OpenOptions::new().read(true).write(true).create_new(true).mode(mode).open(path);
             options.inspect_err(|e| cause = e.raw_os_error())
         };
-        let temp = tempfile::Builder::new()
+        let mut all = temporary();
+        let (file, path) = tempfile::Builder::new()
             .prefix(&temp_prefix(name))
             .rand_bytes(TEMP_RANDOM)
+            .disable_cleanup(true)
             .make_in(dir, open)
             .map_err(|e| cause.map_or(e, io::Error::from_raw_os_error))
-            .map_err(failed("create a temporary file in", dir))?;
-        if claim(temp.as_file()).map_err(failed("lock", temp.path()))? {
+            .map_err(failed("create a temporary file in", dir))?
+            .into_parts();
+        let temp = Temp { file, path: path.to_path_buf() };
+        all.insert(temp.path.clone());
+        drop(all);
+        if claim(&temp.file).map_err(failed("lock", &temp.path))? {
             return Ok(temp);
         }
     }
@@ -296,8 +445,8 @@ fn temp_prefix(name: &OsStr) -> OsString {
 
 /// Locks a new temporary file. False if somebody has taken it for a stale one.
 fn claim(file: &File) -> io::Result<bool> {
-    match rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(file.metadata()?.nlink() > 0),
+    match retry_on_intr(|| rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive)) {
+        Ok(()) => Ok(retry(|| file.metadata())?.nlink() > 0),
         Err(Errno::WOULDBLOCK) => Ok(false),
         // No locks here (NFS without a lock server, for one), so nobody else can take it either.
         Err(Errno::NOLCK | Errno::NOTSUP | Errno::NOSYS | Errno::INVAL) => Ok(true),
@@ -324,7 +473,10 @@ fn remove_stale_among(temporaries: &[OsString], dir: &Path, name: &OsStr) -> usi
 
 /// The names in a folder that a temporary file of some target could have.
 fn temporaries(dir: &Path) -> Vec<OsString> {
-    let names = fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.file_name());
+    // Not `fs::read_dir`, which panics if the folder cannot be closed.
+    let entries = rustix::fs::openat(CWD, dir, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty());
+    let entries = entries.and_then(Dir::new).into_iter().flatten().flatten();
+    let names = entries.map(|entry| OsStr::from_bytes(entry.file_name().to_bytes()).to_owned());
     names.filter(|name| name.as_bytes().starts_with(TEMP_PREFIX.as_bytes())).collect()
 }
 
@@ -341,8 +493,9 @@ fn remove_if_stale(path: &Path) -> io::Result<bool> {
     if !fs::symlink_metadata(path)?.is_file() {
         return Ok(false);
     }
-    // Some file systems want write access for an exclusive lock.
-    let file = OpenOptions::new().read(true).write(true).open(path)?;
+    // Some file systems want write access for an exclusive lock. Neither does what another put there just now.
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32;
+    let file = OpenOptions::new().read(true).write(true).custom_flags(flags).open(path)?;
     rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive)?;
     // Its run may have renamed it between the opening and the lock.
     let (ours, there) = (file.metadata()?, fs::symlink_metadata(path)?);
@@ -353,21 +506,22 @@ fn remove_if_stale(path: &Path) -> io::Result<bool> {
     Ok(true)
 }
 
-fn sync(temp: &NamedTempFile, durability: Durability) -> Result<(), ReplaceError> {
-    match durability {
-        Durability::Disk => temp.as_file().sync_all().map_err(failed("write", temp.path())),
-        Durability::Memory => Ok(()),
-    }
-}
-
-/// Renames `temp` over `target`. The lock ends with the file, after the rename.
-fn put_in_place(temp: NamedTempFile, target: &Path, durability: Durability) -> Result<(), ReplaceError> {
-    let _locked = temp.persist(target).map_err(|error| failed("replace", target)(error.error))?;
-    if durability == Durability::Disk {
-        // The new file is in place; a folder that cannot be synced is no reason to fail.
-        let _ = File::open(folder(target)).and_then(|dir| dir.sync_all());
+fn sync(temp: &Temp, durability: Durability) -> Result<(), ReplaceError> {
+    if durability == Durability::Disk || writes_late(&temp.file) {
+        // It returns the errors of earlier writes, too.
+        temp.file.sync_all().map_err(failed("write", &temp.path))?;
     }
     Ok(())
+}
+
+/// Whether the file system may take bytes that it has no room for, and tell only when they are synced: those on a network do, and
+/// those in user space may be such.
+fn writes_late(file: &File) -> bool {
+    /// NFS, SMB (three numbers), Ceph, 9P, AFS, FUSE; magic.h of Linux.
+    const LATE: [u32; 8] =
+        [0x6969, 0x517b, 0xff53_4d42, 0xfe53_4d42, 0x00c3_6400, 0x0102_1997, 0x5346_414f, 0x6573_5546];
+    // The type is a signed word on some machines.
+    rustix::fs::fstatfs(file).is_ok_and(|system| LATE.contains(&(system.f_type as u32)))
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -376,12 +530,12 @@ fn put_in_place(temp: NamedTempFile, target: &Path, durability: Durability) -> R
 
 /// Gives the new file the owner, group, mode and extended attributes of the old one, in this order:
 /// a change of the owner clears bits of the mode and capabilities, and an ACL is tied to the mode.
-fn carry_over(target: &Path, old: &Metadata, temp: &NamedTempFile) -> Result<(), ReplaceError> {
-    let file = temp.as_file();
-    let new = file.metadata().map_err(failed("examine", temp.path()))?;
-    let kept = keep_owner(file, old, &new).map_err(failed("set the owner of", temp.path()))?;
+fn carry_over(target: &Path, old: &Metadata, temp: &Temp) -> Result<(), ReplaceError> {
+    let file = &temp.file;
+    let new = retry(|| file.metadata()).map_err(failed("examine", &temp.path))?;
+    let kept = keep_owner(file, old, &new).map_err(failed("set the owner of", &temp.path))?;
     let mode = allowed_mode(old.mode() & 0o7777, kept);
-    file.set_permissions(Permissions::from_mode(mode)).map_err(failed("set the mode of", temp.path()))?;
+    file.set_permissions(Permissions::from_mode(mode)).map_err(failed("set the mode of", &temp.path))?;
     copy_attributes(target, file, kept).map_err(failed("copy the extended attributes of", target))
 }
 
@@ -393,7 +547,7 @@ struct Kept {
 }
 
 fn keep_owner(file: &File, old: &Metadata, new: &Metadata) -> io::Result<Kept> {
-    let change = |owner: Option<u32>, group: Option<u32>| match fchown(file, owner, group) {
+    let change = |owner: Option<u32>, group: Option<u32>| match retry(|| fchown(file, owner, group)) {
         Ok(()) => Ok(true),
         // Not ours to give away, or an id that the user namespace does not know.
         Err(error) if matches!(Errno::from_io_error(&error), Some(Errno::PERM | Errno::INVAL)) => Ok(false),
@@ -430,7 +584,7 @@ fn copy_attributes(from: &Path, to: &File, kept: Kept) -> io::Result<()> {
     let names: Vec<_> = names.split(|byte| *byte == 0).filter(|name| !name.is_empty()).collect();
     if !names.contains(&ACL) {
         // The folder may have given the new file one. Most files have none, hence no error.
-        let _ = rustix::fs::fremovexattr(to, ACL);
+        let _ = retry_on_intr(|| rustix::fs::fremovexattr(to, ACL));
     }
     for name in names.into_iter().filter(|name| !CONTENT_SUMS.contains(name)) {
         // An ACL has an entry for the group, which now is another.
@@ -440,7 +594,7 @@ fn copy_attributes(from: &Path, to: &File, kept: Kept) -> io::Result<()> {
         let Some(value) = attribute(from, name)? else {
             continue;
         };
-        match rustix::fs::fsetxattr(to, name, &value, XattrFlags::empty()) {
+        match retry_on_intr(|| rustix::fs::fsetxattr(to, name, &value, XattrFlags::empty())) {
             // Labels and capabilities need rights that the owner of a file may lack; without them
             // the new file has what the system gives to new files.
             Err(Errno::PERM | Errno::ACCESS | Errno::NOTSUP) if !name.starts_with(b"user.") => {}
@@ -463,9 +617,9 @@ fn attribute(path: &Path, name: &[u8]) -> io::Result<Option<Vec<u8>>> {
 
 /// Calls `read` with a buffer that holds the longest list and value there can be
 /// (`XATTR_LIST_MAX`, `XATTR_SIZE_MAX`; xattr(7)).
-fn read_whole(read: impl FnOnce(&mut [u8]) -> Result<usize, Errno>) -> io::Result<Option<Vec<u8>>> {
+fn read_whole(mut read: impl FnMut(&mut [u8]) -> Result<usize, Errno>) -> io::Result<Option<Vec<u8>>> {
     let mut buffer = vec![0; 65536];
-    match read(&mut buffer) {
+    match retry_on_intr(|| read(&mut buffer)) {
         Ok(len) => {
             buffer.truncate(len);
             Ok(Some(buffer))
@@ -498,6 +652,15 @@ mod tests {
         Snapshot::of(&File::open(path).unwrap()).unwrap()
     }
 
+    fn replace_file(
+        path: &Path,
+        read: &Snapshot,
+        durability: Durability,
+        write: impl FnOnce(&mut File) -> io::Result<()>,
+    ) -> Result<(), ReplaceError> {
+        replacement(path, read, durability, write)?.commit()
+    }
+
     fn replace(path: &Path) -> Result<(), ReplaceError> {
         replace_file(path, &snapshot(path), Durability::Disk, |file| file.write_all(b"new"))
     }
@@ -525,6 +688,26 @@ mod tests {
             assert_eq!(names(dir.path()), BTreeSet::from(["target".to_owned()]));
             assert_ne!(snapshot(&target), before);
         }
+    }
+
+    #[test]
+    fn what_was_begun_shows_when_it_is_finished() {
+        let (dir, target) = folder_with_target();
+        let begin = || {
+            let mut new = Replacement::begin(&target, &snapshot(&target)).unwrap();
+            new.file().write_all(b"n").unwrap();
+            new
+        };
+        drop(begin());
+        assert_eq!(names(dir.path()), BTreeSet::from(["target".to_owned()]));
+        begin().stage(Durability::Memory, |file| file.write_all(b"ew")).and_then(Staged::commit).unwrap();
+        assert_eq!(fs::read(&target).unwrap(), b"new");
+        let new = begin();
+        fs::write(&target, "somebody else's").unwrap();
+        let error = new.stage(Durability::Memory, |file| file.write_all(b"ew")).unwrap_err();
+        assert!(matches!(error, ReplaceError::Changed { .. }));
+        assert_eq!(fs::read(&target).unwrap(), b"somebody else's");
+        assert_eq!(names(dir.path()), BTreeSet::from(["target".to_owned()]));
     }
 
     #[test]
@@ -670,6 +853,38 @@ mod tests {
         assert_eq!(names(dir.path()), BTreeSet::from(["target".to_owned()]));
         assert!(write_new_file(&dir.path().join("fresh"), Durability::Disk, write).is_err());
         assert_eq!(names(dir.path()), BTreeSet::from(["target".to_owned()]));
+    }
+
+    #[test]
+    fn what_is_not_put_into_place_leaves_nothing() {
+        let (dir, target) = folder_with_target();
+        let write = |file: &mut File| file.write_all(b"new");
+        let first = new_file(&dir.path().join("first"), Durability::Memory, write).unwrap();
+        let second = replacement(&target, &snapshot(&target), Durability::Memory, write).unwrap();
+        assert_eq!(names(dir.path()).len(), 3);
+        assert_eq!(temporary().iter().filter(|path| path.starts_with(dir.path())).count(), 2);
+        drop(second);
+        first.commit().unwrap();
+        assert_eq!(names(dir.path()), BTreeSet::from(["first".to_owned(), "target".to_owned()]));
+        assert_eq!(fs::read(&target).unwrap(), b"old");
+        // Changed when it was written, but not in its place yet.
+        let staged = replacement(&target, &snapshot(&target), Durability::Memory, write).unwrap();
+        fs::write(&target, "changed by another").unwrap();
+        assert!(matches!(staged.commit().unwrap_err(), ReplaceError::Changed { .. }));
+        assert_eq!(fs::read(&target).unwrap(), b"changed by another");
+        assert_eq!(names(dir.path()).len(), 2);
+        assert!(temporary().iter().all(|path| !path.starts_with(dir.path())));
+    }
+
+    #[test]
+    fn interrupted_calls_are_made_again() {
+        let mut left = 3;
+        let call = || {
+            left -= 1;
+            if left > 0 { Err(io::Error::from(Errno::INTR)) } else { Ok(left) }
+        };
+        assert_eq!(retry(call).unwrap(), 0);
+        assert!(retry(|| Err::<(), _>(io::Error::from(Errno::IO))).is_err());
     }
 
     #[test]

@@ -8,15 +8,16 @@ use btf::dialect::Dialect;
 
 use crate::btf_ids::Finding;
 use crate::selection::{Note, Reason};
+use crate::target::LeftOut;
 
 /// Things that BTF cannot say as they are, counted. Each was replaced by something of the same size, or left out.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Degraded {
-    /// Base types without a counterpart (complex, odd sizes), now arrays of bytes.
+    /// Base types without a counterpart: decimal ones are integers now, complex ones and those of odd sizes arrays of bytes.
     pub base_types: u64,
     /// Qualifiers without a counterpart (`_Atomic`), passed over.
     pub qualifiers: u64,
-    /// Types of other languages, now arrays of bytes.
+    /// Types of other languages: references are pointers now, variants unions, all else arrays of bytes.
     pub foreign_types: u64,
     /// Enums of odd sizes, now arrays of bytes.
     pub enums: u64,
@@ -28,6 +29,8 @@ pub struct Degraded {
     pub enumerators: u64,
     /// Sizes and counts of 4 GiB and more.
     pub sizes: u64,
+    /// Variables at the place of another, outside of the per-CPU section.
+    pub variables: u64,
 }
 
 impl AddAssign for Degraded {
@@ -40,6 +43,7 @@ impl AddAssign for Degraded {
         self.members += o.members;
         self.enumerators += o.enumerators;
         self.sizes += o.sizes;
+        self.variables += o.variables;
     }
 }
 
@@ -47,14 +51,15 @@ impl Degraded {
     /// The counts that are not zero, with what they count.
     pub fn list(&self) -> Vec<(u64, &'static str)> {
         [
-            (self.base_types, "base types that BTF does not know, written as bytes"),
+            (self.base_types, "base types that BTF does not know, written as integers or bytes"),
             (self.qualifiers, "qualifiers that BTF does not know (_Atomic), left out"),
-            (self.foreign_types, "types that only other languages have, written as bytes"),
+            (self.foreign_types, "types that only other languages have, written as pointers, unions or bytes"),
             (self.enums, "enums of an odd size, written as bytes"),
             (self.nameless, "typedefs without a name, left out"),
             (self.members, "members that BTF cannot place, left out"),
             (self.enumerators, "enumerators that BTF cannot hold, left out or cut"),
             (self.sizes, "sizes beyond 32 bits"),
+            (self.variables, "variables at the place of another one, left out"),
         ]
         .into_iter()
         .filter(|(count, _)| *count > 0)
@@ -106,12 +111,18 @@ pub struct Summary {
     pub dialect: Option<Dialect>,
     /// Whether the base decided it.
     pub dialect_of_base: bool,
+    /// What a kernel that was named does not accept.
+    pub left_out: Option<LeftOut>,
+    /// Data sections left out, whose names that kernel does not accept.
+    pub sections_refused: usize,
     /// What BTF could not say.
     pub degraded: Degraded,
     /// Names with characters that kernels do not accept, changed.
     pub names_changed: u64,
     /// Warnings, one line each.
     pub warnings: Vec<String>,
+    /// What was decided without being asked for, one line each.
+    pub remarks: Vec<String>,
     /// What there is to say about `.BTF_ids`, in the order of a kernel build's log.
     pub findings: Vec<Finding>,
     /// Every function with a symbol, by name; if [`crate::options::Options::report_functions`] asks for it.

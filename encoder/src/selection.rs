@@ -2,6 +2,7 @@
 
 use std::cell::OnceCell;
 use std::fmt;
+use std::ops::Range;
 
 use btf::dedup::lists::Lists;
 use btf::dedup::table::ClassTable;
@@ -10,6 +11,7 @@ use btf::map::FixedMap;
 use crate::functions::{FunctionSymbols, Group, Instance, Instances, SymbolGroup};
 use crate::options::{Features, Selection};
 use crate::signature::Signatures;
+use crate::target::Target;
 
 /// Why a function is not described.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -85,18 +87,29 @@ impl fmt::Display for Reason {
 /// What was decided about a name.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Decision {
-    /// The name.
+    /// The name, as far as the first dot.
     pub group: Group,
+    /// The first of the group's symbols of the whole name, if clones of the compiler have names of their own.
+    pub clone: Option<usize>,
     /// The instance (by number) that describes it, or why none does.
     pub outcome: Result<usize, Reason>,
     /// What is special about the description.
     pub note: Option<Note>,
 }
 
+impl Decision {
+    /// The name.
+    pub fn name<'s>(&self, symbols: &'s FunctionSymbols<'_>) -> &'s [u8] {
+        let group = symbols.get(self.group);
+        self.clone.map_or(group.name, |symbol| group.symbols[symbol].name)
+    }
+}
+
 /// Decides about every name, in the order of the symbols. Instances must be in the order of the file.
 pub fn select(
     selection: Selection,
     features: Features,
+    target: Target,
     symbols: &FunctionSymbols<'_>,
     instances: &Instances,
     classes: &ClassTable<'_>,
@@ -105,19 +118,33 @@ pub fn select(
     let of_group = Lists::grouped(groups, || instances.list.iter().map(|i| i.group.0).zip(0u32..));
     let last = symbols.iter().max_by_key(|(_, g)| g.name).map(|(group, _)| group);
     let signatures = Signatures::new(classes);
-    let mut selector = Selector { features, symbols, instances, signatures, described: OnceCell::new() };
+    let mut selector = Selector {
+        features,
+        longest_name: target.max_name(),
+        symbols,
+        instances,
+        signatures,
+        described: OnceCell::new(),
+    };
     let mut decisions = Vec::with_capacity(groups);
     for (group, names) in symbols.iter() {
         let candidates = of_group.get(group.0 as usize);
-        let outcome = match selection {
-            Selection::Truthful => selector.truthful(&names, candidates),
-            // pahole has nothing to say about names without a DIE.
-            Selection::Pahole if candidates.is_empty() => Err(Reason::NoDebugInformation),
-            Selection::Pahole => selector.pahole(&names, candidates, Some(group) == last),
+        let mut decide = |clone: Option<usize>, outcome: Result<u32, Reason>| {
+            let outcome = outcome.map(|number| number as usize);
+            let note = outcome.ok().and_then(|number| note(&instances.list[number], group));
+            decisions.push(Decision { group, clone, outcome, note });
         };
-        let outcome = outcome.map(|number| number as usize);
-        let note = outcome.ok().and_then(|number| note(&instances.list[number], group));
-        decisions.push(Decision { group, outcome, note });
+        match selection {
+            Selection::Truthful => {
+                for meant in names.meanings(features.true_signature) {
+                    let clone = (features.true_signature && names.is_clone(meant.start)).then_some(meant.start);
+                    decide(clone, selector.truthful(&names, candidates, meant));
+                }
+            }
+            // pahole has nothing to say about names without a DIE.
+            Selection::Pahole if candidates.is_empty() => decide(None, Err(Reason::NoDebugInformation)),
+            Selection::Pahole => decide(None, selector.pahole(&names, candidates, Some(group) == last)),
+        }
     }
     decisions
 }
@@ -136,6 +163,7 @@ fn note(instance: &Instance, group: Group) -> Option<Note> {
 
 struct Selector<'s, 't, 'b> {
     features: Features,
+    longest_name: usize,
     symbols: &'s FunctionSymbols<'s>,
     instances: &'s Instances,
     signatures: Signatures<'t, 'b>,
@@ -168,16 +196,21 @@ impl Selector<'_, '_, '_> {
     /// The symbol decides: what has the name alone is the function; only if nothing has, a clone of the compiler is. The
     /// DIE at its address describes it. A symbol without an appendix is called as the source says, since callers
     /// elsewhere may rely on it; a clone only if its parameters are where the prototype puts them.
-    fn truthful(&mut self, group: &SymbolGroup<'_>, candidates: &[u32]) -> Result<u32, Reason> {
-        if !crate::names::is_accepted(group.name) {
+    ///
+    /// `meant` are the symbols that count, all of which a name may mean.
+    fn truthful(&mut self, group: &SymbolGroup<'_>, candidates: &[u32], meant: Range<usize>) -> Result<u32, Reason> {
+        let plain = !group.is_clone(meant.start) && group.symbols[meant.clone()].iter().any(|s| s.address.is_some());
+        let name = if self.features.true_signature { group.symbols[meant.start].name } else { group.name };
+        if !crate::names::is_identifier(name) || name.len() > self.longest_name {
             return Err(Reason::Name);
         }
-        let plain = (0..group.symbols.len()).any(|s| !group.is_clone(s) && group.symbols[s].address.is_some());
-        let counts = |symbol: usize| !plain || !group.is_clone(symbol);
-        let mut addresses = (0..group.symbols.len()).filter(|&s| counts(s)).filter_map(|s| group.symbols[s].address);
+        let mut addresses = group.symbols[meant.clone()].iter().filter_map(|s| s.address);
         let Some(first) = addresses.next() else { return Err(Reason::NoDebugInformation) };
         let ambiguous = addresses.any(|a| a != first);
-        let counted = |&&number: &&u32| !self.get(number).other_name && self.get(number).symbol.is_some_and(counts);
+        let counted = |&&number: &&u32| {
+            let instance = self.get(number);
+            !instance.other_name && instance.symbol.is_some_and(|symbol| meant.contains(&symbol))
+        };
         let mut voters: Vec<u32> = candidates.iter().filter(counted).copied().collect();
         if ambiguous {
             return Err(if voters.is_empty() { Reason::NoDebugInformation } else { Reason::Ambiguous });
@@ -201,7 +234,9 @@ impl Selector<'_, '_, '_> {
         if instance.unnamed_parameter {
             return Err(Reason::UnnamedParameter);
         }
-        let is_isra = |s: usize| group.symbols[s].name.windows(5).any(|w| w == b".isra");
+        // What describes an alias is of a group of its own.
+        let own = self.symbols.get(instance.group);
+        let is_isra = |s: usize| own.symbols[s].name.windows(5).any(|w| w == b".isra");
         if instance.symbol.is_some_and(is_isra) && (instance.result.local.is_some() || instance.facts.aggregate) {
             return Err(Reason::TakenApart);
         }
@@ -210,7 +245,7 @@ impl Selector<'_, '_, '_> {
             if facts.reordered {
                 return Err(Reason::Reordered);
             }
-            if facts.optimized {
+            if facts.optimized || facts.partial {
                 return Err(Reason::Optimized);
             }
             if facts.unexpected {

@@ -143,6 +143,13 @@ impl<'a> Sources<'a> {
         self.list.iter().enumerate().filter(|(_, source)| source.file.is_empty())
     }
 
+    /// Bytes of all that names of DIEs may be in, but for the file's `.debug_str`.
+    pub fn bytes_with_names(&self) -> usize {
+        let infos: usize = self.list.iter().map(|source| source.info.len()).sum();
+        let lines = |source: &Source<'_>| source.sections.line_str.len() + source.sections.alternate_str.len();
+        infos + self.list.first().map_or(0, lines)
+    }
+
     /// The place at an offset in the `.debug_info` that units of a source refer to.
     pub fn in_debug_info(&self, source: usize, offset: u64) -> Place {
         Place::new(self.list[source].debug_info, offset)

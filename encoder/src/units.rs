@@ -26,11 +26,12 @@ use crate::functions::{Collector, FunctionNames, FunctionSymbols, Instances};
 use crate::locations::Machine;
 use crate::names::{Names, Spellings};
 use crate::open_units::OpenUnits;
-use crate::options::Options;
+use crate::options::{Features, Options};
 use crate::report::Degraded;
 use crate::schedule;
 use crate::sources::{Place, Sources};
-use crate::variables::{self, DataSection, Variable};
+use crate::target::Target;
+use crate::variables::{self, DataSections, Variable};
 
 /// Units of fewer bytes than this together are not worth a second worker.
 pub const BYTES_PER_WORKER: usize = 1 << 20;
@@ -55,16 +56,22 @@ pub struct Job<'a, E> {
     pub endian: E,
     /// Headers of the units of `.debug_info`, in the order of the file.
     pub headers: &'a [UnitHeader],
+    /// How to write, if the kernel accepts that.
+    pub wanted: Dialect,
     /// How to write.
     pub dialect: Dialect,
     /// What to write.
     pub options: &'a Options,
+    /// The features of it that the kernel accepts.
+    pub features: Features,
+    /// The kernel that it is for.
+    pub target: Target,
     /// Function symbols.
     pub symbols: &'a FunctionSymbols<'a>,
     /// Calling convention.
     pub machine: Machine,
-    /// The section whose variables are wanted.
-    pub data: Option<&'a DataSection<'a>>,
+    /// The sections whose variables are wanted.
+    pub data: &'a DataSections<'a>,
     /// True if strings stand once in `.debug_str`: the file was linked.
     pub linked: bool,
     /// The base, if it is that of many files.
@@ -178,9 +185,10 @@ impl<'a, E> Job<'a, E> {
             out: types,
             names,
             functions,
-            features: self.options.features,
+            features: self.features,
             dialect: self.dialect,
-            variables: self.data.is_some(),
+            max_vlen: self.target.max_vlen(),
+            variables: !self.data.is_empty(),
             sources: self.sources,
             place,
         }
@@ -278,8 +286,14 @@ impl<'a> Worker<'a> {
         let tables = job.pool(spellings).and_then(Batch::take).unwrap_or_default();
         Worker {
             folded: Folded::new(tables.fold),
-            names: Names::new(job.sections().str, spellings, tables.names),
-            functions: FunctionNames::new(job.symbols),
+            names: Names::new(
+                job.sections().str,
+                job.sources.bytes_with_names(),
+                spellings,
+                tables.names,
+                job.target.max_name(),
+            ),
+            functions: FunctionNames::new(job.symbols, job.headers.iter().map(|h| h.size).sum()),
             in_base: tables.in_base,
             types: tables.types,
             plans: PlansBuffer::default(),
@@ -340,7 +354,7 @@ impl<'a> Worker<'a> {
                 format!("its DWARF was split off into {file}; build without -gsplit-dwarf"),
             ));
         }
-        if job.options.lang_exclude.contains(&unit.language.0) {
+        if !job.options.units.takes(unit.language.0, unit.name) {
             self.folded.excluded += 1;
             return Ok(None);
         }
@@ -352,6 +366,12 @@ impl<'a> Worker<'a> {
         }
         if std::mem::take(&mut self.names.missing) {
             let text = "a name lies outside of the section of strings, which is cut short or damaged".into();
+            return Err(at_unit(ErrorKind::Input, &unit, text));
+        }
+        if std::mem::take(&mut self.names.overlap) {
+            let text =
+                "names are parts of other names, and together many times longer than the sections that they are in"
+                    .into();
             return Err(at_unit(ErrorKind::Input, &unit, text));
         }
         if let Some(nowhere) = self.types.distant.nowhere {
@@ -406,7 +426,7 @@ impl<'a> Worker<'a> {
         self.types.start(Place::NOWHERE, 0);
         for &(place, header) in units {
             let open = others.open(job.sources, place, header, job.endian)?;
-            if job.options.lang_exclude.contains(&open.unit.language.0) {
+            if !job.options.units.takes(open.unit.language.0, open.unit.name) {
                 continue;
             }
             if let Some(definition) = header.signature.and_then(|(s, _)| job.sources.type_of_signature(s)) {
@@ -460,9 +480,7 @@ impl<'a> Worker<'a> {
             is_clang: unit.producer.windows(5).any(|w| w == b"clang"),
         };
         folded.instances.collect(&collector, &folded.fold);
-        if let Some(data) = job.data {
-            variables::collect(&mut folded.variables, number as u32, &self.types, data, &folded.fold, &self.names);
-        }
+        variables::collect(&mut folded.variables, number as u32, &self.types, job.data, &folded.fold, &self.names);
         Ok(())
     }
 }

@@ -12,8 +12,14 @@
  *   fou                      a program that calls a kfunc of `fou` passes the verifier whole
  *   fentry                   programs attach to functions of `af_key`, run, and read a struct that only this module has
  *   corrupt NAME             /m/NAME.ko is refused in each of some damaged forms, and taken undamaged
+ *
+ * For scripts/test-verify.sh, which wants the kernel's answers and judges by itself:
+ *
+ *   blobs DIR                BPF_BTF_LOAD of each file: `blob`, name, error number (0: taken), the log's last line about a type, its last line
+ *   modules DIR              insmod of each file: `insmod`, name, error number, what the log says of BTF, in one line
  */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -708,7 +714,7 @@ static int damage(unsigned which, struct blob own) /* 0 if that cannot be done t
     }
     for (uint32_t i = 0; i < btf->count; i++) {
         struct type *t = (void *)btf->types[i];
-        if (which == 5 && kind(t) == K_PTR)
+        if (which == 5 && (kind(t) == K_PTR || kind(t) == K_FUNC_PROTO))
             return t->size_or_type = btf->start_id + btf->count + 7, 1;
         if (which == 6 && kind(t) == K_FUNC)
             return t->size_or_type = find(base, K_STRUCT, "task_struct"), 1;
@@ -740,6 +746,91 @@ static void do_corrupt(const char *name)
         free(elf.data);
     }
     do_module(name, 0);
+}
+
+/* --- questions, for scripts/test-verify.sh --------------------------------------------------------------------------- */
+
+static void escaped(const char *text, size_t len) /* in one line, without tabs */
+{
+    for (size_t i = 0; i < len; i++)
+        if (text[i] == '\t')
+            fputs("\\t", report);
+        else if (text[i] == '\\' || text[i] < ' ' || text[i] > '~')
+            fprintf(report, "\\x%02x", (unsigned char)text[i]);
+        else
+            fputc(text[i], report);
+}
+static int no_dot(const struct dirent *entry) { return entry->d_name[0] != '.'; }
+
+static void answer_blob(const char *name, struct blob blob)
+{
+    int fd = load_btf(blob.data, blob.len, 0), error = fd < 0 ? errno : 0;
+    fprintf(report, "blob\t%s\t%d\t", name, error);
+    if (fd >= 0) {
+        close(fd);
+        fputs("\t\n", report);
+        return;
+    }
+    /* Once more for the log, whose end is kept. */
+    fd = load_btf(blob.data, blob.len, 1);
+    if (fd >= 0)
+        close(fd);
+    size_t len = strnlen(log_text, LOG_SIZE);
+    while (len > 0 && log_text[len - 1] == '\n')
+        len--;
+    size_t last = len, type;
+    while (last > 0 && log_text[last - 1] != '\n')
+        last--;
+    for (type = last; type > 0 && log_text[type] != '[';)
+        for (type--; type > 0 && log_text[type - 1] != '\n';)
+            type--;
+    escaped(log_text + type, strchrnul(log_text + type, '\n') - (log_text + type));
+    fputc('\t', report);
+    escaped(log_text + last, len - last);
+    fputc('\n', report);
+}
+static void answer_module(const char *name, struct blob elf)
+{
+    static char line[8192], said[1 << 16];
+    size_t len = 0;
+    log_has("", "");
+    int error = syscall(SYS_init_module, elf.data, elf.len, "") ? errno : 0;
+    for (;;) {
+        ssize_t got = read(log_fd, line, sizeof line - 1);
+        if (got < 0 && errno == EPIPE)
+            continue;
+        if (got <= 0)
+            break;
+        line[got] = 0;
+        /* The kernel prints a line of its BTF verifier piece by piece. */
+        char *text = strchrnul(line, ';'), *end = strchrnul(text, '\n');
+        if (!strncmp(text, ";BPF: ", 6) && len + (end - text) < sizeof said) {
+            memcpy(said + len, text + 6, end - text - 6);
+            len += end - text - 6;
+        }
+    }
+    fprintf(report, "insmod\t%s\t%d\t", name, error);
+    escaped(said, len);
+    fputc('\n', report);
+    if (error)
+        return;
+    struct blob info = section(elf, ".gnu.linkonce.this_module");
+    if (info.data)
+        syscall(SYS_delete_module, (char *)info.data + 24, O_NONBLOCK); /* struct module: state, list, name */
+}
+static void do_all(const char *dir, void (*answer)(const char *, struct blob))
+{
+    struct dirent **entries;
+    int count = scandir(dir, &entries, no_dot, alphasort);
+    for (int i = 0; i < count; i++) {
+        char path[400];
+        snprintf(path, sizeof path, "%s/%s", dir, entries[i]->d_name);
+        struct blob blob = slurp(path);
+        answer(entries[i]->d_name, blob);
+        free(blob.data);
+        lines++;
+    }
+    fflush(report);
 }
 
 /* --- the plan --------------------------------------------------------------------------------------------------------- */
@@ -784,6 +875,10 @@ int main(void)
             do_fentry();
         } else if (words == 2 && !strcmp(verb, "corrupt")) {
             do_corrupt(word[1]);
+        } else if (words == 2 && !strcmp(verb, "blobs")) {
+            do_all(word[1], answer_blob);
+        } else if (words == 2 && !strcmp(verb, "modules")) {
+            do_all(word[1], answer_module);
         } else if (words > 0) {
             result(0, line, "not understood");
         }
@@ -792,7 +887,7 @@ int main(void)
     fflush(report);
     tcdrain(fd);
     sync();
-    reboot(RB_POWER_OFF);
+    reboot(RB_AUTOBOOT); /* ends the emulator, which runs with -no-reboot, and needs no ACPI */
     for (;;)
         pause();
 }

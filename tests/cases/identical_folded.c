@@ -1,4 +1,5 @@
 // Functions with the same code that gcc merged (-fipa-icf): each keeps its own prototype.
+// machines: arm64 armhf riscv64 s390x
 // cc: gcc
 // opt: -O2
 // link: rel

@@ -1,5 +1,6 @@
 // An inline function that was never emitted does not vote against another unit's real function of that name (W8: the reference
 // loses both).
+// machines: arm64 armhf riscv64 s390x
 // units: A B
 // link: rel
 // opt: -O2

@@ -42,17 +42,22 @@ const fn on_base(
 }
 
 /// All of them.
-pub const CORNERS: [Corner; 36] = [
+pub const CORNERS: [Corner; 41] = [
     corner("members of a struct", 60_000, members, |n| Counts(n + 2, 0, 0)),
     corner("enumerators, long names", 60_000, enumerators, |_| Counts(1, 0, 0)),
     corner("anonymous structs, nested", 10_000, nested_anonymous, |n| Counts(n + 2, 0, 0)),
     corner("named structs, nested", 10_000, nested_named, |n| Counts(n + 2, 0, 0)),
     corner("pointers in a chain", 100_000, pointers, |n| Counts(n + 1, 0, 0)),
-    corner("typedefs in a chain", 100_000, typedefs, |_| Exit(7)),
+    corner("typedefs in a chain", 100_000, typedefs, |_| Exit(6)),
     corner("arrays of arrays", 10_000, arrays, |n| Counts(n + 1, 0, 0)),
     corner("function types, nested", 50_000, prototypes, |n| Counts(2 * n + 1, 0, 0)),
     corner("parameters of a function", 60_000, parameters, |n| Counts(n + 3, 1, 0)),
     corner("parameters of a function type", 60_000, parameters_of_type, |n| Counts(n + 5, 1, 0)),
+    corner("parameters of a type of arrays of arrays", 20_000, parameters_of_arrays, |n| Counts(n + 3, 1, 0)),
+    corner("parameters of code that was inlined, too", 60_000, parameters_of_inlined, |_| Counts(3, 1, 0)),
+    corner("parameters with one list of locations", 10_000, parameters_with_one_list, |_| Counts(3, 1, 0)),
+    corner("names that end in one long name", 100_000, ends_of_a_name, |_| Counts(512, 0, 0)),
+    corner("units that begin in each other's abbreviations", 20_000, overlapping_abbreviations, |_| Exit(3)),
     corner("static functions of one name, one unit", 100_000, functions_one_unit, |_| Counts(1, 0, 0)),
     corner("static functions of one name, many units", 100_000, functions_many_units, |_| Counts(1, 0, 0)),
     corner("functions of one name and address", 100_000, functions_one_place, |_| Counts(3, 1, 0)),
@@ -68,7 +73,7 @@ pub const CORNERS: [Corner; 36] = [
     corner("units with two definitions of a name", 20_000, exact_units, |n| Counts(n + 5, 0, 0)),
     corner("two definitions of a name, large unit", 100_000, exact_unit, |n| Counts(n + 4, 0, 0)),
     corner("typedefs of functions that take themselves", 100_000, cyclic_typedefs, |n| Counts(3 * n, 0, 0)),
-    corner("typedefs in one cycle", 100_000, typedef_ring, |_| Exit(7)),
+    corner("typedefs in one cycle", 100_000, typedef_ring, |_| Exit(6)),
     corner("functions that take a long cycle", 20_000, functions_of_ring, |n| Counts(n + 3, 1, 0)),
     corner("blocks, nested", 1_000_000, blocks, |_| Counts(1, 0, 0)),
     corner("bytes of a name", 50_000_000, long_name, |_| Counts(2, 0, 0)),
@@ -200,6 +205,63 @@ fn parameters(f: &mut Elf, n: usize) {
         });
     }
     f.function_symbol("f", 0);
+}
+
+fn parameters_of_arrays(f: &mut Elf, n: usize) {
+    f.unit(|f| {
+        let index = f.here();
+        let last = chain(f, n, |f, at, _| f.array(at, index, 1));
+        f.function("f", index, 0);
+        let name = f.name("p");
+        (0..n).for_each(|_| f.parameter(name, last));
+        f.end();
+    });
+    f.function_symbol("f", 0);
+}
+
+fn parameters_of_inlined(f: &mut Elf, n: usize) {
+    f.unit(|f| {
+        let int = f.int("int", 4);
+        let name = f.name("p");
+        let inlined = f.inlined("f", int);
+        let parameters: Vec<Die> = (0..n)
+            .map(|_| {
+                let at = f.here();
+                f.parameter(name, int);
+                at
+            })
+            .collect();
+        f.end();
+        f.out_of_line(inlined, 0);
+        parameters.into_iter().for_each(|p| f.same_parameter(p));
+        f.end();
+    });
+    f.function_symbol("f", 0);
+}
+
+fn parameters_with_one_list(f: &mut Elf, n: usize) {
+    f.unit(|f| {
+        let int = f.int("int", 4);
+        let name = f.name("p");
+        f.function("f", int, 0);
+        (0..n).for_each(|_| f.parameter_somewhere(name, int));
+        f.end();
+    });
+    (0..n).for_each(|_| f.location());
+    f.function_symbol("f", 0);
+}
+
+fn ends_of_a_name(f: &mut Elf, n: usize) {
+    let long = f.name(&"x".repeat(n));
+    f.unit(|f| {
+        let int = f.int("int", 4);
+        (0..n as u32).for_each(|i| _ = f.typedef(long + i, int));
+    });
+}
+
+fn overlapping_abbreviations(f: &mut Elf, n: usize) {
+    f.unused_abbreviations(n);
+    (0..n).for_each(|i| f.unit_of_unused(i, n - 1));
 }
 
 /// The same with a function whose parameter is a pointer to a function of `n` parameters.

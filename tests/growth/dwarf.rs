@@ -16,6 +16,7 @@ const TYPE: (u16, u8) = (0x49, REF4);
 const LOW_PC: (u16, u8) = (0x11, ADDR);
 const CODE_SIZE: (u16, u8) = (0x12, DATA4);
 const PROTOTYPED: (u16, u8) = (0x27, PRESENT);
+const ORIGIN: (u16, u8) = (0x31, REF4);
 
 const ADDR: u8 = 0x01;
 const DATA2: u8 = 0x05;
@@ -24,10 +25,11 @@ const DATA1: u8 = 0x0b;
 const STRP: u8 = 0x0e;
 const REF_ADDR: u8 = 0x10;
 const REF4: u8 = 0x13;
+const OFFSET: u8 = 0x17;
 const EXPRLOC: u8 = 0x18;
 const PRESENT: u8 = 0x19;
 
-const ABBREVIATIONS: [Abbreviation; 20] = [
+const ABBREVIATIONS: [Abbreviation; 24] = [
     (1, 0x11, true, &[(0x13, DATA2)]),
     (2, 0x24, false, &[NAME, (0x0b, DATA1), (0x3e, DATA1)]),
     (3, 0x13, true, &[NAME, SIZE]),
@@ -47,7 +49,11 @@ const ABBREVIATIONS: [Abbreviation; 20] = [
     (17, 0x0b, true, &[LOW_PC]),
     (18, 0x26, false, &[TYPE]),
     (19, 0x6000, false, &[NAME, (0x1c, STRP)]),
-    (20, 0x16, false, &[NAME, (0x49, REF_ADDR)]),
+    (20, 0x2e, true, &[NAME, TYPE, (0x20, DATA1)]),
+    (21, 0x2e, true, &[ORIGIN, LOW_PC, CODE_SIZE]),
+    (22, 0x05, false, &[ORIGIN]),
+    (23, 0x05, false, &[NAME, TYPE, (0x02, OFFSET)]),
+    (24, 0x16, false, &[NAME, (0x49, REF_ADDR)]),
 ];
 
 /// An ELF file in the making.
@@ -58,11 +64,15 @@ pub struct Elf {
     names: HashMap<String, Name>,
     symbols: Vec<(Name, u8, u64, u64)>,
     symbol_strings: Vec<u8>,
+    /// After the header of `.debug_loclists`.
+    locations: Vec<u8>,
     unit: usize,
 }
 
 const TEXT: u64 = 0x100_0000;
 const PER_CPU: u64 = 0x8000_0000;
+/// Bytes of the header of `.debug_loclists`.
+const LISTS: u32 = 12;
 const ROOM: u64 = 0x1000_0000;
 
 impl Elf {
@@ -85,6 +95,7 @@ impl Elf {
             names: HashMap::new(),
             symbols: Vec::new(),
             symbol_strings: vec![0],
+            locations: Vec::new(),
             unit: 0,
         }
     }
@@ -95,6 +106,28 @@ impl Elf {
             uleb(&mut self.abbrev, code as u64 + 100);
             self.abbrev.extend([0x24, 0, 0x0b, DATA1, 0, 0]);
         }
+    }
+
+    /// A unit of one DIE, whose abbreviations begin with the unused one of a number. It is an INT, described by the last of them.
+    pub fn unit_of_unused(&mut self, first: usize, last: usize) {
+        // Where the first one is: the code of each is as long as its number asks for.
+        let mut at = 0;
+        let tables: usize = self.tables();
+        for code in 0..first {
+            at += leb(code as u64 + 100).len() + 6;
+        }
+        let code = leb(last as u64 + 100);
+        let length = 8 + code.len() + 1;
+        self.info.extend((length as u32).to_le_bytes());
+        self.info.extend([5, 0, 1, 8]);
+        self.info.extend(((tables + at) as u32).to_le_bytes());
+        self.info.extend(code);
+        self.info.push(4);
+    }
+
+    /// Bytes of the abbreviations that all units share.
+    fn tables(&self) -> usize {
+        Elf::new().abbrev.len()
     }
 
     /// A unit with what `f` puts into it.
@@ -186,7 +219,7 @@ impl Elf {
 
     /// Of a DIE in any unit, by its offset in the section ([`Elf::size`]).
     pub fn typedef_elsewhere(&mut self, name: Name, target: usize) -> Die {
-        self.die(20, &[name, target as u32])
+        self.die(24, &[name, target as u32])
     }
 
     pub fn array(&mut self, element: Die, index: Die, count: u32) -> Die {
@@ -211,6 +244,36 @@ impl Elf {
         self.info.extend((TEXT + 16 * place as u64).to_le_bytes());
         self.info.extend(16_u32.to_le_bytes());
         at
+    }
+
+    /// A function that was inlined, and may have code, too.
+    pub fn inlined(&mut self, text: &str, result: Die) -> Die {
+        let name = self.name(text);
+        let at = self.die(20, &[name, result]);
+        self.info.push(1);
+        at
+    }
+
+    /// The code of such a function.
+    pub fn out_of_line(&mut self, inlined: Die, place: usize) {
+        self.die(21, &[inlined]);
+        self.info.extend((TEXT + 16 * place as u64).to_le_bytes());
+        self.info.extend(16_u32.to_le_bytes());
+    }
+
+    /// The parameter of a function's code that is that of the inlined function.
+    pub fn same_parameter(&mut self, parameter: Die) {
+        self.die(22, &[parameter]);
+    }
+
+    /// A parameter with the list of locations that follows.
+    pub fn parameter_somewhere(&mut self, name: Name, target: Die) {
+        self.die(23, &[name, target, LISTS]);
+    }
+
+    /// An entry of the list: of a length of code, and nowhere that would be known (DW_OP_nop).
+    pub fn location(&mut self) {
+        self.locations.extend([4, 0, 1, 1, 0x96]);
     }
 
     /// A symbol of a function.
@@ -267,16 +330,21 @@ impl Elf {
             symtab.extend(size.to_le_bytes());
         }
         let header_names =
-            b"\0.text\0.data..percpu\0.debug_info\0.debug_abbrev\0.debug_str\0.symtab\0.strtab\0.shstrtab\0";
+            b"\0.text\0.data..percpu\0.debug_info\0.debug_abbrev\0.debug_str\0.debug_loclists\0.symtab\0.strtab\0.shstrtab\0";
+        // Length, version 5, bytes of an address and of a segment, number of offsets.
+        let mut lists = (8 + self.locations.len() as u32 + 1).to_le_bytes().to_vec();
+        lists.extend([5, 0, 8, 0, 0, 0, 0, 0]);
+        lists.extend(self.locations.iter().chain(&[0]));
         type Section<'a> = (&'a str, u32, u64, u64, &'a [u8], u32, u32, u64);
         // Name, sh_type, sh_flags, sh_addr, contents, sh_link, sh_info, sh_entsize
-        let sections: [Section<'_>; 8] = [
+        let sections: [Section<'_>; 9] = [
             (".text", 8, 6, TEXT, &[], 0, 0, 0),
             (".data..percpu", 8, 3, PER_CPU, &[], 0, 0, 0),
             (".debug_info", 1, 0, 0, &self.info, 0, 0, 0),
             (".debug_abbrev", 1, 0, 0, &self.abbrev, 0, 0, 0),
             (".debug_str", 1, 0x30, 0, &self.strings, 0, 0, 1),
-            (".symtab", 2, 0, 0, &symtab, 7, 1, 24),
+            (".debug_loclists", 1, 0, 0, &lists, 0, 0, 0),
+            (".symtab", 2, 0, 0, &symtab, 8, 1, 24),
             (".strtab", 3, 0, 0, &self.symbol_strings, 0, 0, 0),
             (".shstrtab", 3, 0, 0, header_names, 0, 0, 0),
         ];
@@ -302,11 +370,17 @@ impl Elf {
         out[40..48].copy_from_slice(&start.to_le_bytes());
         out[52] = 64;
         out[58] = 64;
-        out[60] = 9;
-        out[62] = 8;
+        out[60] = 10;
+        out[62] = 9;
         out.extend(headers);
         out
     }
+}
+
+fn leb(value: u64) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    uleb(&mut bytes, value);
+    bytes
 }
 
 fn uleb(out: &mut Vec<u8>, mut value: u64) {

@@ -13,6 +13,7 @@ use super::{Run, btfgen, compile_with, encode, must, section, text};
 pub const KERNEL: &str = r#"
 struct S { int x; }; struct bpf_prog_aux { int id; }; typedef struct S s_t; union U { int a; long b; };
 int plain(struct S *s, union U *u, s_t *t, struct bpf_prog_aux *a) { return s->x + u->a + t->x + a->id; }
+struct twice { int kernels; }; int twice(struct twice *t) { return t->kernels; }
 int _start(void) { return 0; }
 "#;
 

@@ -40,7 +40,7 @@ pub fn btfgen_command<S: AsRef<OsStr>>(folder: &Path, args: impl IntoIterator<It
     let mut command = Command::new(env!("CARGO_BIN_EXE_btfgen"));
     command.current_dir(folder).args(args).stdin(Stdio::null()).env_remove("RUST_BACKTRACE");
     // The job server of a `make -j test` is not for these.
-    ["MAKEFLAGS", "MFLAGS", "CARGO_MAKEFLAGS"].iter().for_each(|name| _ = command.env_remove(name));
+    ["MAKEFLAGS", "MFLAGS", "MAKELEVEL", "CARGO_MAKEFLAGS"].iter().for_each(|name| _ = command.env_remove(name));
     command
 }
 

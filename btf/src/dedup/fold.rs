@@ -442,15 +442,19 @@ impl<'b> Fold<'b> {
         if self.info.len() <= class.index() {
             self.learn_new_classes();
         }
+        let position = Position { unit: number, local: at as u32 };
         let (info, s) = (&mut self.info[class.index()], &mut self.scratch);
         if std::mem::replace(&mut info.listed, s.count) == s.count {
+            // What is referred to is folded first, wherever it stands; so the first to come is not always the first in the unit.
+            let first = &mut self.first[class.index()];
+            *first = (*first).min(position);
             return;
         }
         if info.defines != 0 {
             s.ambiguous |= std::mem::replace(&mut s.defined[info.defines as usize], s.count) == s.count;
         }
         self.unit_classes.push(class);
-        self.have(class, Position { unit: number, local: at as u32 });
+        self.have(class, position);
     }
 
     /// Finds out what there is to know of the classes that were added to the table.

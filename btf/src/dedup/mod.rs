@@ -19,7 +19,7 @@ mod cycles;
 mod evidence;
 pub mod fold;
 pub mod lists;
-mod partition;
+pub(crate) mod partition;
 pub mod renumber;
 pub mod resolve;
 pub mod table;

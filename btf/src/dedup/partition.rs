@@ -8,7 +8,7 @@
 use super::lists::Lists;
 
 /// The part of each node; parts are numbered by first appearance.
-pub(super) fn coarsest(colour: &[u32], below: &Lists<u32>) -> Vec<u32> {
+pub(crate) fn coarsest(colour: &[u32], below: &Lists<u32>) -> Vec<u32> {
     let n = colour.len();
     // Per node who refers to it: place in the high half, node in the low half.
     let references = || {
@@ -35,7 +35,7 @@ pub(super) fn coarsest(colour: &[u32], below: &Lists<u32>) -> Vec<u32> {
 }
 
 /// Numbers values by first appearance; also how many there are.
-pub(super) fn number<T: Eq + std::hash::Hash>(values: impl Iterator<Item = T>) -> (Vec<u32>, u32) {
+pub(crate) fn number<T: Eq + std::hash::Hash>(values: impl Iterator<Item = T>) -> (Vec<u32>, u32) {
     let mut seen: crate::map::FixedMap<T, u32> = Default::default();
     let numbers = values
         .map(|v| {

@@ -25,10 +25,10 @@ use crate::ids::{StrOff, TypeId};
 use crate::kind::Kind;
 use crate::strings::{StrId, Strings};
 use crate::view::{BtfView, TypeView};
-use crate::writer::Types;
+use crate::writer::{Extensions, Types};
 use matches::{Found, Matches};
-pub use relocate::relocate;
 use relocate::relocate_by;
+pub use relocate::{relocate, targets};
 
 /// What becomes of a type of the base that a kernel would find twice.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -101,7 +101,7 @@ pub fn distill(split: &BtfView<'_>, ambiguous: Ambiguous) -> Result<Distilled> {
     let own_records = of(&origins, &mut |record| map_refs(record, |id| target[id as usize]))?;
 
     let write = |records: &Records, base: Option<&Base<'_>>, endian: Endian| {
-        Ok::<_, Error>(Types { records, strings: &strings, base, endian }.write()?.0)
+        Ok::<_, Error>(Types { records, strings: &strings, base, endian, extensions: Extensions::of(split) }.write()?.0)
     };
     let base_bytes = write(&kept_records, None, split.endian())?;
     let distilled = BtfView::parse(&base_bytes)?;

@@ -20,8 +20,15 @@ pub fn relocate(split: &BtfView<'_>, base: &BtfView<'_>) -> Result<Vec<u8>> {
     relocate_by(split, base, &Matches::new(base))
 }
 
-/// The same with the index of the base.
-pub(super) fn relocate_by(split: &BtfView<'_>, base: &BtfView<'_>, matches: &Matches<'_>) -> Result<Vec<u8>> {
+/// Which type of `base` a kernel takes for each type of the distilled base of `split`.
+///
+/// # Errors
+/// As for [`relocate`], as far as that is about the types of the distilled base.
+pub fn targets(split: &BtfView<'_>, base: &BtfView<'_>) -> Result<Vec<(TypeId, TypeId)>> {
+    targets_by(split, base, &Matches::new(base))
+}
+
+fn targets_by(split: &BtfView<'_>, base: &BtfView<'_>, matches: &Matches<'_>) -> Result<Vec<(TypeId, TypeId)>> {
     let distilled = split.base().filter(|distilled| distilled.base().is_none());
     let Some(distilled) = distilled else { return Err(wrong_base("this BTF has no distilled base")) };
     if base.endian() != split.endian() {
@@ -29,11 +36,7 @@ pub(super) fn relocate_by(split: &BtfView<'_>, base: &BtfView<'_>, matches: &Mat
     }
     let mut embedded = Embedded::new(split);
     split.types().for_each(|(_, t)| embedded.members(t));
-
-    // Where each distilled type, and each name of one, is in the base.
-    let mut types = vec![TypeId::VOID; distilled.end_id().index()];
-    let mut names: FixedMap<StrOff, StrOff> = FixedMap::default();
-    names.insert(StrOff::EMPTY, StrOff::EMPTY);
+    let mut targets = Vec::with_capacity(distilled.type_count());
     for (id, t) in distilled.types() {
         let fails = |why: String| Err(Error::new(ErrorKind::Base, Place::Type(id), why));
         let name = distilled.string(t.name_off()).unwrap_or(b"");
@@ -42,15 +45,32 @@ pub(super) fn relocate_by(split: &BtfView<'_>, base: &BtfView<'_>, matches: &Mat
             return fails(format!("{} `{}` cannot be in a distilled base", t.kind().name(), text(name)));
         }
         match matches.of(name, t, embedded.has(id)) {
-            Found::One(there) => {
-                types[id.index()] = there;
-                names.insert(t.name_off(), base.get(there).map_or(StrOff::EMPTY, |t| t.name_off()));
+            Found::One(there) => targets.push((id, there)),
+            Found::Nothing => {
+                let (kind, name) = (t.kind().name(), text(name));
+                let size = t.byte_size().map_or_else(String::new, |bytes| format!(" of {bytes} bytes"));
+                return fails(format!("the base has no {kind} `{name}`{size}"));
             }
-            Found::Nothing => return fails(format!("the base has no {} `{}` like it", t.kind().name(), text(name))),
             Found::Several(a, b) => {
                 let (kind, name) = (t.kind().name(), text(name));
                 return fails(format!("the base has several types for {kind} `{name}`: {a} and {b}"));
             }
+        }
+    }
+    Ok(targets)
+}
+
+/// The same as [`relocate`] with the index of the base.
+pub(super) fn relocate_by(split: &BtfView<'_>, base: &BtfView<'_>, matches: &Matches<'_>) -> Result<Vec<u8>> {
+    // Where each distilled type, and each name of one, is in the base.
+    let targets = targets_by(split, base, matches)?;
+    let mut types = vec![TypeId::VOID; split.first_id().index()];
+    let mut names: FixedMap<StrOff, StrOff> = FixedMap::default();
+    names.insert(StrOff::EMPTY, StrOff::EMPTY);
+    for (id, there) in targets {
+        types[id.index()] = there;
+        if let (Some(old), Some(new)) = (split.get(id), base.get(there)) {
+            names.insert(old.name_off(), new.name_off());
         }
     }
 

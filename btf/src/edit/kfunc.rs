@@ -46,16 +46,22 @@ pub struct Kfunc {
     pub flags: Flags,
 }
 
+/// Whether a parameter of this name is a pointer into an arena.
+pub fn is_arena_name(name: &[u8]) -> bool {
+    name.ends_with(b"__arena") || name.ends_with(b"__arena__nullable")
+}
+
 fn head(kind: Kind, kflag: bool) -> Head {
     Head { kind, kflag }
 }
 
 impl Edit<'_> {
     /// Describes kfuncs as the verifier expects them. In the order given; each may come only once. A second time changes nothing.
+    /// With `arenas`, pointers into an arena are marked, which kernels before 6.15 refuse.
     ///
     /// # Errors
     /// An arena argument that is no pointer, a name that would become too long.
-    pub fn describe_kfuncs(&mut self, kfuncs: &[Kfunc]) -> Result<()> {
+    pub fn describe_kfuncs(&mut self, kfuncs: &[Kfunc], arenas: bool) -> Result<()> {
         let mut implementations: FixedMap<Vec<u8>, ()> = FixedMap::default();
         for name in self.functions().into_keys().filter(|name| name.ends_with(b"_impl")) {
             implementations.insert(name.to_vec(), ());
@@ -81,7 +87,9 @@ impl Edit<'_> {
                 let is_there = implementations.contains_key(&name);
                 self.hide_implicit(kfunc, (!is_there).then_some(name), &own_tags)?;
             }
-            self.mark_arena(kfunc)?;
+            if arenas {
+                self.mark_arena(kfunc)?;
+            }
         }
         Ok(())
     }
@@ -188,7 +196,7 @@ impl Edit<'_> {
         }
         for (number, parameter) in prototype[FIXED_WORDS..].chunks_exact(PARAM_WORDS).enumerate() {
             let name = self.strings.get(StrId(parameter[0]));
-            if of_flag(number) || name.ends_with(b"__arena") || name.ends_with(b"__arena__nullable") {
+            if of_flag(number) || is_arena_name(name) {
                 places.push(FIXED_WORDS + PARAM_WORDS * number + 1);
             }
         }

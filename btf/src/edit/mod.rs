@@ -4,10 +4,12 @@
 //! [`Edit::of`] has the own types as records; references to the base stay as they are. [`kfunc`] changes the functions that a kernel
 //! offers to BPF programs. [`Edit::write`] merges what is equal, also to a type of the base, sorts by name and writes.
 
-mod in_base;
+mod candidates;
 pub mod kfunc;
 mod merge;
 pub(crate) mod read;
+#[cfg(test)]
+mod tests;
 
 use crate::base::Base;
 use crate::dedup::resolve::Target;
@@ -18,7 +20,7 @@ use crate::kind::Kind;
 use crate::map::FixedMap;
 use crate::strings::{StrId, Strings};
 use crate::view::BtfView;
-use crate::writer::Types;
+use crate::writer::{Extensions, Types};
 use read::Reader;
 
 /// The own types of a BTF, to be changed.
@@ -72,7 +74,8 @@ impl<'a> Edit<'a> {
         // For the places of its names; its types were looked up by `merge`.
         let base = self.view.base().map(|base| Base::for_names(base, &Strings::new()));
         let (records, strings) = (&self.records, &self.strings);
-        let types = Types { records, strings, base: base.as_ref(), endian: self.view.endian() };
+        let extensions = Extensions::of(self.view);
+        let types = Types { records, strings, base: base.as_ref(), endian: self.view.endian(), extensions };
         Ok(types.write()?.0)
     }
 }

@@ -1,8 +1,9 @@
 //! Tier M: each record by itself, without following references.
 
+use super::log::Line;
 use super::{Check, KernelVersion};
 use crate::ids::{StrOff, TypeId};
-use crate::kind::Kind;
+use crate::kind::{Info, Kind, RECORD_BYTES};
 use crate::view::{IntData, TypeView};
 
 /// Largest number of bits that an INT may have, offset included.
@@ -43,18 +44,50 @@ pub(super) fn check_records(check: &mut Check<'_, '_>) {
 
 /// The rules that hold for all kinds. Whether the rest of the record can be judged.
 fn check_common(check: &mut Check<'_, '_>, id: TypeId, ty: TypeView<'_>) -> bool {
-    let found = check.findings.len();
+    let kind = ty.info_word() >> 24 & 0x7f;
+    let wrong = head_violation(check, ty.info_word(), kind, ty.name_off());
+    match wrong {
+        Some((rule, text)) => check.report(rule, id, None, Line::Id, text),
+        None => return true,
+    }
+    false
+}
+
+/// M2 to M4, which are asked before the rest of a record is looked at.
+fn head_violation(check: &Check<'_, '_>, info: u32, kind: u32, name: StrOff) -> Option<(&'static str, String)> {
     let kernel = check.options.kernel;
-    if kernel < KernelVersion::WIDE && ty.info_word() & NARROW_RESERVED != 0 {
-        check.bad("M3", id, format!("Invalid btf_info:{:x}", ty.info_word()));
+    if kernel < KernelVersion::WIDE && info & NARROW_RESERVED != 0 {
+        return Some(("M3", format!("Invalid btf_info:{info:x}")));
     }
-    if !kernel.knows(ty.kind()) {
-        check.bad("M2", id, format!("Invalid kind:{}", ty.kind() as u32));
+    if Kind::from_number(kind).is_none_or(|kind| !kernel.knows(kind)) {
+        return Some(("M2", format!("Invalid kind:{kind}")));
     }
-    if !is_string(check, ty.name_off()) {
-        check.bad("M4", id, format!("Invalid name_offset:{}", ty.name_off().0));
+    (!is_string(check, name)).then(|| ("M4", format!("Invalid name_offset:{}", name.0)))
+}
+
+/// What is wrong with the record at which reading ended, which is the one after the view's last: M1, unless its head is wrong.
+pub(super) fn report_stop(check: &mut Check<'_, '_>) {
+    let (view, id) = (check.view, check.view.end_id());
+    let rest = view.rest();
+    let word = |at| view.endian().read_u32(rest, at).unwrap_or(0);
+    let left = rest.len();
+    if left < RECORD_BYTES {
+        return check.report("M1", id, None, Line::Id, format!("meta_left:{left} meta_needed:{RECORD_BYTES}"));
     }
-    check.findings.len() == found
+    let (name, info) = (StrOff(word(0)), word(4));
+    let kind = info >> 24 & 0x7f;
+    if let Some((rule, text)) = head_violation(check, info, kind, name) {
+        return check.report(rule, id, None, Line::Id, text);
+    }
+    let Some(kind) = Kind::from_number(kind) else { return };
+    let (fixed, each) = kind.trailer();
+    let needed = fixed as u64 + each as u64 * u64::from(Info::from_word(info).vlen);
+    let text = format!("meta_left:{} meta_needed:{needed}", left - RECORD_BYTES);
+    check.report("M1", id, None, Line::Id, format!("{} {} {text}", kind.name(), super::log::name(view, name)));
+    if let Some(finding) = check.findings.last_mut().filter(|finding| finding.rule == "M1") {
+        (finding.kind, finding.text) = (Some(kind), text);
+        finding.name = super::shown(view, name);
+    }
 }
 
 /// Whether there is a string here that the kernel would look at.
@@ -102,7 +135,7 @@ fn check_int(check: &mut Check<'_, '_>, id: TypeId, ty: TypeView<'_>) {
     check_no_vlen(check, "M10", id, ty);
     check_no_kflag(check, "M11", id, ty);
     if int.0 >> 28 != 0 {
-        check.bad("M12", id, format!("Invalid int_data:{:x}", int.0));
+        check.report("M12", id, None, Line::Basic, format!("Invalid int_data:{:x}", int.0));
     }
     let bits = int.bit_offset() + int.nr_bits();
     if bits > MAX_INT_BITS {
@@ -189,6 +222,9 @@ fn check_enum(check: &mut Check<'_, '_>, id: TypeId, ty: TypeView<'_>) {
     if !matches!(ty.size_or_type(), 1 | 2 | 4 | 8) {
         check.bad("M60", id, "Unexpected size");
     }
+    if ty.kind() == Kind::Enum && check.options.kernel < KernelVersion::SIGNED_ENUMS {
+        check_no_kflag(check, "M64", id, ty);
+    }
     check_anonymous_or_named(check, "M61", id, ty);
     for (n, value) in ty.enumerators().enumerate() {
         if !is_string(check, value.name_off) {
@@ -233,19 +269,20 @@ fn check_datasec(check: &mut Check<'_, '_>, id: TypeId, ty: TypeView<'_>) {
     if !named {
         check.bad("M92", id, "Invalid name");
     }
-    let (mut free, mut sum) = (0, 0);
+    let (mut free, mut sum) = (0u32, 0u64);
     for (n, var) in ty.vars().enumerate() {
         if !is_id(var.type_id) {
             check.bad_element("M93", id, n, "Invalid type_id");
         }
-        if u64::from(var.byte_offset) < free || var.byte_offset >= size {
+        if var.byte_offset < free || var.byte_offset >= size {
             check.bad_element("M94", id, n, "Invalid offset");
         }
         if var.byte_size == 0 || var.byte_size > size {
             check.bad_element("M95", id, n, "Invalid size");
         }
-        free = u64::from(var.byte_offset) + u64::from(var.byte_size);
-        if free > u64::from(size) {
+        // In 32 bits, as the kernel does it: an end beyond them is a small one.
+        free = var.byte_offset.wrapping_add(var.byte_size);
+        if free > size {
             check.bad_element("M96", id, n, "Invalid offset+size");
         }
         sum += u64::from(var.byte_size);
@@ -426,6 +463,9 @@ mod tests {
             ("M60", |b| _ = b.raw(0, Kind::Enum64, 0, false, 16, &[])),
             ("M61", |b| _ = b.enumeration("e e", false, &[])),
         ]);
+        let signed = |b: &mut Blob| _ = b.raw(0, Kind::Enum, 0, true, 4, &[]);
+        assert_eq!(broken_by(KernelVersion(5, 19), signed), [("M64", None)]);
+        assert_eq!(broken_by(KernelVersion(6, 0), signed), []);
         assert_eq!(broken(|b| _ = b.raw(0, Kind::Enum64, 1, false, 8, &[9999, 0, 0])), element("M62", 0));
         assert_eq!(broken(|b| _ = b.enumeration("e", true, &[("A", 0), ("", 1)])), element("M63", 1));
         assert_eq!(broken(|b| _ = b.enumeration64("e", true, &[("A", 0), ("B:", 1)])), element("M63", 1));

@@ -1,127 +1,65 @@
 //! Tier R: what references lead to. The kernel does this for user BTF only.
 //!
-//! Three steps. [`Sizes`] says for each id, of the base too, where its modifiers end and how large that is.
-//! [`check_loops`] follows the order in which the kernel resolves types, because its limits, a stack of 32 and no type
-//! twice on it, depend on that order. [`check_kinds`] then looks at each own type with all sizes known, in any order.
-//! A loop or too deep a stack makes the third step pointless, so it is left out then.
-//!
-//! Compared with `bpf(BPF_BTF_LOAD)` of 6.18 on 230,000 random and damaged BTFs: the verdicts agree, with one exception
-//! that is meant. A pointer or modifier to a FUNC breaks R4 here; the kernel takes it if it has resolved the FUNC by
-//! then, which depends on the order of the types.
+//! Types are resolved in the kernel's order, because what it says depends on it: its limits, a stack of 32 and no type twice on it;
+//! what counts as resolved when another type asks (a pointer to a FUNC is fine below one that was resolved before, and wrong
+//! otherwise); and which violation comes first. After a violation the kernel ends; here the types that were under way count as resolved,
+//! and what is made of them is not judged.
 
-use super::{Check, Level};
+use super::Check;
+use super::Level;
+use super::log::Line;
+use super::member::{check_place, is_regular_int};
 use crate::ids::{StrOff, TypeId};
 use crate::kind::Kind;
-use crate::view::{BtfView, IntData, MemberView, TypeView};
+use crate::view::{BtfView, TypeView};
 
 /// Most types on the stack while one is resolved (R1).
 const MAX_DEPTH: usize = 32;
-/// Bits that a member of type INT may span, counted from the byte where it starts (R17).
-const MAX_COPY_BITS: u32 = 128;
-/// Bits of an enum bit-field at most, and of an enum in a struct with bit-fields always: those of a C `int`.
-const ENUM_BITS: u32 = 32;
+/// Most steps from a type of the base to where its modifiers end. The base is taken as good, but must not lead in circles.
+const MAX_BASE_STEPS: usize = 64;
 
 /// Checks every own type.
 pub(super) fn check_references(check: &mut Check<'_, '_>) {
     if check.options.level < Level::User {
         return;
     }
-    let sizes = Sizes::new(check.view, check.options.pointer_bytes);
-    check_loops(check, &sizes);
-    if check.findings.is_empty() {
-        check_kinds(check, &sizes);
-    }
-}
-
-/// What a type comes to when modifiers are skipped.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Size {
-    /// A size in bytes; a larger one than fits counts as the largest.
-    Bytes(u32),
-    /// It ends in something without a size: void, FWD, FUNC, FUNC_PROTO, DECL_TAG.
-    Unsized,
-    /// It ends at an id that does not exist, or nowhere. Whatever breaks the chain is reported there, not here.
-    Unknown,
-}
-
-/// Per id where its modifiers (and a VAR's type) end, and how large that is.
-struct Sizes {
-    of: Vec<Option<(TypeId, Size)>>,
-}
-
-impl Sizes {
-    const LOST: (TypeId, Size) = (TypeId::VOID, Size::Unknown);
-
-    fn new(view: &BtfView<'_>, pointer_bytes: u32) -> Sizes {
-        let end = view.end_id().index();
-        let mut of = vec![None; end];
-        if let Some(void) = of.first_mut() {
-            *void = Some((TypeId::VOID, Size::Unsized));
+    let view = check.view;
+    let slots = vec![Slot::default(); view.type_count()];
+    let mut resolver = Resolver { view, slots, mode: Mode::Undecided, stack: Vec::new(), check };
+    for (id, ty) in view.types() {
+        if resolver.check.is_full() {
+            return;
         }
-        let mut chain: Vec<(TypeId, TypeView<'_>)> = Vec::new();
-        for start in 0..end as u32 {
-            // Down the chain until something is known; ids on the chain are marked as lost, which is also the answer if
-            // the chain comes back to them.
-            let mut id = TypeId(start);
-            let mut below = loop {
-                match of.get_mut(id.index()) {
-                    None => break Sizes::LOST,
-                    Some(&mut Some(known)) => break known,
-                    Some(unknown) => *unknown = Some(Sizes::LOST),
-                }
-                let Some(ty) = view.get(id) else { break Sizes::LOST };
-                chain.push((id, ty));
-                match by_value(ty) {
-                    Some(next) => id = next,
-                    None => break Sizes::LOST,
-                }
-            };
-            // And up again.
-            while let Some((id, ty)) = chain.pop() {
-                below = match (ty.kind(), ty.byte_size(), ty.array()) {
-                    (_, Some(bytes), _) => (id, Size::Bytes(bytes)),
-                    (_, _, Some(array)) => (id, repeat(below.1, array.nelems)),
-                    (Kind::Ptr, _, _) => (id, Size::Bytes(pointer_bytes)),
-                    _ if by_value(ty).is_some() => below,
-                    _ => (id, Size::Unsized),
-                };
-                of[id.index()] = Some(below);
-            }
+        resolver.resolve(id, ty);
+        if ty.kind() == Kind::FuncProto {
+            resolver.check_proto(id, ty);
         }
-        Sizes { of }
-    }
-
-    /// Where the modifiers of `id` end, and the size.
-    fn get(&self, id: TypeId) -> (TypeId, Size) {
-        self.of.get(id.index()).copied().flatten().unwrap_or(Sizes::LOST)
     }
 }
 
-fn repeat(elem: Size, nelems: u32) -> Size {
-    match elem {
-        Size::Bytes(bytes) => Size::Bytes(bytes.saturating_mul(nelems)),
-        Size::Unsized => Size::Unsized,
-        Size::Unknown => Size::Unknown,
-    }
+/// How far the kernel is with a type.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+enum State {
+    #[default]
+    New,
+    OnStack,
+    Resolved,
+    /// As resolved, but it or what it needs was found wrong, so nothing is known of it.
+    Lost,
 }
 
-/// The type whose size decides the size of this one.
-fn by_value(ty: TypeView<'_>) -> Option<TypeId> {
-    match ty.kind() {
-        Kind::Array => ty.array().map(|a| a.elem),
-        Kind::Var => ty.type_id(),
-        kind if kind.is_modifier() => ty.type_id(),
-        _ => None,
-    }
-}
-
-/// Whether this kind only refers to others: nothing is made of it, so that only DATASEC and DECL_TAG may name it.
-fn is_source_only(kind: Kind) -> bool {
-    matches!(kind, Kind::Var | Kind::Datasec | Kind::DeclTag)
+/// What is known of an own type.
+#[derive(Clone, Copy, Default, Debug)]
+struct Slot {
+    state: State,
+    /// Where a pointer, modifier, VAR or FUNC leads to in the end.
+    target: TypeId,
+    /// Bytes of an ARRAY.
+    bytes: u32,
 }
 
 /// What the kernel follows while it resolves one type; set by the first pointer or container on the stack.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Mode {
     /// Nothing has decided yet: all that has something to resolve.
     Undecided,
@@ -135,10 +73,7 @@ impl Mode {
     fn follows(self, kind: Kind) -> bool {
         let container = matches!(kind, Kind::Struct | Kind::Union | Kind::Array);
         match self {
-            Mode::Undecided => {
-                let rest = matches!(kind, Kind::Ptr | Kind::Func | Kind::Var | Kind::Datasec | Kind::DeclTag);
-                kind.is_modifier() || container || rest
-            }
+            Mode::Undecided => needs_resolving(kind),
             Mode::Pointer => kind.is_modifier() || kind == Kind::Ptr,
             Mode::Container => kind.is_modifier() || container,
         }
@@ -153,345 +88,414 @@ impl Mode {
     }
 }
 
-/// How far the kernel is with a type.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Visit {
-    New,
-    OnStack,
-    Resolved,
-}
-
-/// R1 and R2. The types of a base count as resolved.
-fn check_loops(check: &mut Check<'_, '_>, sizes: &Sizes) {
-    let view = check.view;
-    let mut visits = vec![Visit::New; view.type_count()];
-    for (id, ty) in view.types() {
-        if check.is_full() {
-            return;
-        }
-        resolve(check, sizes, &mut visits, id);
-        if ty.kind() == Kind::FuncProto {
-            for part in ty.type_id().into_iter().chain(ty.params().map(|p| p.type_id)) {
-                resolve(check, sizes, &mut visits, part);
-            }
-        }
+fn needs_resolving(kind: Kind) -> bool {
+    match kind {
+        Kind::Ptr | Kind::Func | Kind::Var | Kind::Datasec | Kind::DeclTag => true,
+        Kind::Struct | Kind::Union | Kind::Array => true,
+        Kind::Typedef | Kind::Volatile | Kind::Const | Kind::Restrict | Kind::TypeTag => true,
+        Kind::Int | Kind::Enum | Kind::Enum64 | Kind::Fwd | Kind::FuncProto | Kind::Float => false,
     }
 }
 
-/// Resolves one type and all it needs as the kernel does.
-fn resolve(check: &mut Check<'_, '_>, sizes: &Sizes, visits: &mut [Visit], root: TypeId) {
-    let view = check.view;
-    let slot = |id: TypeId| id.index().checked_sub(view.first_id().index());
-    let mark_resolved = |id, visits: &mut [Visit]| {
-        if let Some(visit) = slot(id).and_then(|slot| visits.get_mut(slot)) {
-            *visit = Visit::Resolved;
+/// Whether this kind only refers to others: nothing is made of it, so that only DATASEC and DECL_TAG may name it.
+fn is_source_only(kind: Kind) -> bool {
+    matches!(kind, Kind::Var | Kind::Datasec | Kind::DeclTag)
+}
+
+fn has_no_size(kind: Kind) -> bool {
+    matches!(kind, Kind::Fwd | Kind::Func | Kind::FuncProto | Kind::DeclTag)
+}
+
+/// What a type comes to when modifiers are skipped.
+#[derive(Clone, Copy, Debug)]
+enum Size<'a> {
+    /// Where they end, and its bytes.
+    Bytes(TypeId, TypeView<'a>, u32),
+    /// In something without a size: void, FWD, FUNC, FUNC_PROTO, DECL_TAG, or nothing at all.
+    None,
+    /// Something on the way was found wrong, and reported there.
+    Lost,
+}
+
+/// A type that is being resolved.
+#[derive(Clone, Copy, Debug)]
+struct Frame<'a> {
+    id: TypeId,
+    ty: TypeView<'a>,
+    /// The member or entry that is next.
+    next: usize,
+    /// The member before it was pushed, and is not judged yet.
+    waits: bool,
+}
+
+/// What a step with the topmost type comes to.
+enum Step<'a> {
+    /// Another one is needed first.
+    Push(TypeId, TypeView<'a>),
+    /// It is resolved, to this type and with these bytes.
+    Done(TypeId, u32),
+    /// It breaks a rule.
+    Wrong(&'static str, &'static str),
+    /// Nothing is known of what it needs, or it was reported.
+    Lost,
+}
+
+struct Resolver<'c, 'v, 'a> {
+    view: &'v BtfView<'a>,
+    slots: Vec<Slot>,
+    mode: Mode,
+    stack: Vec<Frame<'a>>,
+    check: &'c mut Check<'v, 'a>,
+}
+
+impl<'a> Resolver<'_, '_, 'a> {
+    /// Resolves one type and all it needs.
+    fn resolve(&mut self, root: TypeId, ty: TypeView<'a>) {
+        if !needs_resolving(ty.kind()) || self.is_resolved(root) {
+            return;
         }
-    };
-    let mut mode = Mode::Undecided;
-    let mut stack: Vec<(TypeId, TypeView<'_>, usize)> = Vec::new();
-    let mut next = Some(root);
-    loop {
-        // Enter the type if there is something to resolve in it.
-        if let Some((id, slot)) = next.and_then(|id| Some((id, slot(id)?))) {
-            let ty = view.get(id).filter(|ty| mode.follows(ty.kind()));
-            if let Some((ty, visit)) = ty.zip(visits.get(slot).copied()).filter(|&(_, v)| v != Visit::Resolved) {
-                let wrong = if stack.len() == MAX_DEPTH {
+        self.mode = Mode::Undecided;
+        let mut pushed = Some((root, ty));
+        loop {
+            if let Some((id, ty)) = pushed.take() {
+                let wrong = if self.stack.len() == MAX_DEPTH {
                     Some(("R1", "Exceeded max resolving depth:32"))
-                } else if visit == Visit::OnStack {
+                } else if self.state(id) != State::New {
                     Some(("R2", "Loop detected"))
                 } else {
                     None
                 };
                 if let Some((rule, text)) = wrong {
-                    check.bad(rule, root, text);
-                    // One finding for all that was under way, or a long chain would be walked once per link.
-                    for (id, ..) in stack {
-                        mark_resolved(id, visits);
-                    }
-                    return;
+                    return self.give_up(rule, root, text);
                 }
-                visits[slot] = Visit::OnStack;
-                mode = mode.below(ty.kind());
-                stack.push((id, ty, 0));
+                self.set(id, Slot { state: State::OnStack, ..Slot::default() });
+                self.mode = self.mode.below(ty.kind());
+                self.stack.push(Frame { id, ty, next: 0, waits: false });
             }
-        }
-        // Go on with the topmost type.
-        let Some(top) = stack.last_mut() else { return };
-        next = nth_needed(view, sizes, top.1, top.2);
-        top.2 += 1;
-        if next.is_none() {
-            mark_resolved(top.0, visits);
-            stack.pop();
+            let Some(&frame) = self.stack.last() else { return };
+            let slot = match self.step(frame) {
+                Step::Push(id, ty) => {
+                    pushed = Some((id, ty));
+                    continue;
+                }
+                Step::Wrong(rule, text) => return self.give_up(rule, frame.id, text),
+                Step::Done(target, bytes) => Slot { state: State::Resolved, target, bytes },
+                Step::Lost => Slot { state: State::Lost, ..Slot::default() },
+            };
+            self.set(frame.id, slot);
+            self.stack.pop();
         }
     }
-}
 
-/// The `n`th type that must be resolved before this one.
-fn nth_needed(view: &BtfView<'_>, sizes: &Sizes, ty: TypeView<'_>, n: usize) -> Option<TypeId> {
-    match (ty.kind(), n) {
-        (Kind::Struct | Kind::Union, n) => ty.member(n).map(|m| m.type_id),
-        (Kind::Datasec, n) => ty.var(n).map(|v| v.type_id),
-        (Kind::Array, 0) => ty.array().map(|a| a.index),
-        (Kind::Array, 1) => ty.array().map(|a| a.elem),
-        (Kind::Func | Kind::FuncProto, _) => None,
-        (_, 0) => ty.type_id(),
-        // A pointer behind the modifiers.
-        (Kind::Ptr | Kind::Var, 1) => {
-            let next = ty.type_id().filter(|&id| view.get(id).is_some_and(|t| t.kind().is_modifier()))?;
-            let (end, _) = sizes.get(next);
-            view.get(end).filter(|t| t.kind() == Kind::Ptr).map(|_| end)
+    /// Reports what ends the resolution of all that is on the stack.
+    fn give_up(&mut self, rule: &'static str, id: TypeId, text: &str) {
+        self.check.bad(rule, id, text);
+        while let Some(frame) = self.stack.pop() {
+            self.set(frame.id, Slot { state: State::Lost, ..Slot::default() });
         }
-        _ => None,
     }
-}
 
-/// R3 to R28.
-fn check_kinds(check: &mut Check<'_, '_>, sizes: &Sizes) {
-    for (id, ty) in check.view.types() {
-        if check.is_full() {
-            return;
+    fn slot(&self, id: TypeId) -> Option<&Slot> {
+        self.slots.get(id.index().checked_sub(self.view.first_id().index())?)
+    }
+
+    fn set(&mut self, id: TypeId, slot: Slot) {
+        let number = id.index().checked_sub(self.view.first_id().index());
+        if let Some(place) = number.and_then(|n| self.slots.get_mut(n)) {
+            *place = slot;
         }
-        let target = ty.type_id().unwrap_or_default();
-        match ty.kind() {
-            Kind::Ptr | Kind::Typedef | Kind::Volatile | Kind::Const | Kind::Restrict | Kind::TypeTag => {
-                check_target(check, sizes, id, target);
+    }
+
+    fn state(&self, id: TypeId) -> State {
+        self.slot(id).map_or(State::Resolved, |slot| slot.state)
+    }
+
+    /// Types of a base always are.
+    fn is_resolved(&self, id: TypeId) -> bool {
+        id != TypeId::VOID && matches!(self.state(id), State::Resolved | State::Lost)
+    }
+
+    /// Whether this type is to be resolved before the topmost one.
+    fn is_needed(&self, id: TypeId, ty: TypeView<'_>) -> bool {
+        self.mode.follows(ty.kind()) && !self.is_resolved(id)
+    }
+
+    /// Where a pointer, modifier, VAR or FUNC leads to in the end, as far as is known: else to void.
+    fn target(&self, id: TypeId) -> TypeId {
+        if let Some(slot) = self.slot(id) {
+            return slot.target;
+        }
+        let mut end = id;
+        for _ in 0..MAX_BASE_STEPS {
+            match self.view.get(end).filter(|t| t.kind().is_modifier()).and_then(TypeView::type_id) {
+                Some(next) => end = next,
+                None => return end,
             }
-            Kind::Var => {
-                if sized(check.view, sizes, target).is_err() {
-                    check.bad("R5", id, "Invalid type_id");
+        }
+        TypeId::VOID
+    }
+
+    fn size(&self, id: TypeId) -> Size<'a> {
+        match self.view.get(id) {
+            Some(ty) if ty.kind().is_modifier() || ty.kind() == Kind::Var => match self.state(id) {
+                State::Lost => Size::Lost,
+                _ => self.own_size(self.target(id)),
+            },
+            _ => self.own_size(id),
+        }
+    }
+
+    /// The size of what is no modifier.
+    fn own_size(&self, id: TypeId) -> Size<'a> {
+        let Some(ty) = self.view.get(id) else { return Size::None };
+        match (ty.kind(), ty.byte_size()) {
+            (Kind::Ptr, _) => Size::Bytes(id, ty, self.check.options.pointer_bytes),
+            (Kind::Array, _) => match self.slot(id) {
+                Some(slot) if slot.state == State::Lost => Size::Lost,
+                Some(slot) => Size::Bytes(id, ty, slot.bytes),
+                None => self.base_array(id, ty),
+            },
+            (_, Some(bytes)) => Size::Bytes(id, ty, bytes),
+            _ => Size::None,
+        }
+    }
+
+    /// The size of an array of a base.
+    fn base_array(&self, id: TypeId, ty: TypeView<'a>) -> Size<'a> {
+        let (mut count, mut array) = (1u64, ty.array());
+        for _ in 0..MAX_BASE_STEPS {
+            let Some(level) = array else { break };
+            count = count.saturating_mul(level.nelems.into());
+            let elem = self.target(level.elem);
+            let Some(elem_type) = self.view.get(elem) else { return Size::None };
+            array = elem_type.array();
+            let bytes = match elem_type.kind() {
+                Kind::Ptr => Some(self.check.options.pointer_bytes),
+                _ => elem_type.byte_size(),
+            };
+            if let Some(bytes) = bytes {
+                let all = u32::try_from(count.saturating_mul(bytes.into())).unwrap_or(u32::MAX);
+                return Size::Bytes(id, ty, all);
+            }
+        }
+        Size::Lost
+    }
+
+    /// One step with the topmost type.
+    fn step(&mut self, frame: Frame<'a>) -> Step<'a> {
+        match frame.ty.kind() {
+            Kind::Ptr | Kind::Typedef | Kind::Volatile | Kind::Const | Kind::Restrict | Kind::TypeTag | Kind::Var => {
+                self.follow(frame.ty)
+            }
+            Kind::Array => self.array(frame.ty),
+            Kind::Struct | Kind::Union => self.composite(frame),
+            Kind::Datasec => self.datasec(frame),
+            Kind::Func => self.func(frame),
+            Kind::DeclTag => self.decl_tag(frame.ty),
+            Kind::Int | Kind::Enum | Kind::Enum64 | Kind::Float | Kind::Fwd | Kind::FuncProto => {
+                Step::Done(TypeId::VOID, 0)
+            }
+        }
+    }
+
+    /// R3 to R5.
+    fn follow(&self, ty: TypeView<'a>) -> Step<'a> {
+        let (target, is_var) = (TypeId(ty.size_or_type()), ty.kind() == Kind::Var);
+        let next = self.view.get(target);
+        if next.is_some_and(|t| is_source_only(t.kind())) || next.is_none() && target != TypeId::VOID {
+            return Step::Wrong(if is_var { "R5" } else { "R3" }, "Invalid type_id");
+        }
+        if let Some(next) = next {
+            if self.is_needed(target, next) {
+                return Step::Push(target, next);
+            }
+            // Modifiers that were resolved below a container end at a pointer, which then was not followed.
+            if next.kind().is_modifier() && matches!(ty.kind(), Kind::Ptr | Kind::Var) {
+                let end = self.target(target);
+                let pointer = self.view.get(end).filter(|t| t.kind() == Kind::Ptr && self.is_needed(end, *t));
+                if let Some(pointer) = pointer {
+                    return Step::Push(end, pointer);
                 }
             }
-            Kind::Array => check_array(check, sizes, id, ty),
-            Kind::Struct | Kind::Union => {
-                for (n, member) in ty.members().enumerate() {
-                    if let Err((rule, text)) = check_member(check, sizes, ty, member) {
-                        check.bad_element(rule, id, n, text);
-                    }
+        }
+        match self.size(target) {
+            Size::Bytes(end, ..) => Step::Done(end, 0),
+            Size::Lost => Step::Lost,
+            Size::None if is_var => Step::Wrong("R5", "Invalid type_id"),
+            Size::None => {
+                let end = if self.is_resolved(target) { self.target(target) } else { target };
+                match self.view.kind(end) {
+                    None | Some(Kind::Fwd | Kind::FuncProto) => Step::Done(end, 0),
+                    Some(_) => Step::Wrong("R4", "Invalid type_id"),
                 }
             }
-            Kind::Func => check_func(check, id, target),
-            Kind::FuncProto => check_proto(check, sizes, id, ty),
-            Kind::Datasec => check_datasec(check, sizes, id, ty),
-            Kind::DeclTag => check_decl_tag(check, id, ty, target),
-            Kind::Int | Kind::Enum | Kind::Enum64 | Kind::Float | Kind::Fwd => {}
         }
     }
-}
 
-/// The size of a type that something is made of, and the type its modifiers end in. None inside if that is unknown for
-/// a reason that is reported elsewhere; an error if there is no such type, or none that has a size.
-fn sized<'a>(view: &BtfView<'a>, sizes: &Sizes, id: TypeId) -> Result<Option<(TypeView<'a>, u32)>, ()> {
-    let ty = view.get(id).ok_or(())?;
-    match sizes.get(id) {
-        _ if is_source_only(ty.kind()) => Err(()),
-        (_, Size::Unsized) => Err(()),
-        (_, Size::Unknown) => Ok(None),
-        (end, Size::Bytes(bytes)) => Ok(view.get(end).map(|ty| (ty, bytes))),
+    /// The type that something is made of, if there can be such a thing.
+    fn part(&self, id: TypeId) -> Option<TypeView<'a>> {
+        self.view.get(id).filter(|t| !has_no_size(t.kind()) && !is_source_only(t.kind()))
     }
-}
 
-/// Whether it is an INT that fills a power of two of bytes.
-fn is_regular_int(ty: TypeView<'_>) -> bool {
-    ty.int_data().is_some_and(|int| int.bit_offset() == 0 && matches!(int.nr_bits(), 8 | 16 | 32 | 64 | 128))
-}
-
-fn check_target(check: &mut Check<'_, '_>, sizes: &Sizes, id: TypeId, target: TypeId) {
-    let view = check.view;
-    let direct = view.get(target);
-    if direct.is_some_and(|t| is_source_only(t.kind())) || direct.is_none() && target != TypeId::VOID {
-        check.bad("R3", id, "Invalid type_id");
-        return;
-    }
-    if let (end, Size::Unsized) = sizes.get(target) {
-        if !matches!(view.get(end).map(TypeView::kind), None | Some(Kind::Fwd | Kind::FuncProto)) {
-            check.bad("R4", id, "Invalid type_id");
+    /// R6 to R9.
+    fn array(&self, ty: TypeView<'a>) -> Step<'a> {
+        let array = ty.array().unwrap_or_default();
+        let Some(index) = self.part(array.index) else { return Step::Wrong("R6", "Invalid index") };
+        if self.is_needed(array.index, index) {
+            return Step::Push(array.index, index);
         }
-    }
-}
-
-fn check_array(check: &mut Check<'_, '_>, sizes: &Sizes, id: TypeId, ty: TypeView<'_>) {
-    let array = ty.array().unwrap_or_default();
-    match sized(check.view, sizes, array.index) {
-        Ok(None) => {}
-        Ok(Some((index, _))) if is_regular_int(index) => {}
-        Ok(Some(_)) | Err(()) => check.bad("R6", id, "Invalid index"),
-    }
-    match sized(check.view, sizes, array.elem) {
-        Ok(None) => {}
-        Err(()) => check.bad("R7", id, "Invalid elem"),
-        Ok(Some((elem, _))) if elem.kind() == Kind::Int && !is_regular_int(elem) => {
-            check.bad("R8", id, "Invalid array of int");
+        match self.size(array.index) {
+            Size::Bytes(_, index, _) if is_regular_int(index) => {}
+            Size::Lost => return Step::Lost,
+            Size::Bytes(..) | Size::None => return Step::Wrong("R6", "Invalid index"),
         }
-        Ok(Some((_, bytes))) if bytes.checked_mul(array.nelems).is_none() => {
-            check.bad("R9", id, "Array size overflows U32_MAX");
+        let Some(elem) = self.part(array.elem) else { return Step::Wrong("R7", "Invalid elem") };
+        if self.is_needed(array.elem, elem) {
+            return Step::Push(array.elem, elem);
         }
-        Ok(Some(_)) => {}
-    }
-}
-
-/// A rule and its text, as an error.
-type Checked = Result<(), (&'static str, &'static str)>;
-
-/// R10 to R19; `whole` is the struct or union.
-fn check_member(check: &Check<'_, '_>, sizes: &Sizes, whole: TypeView<'_>, member: MemberView) -> Checked {
-    let Ok(found) = sized(check.view, sizes, member.type_id) else { return Err(("R10", "Invalid member")) };
-    let Some((ty, bytes)) = found else { return Ok(()) };
-    let kflag = whole.kflag();
-    let (offset, field_bits) = (member.bit_offset(kflag), member.bit_size(kflag));
-    match ty.kind() {
-        Kind::Int => {
-            let bits = int_member_bits(ty.int_data().unwrap_or_default(), is_regular_int(ty), kflag, member)?;
-            let offset = if kflag { offset } else { offset + ty.int_data().unwrap_or_default().bit_offset() };
-            if bits + offset % 8 > MAX_COPY_BITS {
-                return Err(("R17", "nr_copy_bits exceeds 128"));
+        match self.size(array.elem) {
+            Size::Lost => Step::Lost,
+            Size::None => Step::Wrong("R7", "Invalid elem"),
+            Size::Bytes(_, elem, _) if elem.kind() == Kind::Int && !is_regular_int(elem) => {
+                Step::Wrong("R8", "Invalid array of int")
             }
-            must_fit(whole, offset, bits)
+            Size::Bytes(end, _, bytes) => match bytes.checked_mul(array.nelems) {
+                Some(all) => Step::Done(end, all),
+                None => Step::Wrong("R9", "Array size overflows U32_MAX"),
+            },
         }
-        Kind::Enum | Kind::Enum64 if kflag => {
-            if field_bits == 0 && offset % 8 != 0 {
-                return Err(("R11", "Member is not byte aligned"));
-            }
-            if field_bits > ENUM_BITS {
-                return Err(("R15", "Invalid member bitfield_size"));
-            }
-            must_fit(whole, offset, if field_bits == 0 { ENUM_BITS } else { field_bits })
-        }
-        Kind::Float => {
-            if field_bits != 0 {
-                return Err(("R13", "Invalid member bitfield_size"));
-            }
-            let align_bits = u64::from(check.options.pointer_bytes.min(bytes)) * 8;
-            if u64::from(offset).checked_rem(align_bits).unwrap_or(0) != 0 {
-                return Err(("R19", "Member is not properly aligned"));
-            }
-            must_fit(whole, offset, bytes.saturating_mul(8))
-        }
-        Kind::Ptr | Kind::Struct | Kind::Union | Kind::Array | Kind::Enum | Kind::Enum64 => {
-            if field_bits != 0 {
-                return Err(("R13", "Invalid member bitfield_size"));
-            }
-            if offset % 8 != 0 {
-                return Err(("R11", "Member is not byte aligned"));
-            }
-            if u64::from(offset / 8) + u64::from(bytes) > u64::from(whole.size_or_type()) {
-                return Err(("R12", "Member exceeds struct_size"));
-            }
-            Ok(())
-        }
-        // These have no size, or are refused as members by `sized`.
-        Kind::Fwd
-        | Kind::Typedef
-        | Kind::Volatile
-        | Kind::Const
-        | Kind::Restrict
-        | Kind::Func
-        | Kind::FuncProto
-        | Kind::Var
-        | Kind::Datasec
-        | Kind::DeclTag
-        | Kind::TypeTag => Err(("R10", "Invalid member")),
     }
-}
 
-/// How many bits a member of type INT takes; R14 to R16 and R18.
-fn int_member_bits(
-    int: IntData,
-    regular: bool,
-    kflag: bool,
-    member: MemberView,
-) -> Result<u32, (&'static str, &'static str)> {
-    let (offset, field_bits) = (member.bit_offset(kflag), member.bit_size(kflag));
-    if !kflag {
-        let end = offset.checked_add(int.bit_offset());
-        return end.map(|_| int.nr_bits()).ok_or(("R18", "bits_offset exceeds U32_MAX"));
-    }
-    if !regular {
-        return Err(("R14", "Invalid member base type"));
-    }
-    if field_bits == 0 && offset % 8 != 0 {
-        return Err(("R16", "Invalid member offset"));
-    }
-    if field_bits > int.nr_bits() {
-        return Err(("R15", "Invalid member bitfield_size"));
-    }
-    Ok(if field_bits == 0 { int.nr_bits() } else { field_bits })
-}
-
-/// R12: the member's bits end inside the struct.
-fn must_fit(whole: TypeView<'_>, bit_offset: u32, bits: u32) -> Checked {
-    let end = (u64::from(bit_offset) + u64::from(bits)).div_ceil(8);
-    if end > u64::from(whole.size_or_type()) {
-        return Err(("R12", "Member exceeds struct_size"));
-    }
-    Ok(())
-}
-
-fn check_func(check: &mut Check<'_, '_>, id: TypeId, target: TypeId) {
-    let Some(proto) = check.view.get(target).filter(|t| t.kind() == Kind::FuncProto) else {
-        check.bad("R20", id, "Invalid type_id");
-        return;
-    };
-    for (n, param) in proto.params().enumerate() {
-        if param.name_off == StrOff::EMPTY && param.type_id != TypeId::VOID {
-            check.bad_element("R21", id, n, format!("Invalid arg#{}", n + 1));
+    /// R10 to R19, member by member. All that are wrong are reported.
+    fn composite(&mut self, frame: Frame<'a>) -> Step<'a> {
+        if frame.waits {
+            self.judge_member(frame, frame.next - 1);
         }
-    }
-}
-
-fn check_proto(check: &mut Check<'_, '_>, sizes: &Sizes, id: TypeId, ty: TypeView<'_>) {
-    let ret = TypeId(ty.size_or_type());
-    if ret != TypeId::VOID && sized(check.view, sizes, ret).is_err() {
-        check.bad("R22", id, "Invalid return type");
-    }
-    let last = ty.params().len().wrapping_sub(1);
-    for (n, param) in ty.params().enumerate() {
-        let text = || format!("Invalid arg#{}", n + 1);
-        if n == last && param.type_id == TypeId::VOID {
-            if param.name_off != StrOff::EMPTY {
-                check.bad_element("R23", id, n, text());
+        for n in frame.next..frame.ty.vlen() as usize {
+            let Some(member) = frame.ty.member(n) else { break };
+            let Some(ty) = self.part(member.type_id) else {
+                self.check.bad_element("R10", frame.id, n, "Invalid member");
+                continue;
+            };
+            if self.is_needed(member.type_id, ty) {
+                self.come_back(n + 1, true);
+                return Step::Push(member.type_id, ty);
             }
-        } else if sized(check.view, sizes, param.type_id).is_err()
-            || param.name_off != StrOff::EMPTY && !check.is_identifier(param.name_off)
-        {
-            check.bad_element("R24", id, n, text());
+            self.judge_member(frame, n);
+        }
+        Step::Done(TypeId::VOID, 0)
+    }
+
+    /// Where the topmost type goes on when the one that is pushed now is done.
+    fn come_back(&mut self, next: usize, waits: bool) {
+        if let Some(top) = self.stack.last_mut() {
+            (top.next, top.waits) = (next, waits);
         }
     }
-}
 
-fn check_datasec(check: &mut Check<'_, '_>, sizes: &Sizes, id: TypeId, ty: TypeView<'_>) {
-    for (n, entry) in ty.vars().enumerate() {
-        let Some(var) = check.view.get(entry.type_id).filter(|t| t.kind() == Kind::Var) else {
-            check.bad_element("R25", id, n, "Not a VAR kind member");
-            continue;
+    fn judge_member(&mut self, frame: Frame<'a>, n: usize) {
+        let Some(member) = frame.ty.member(n) else { return };
+        match self.size(member.type_id) {
+            Size::Lost => {}
+            Size::None => self.check.bad_element("R10", frame.id, n, "Invalid member"),
+            Size::Bytes(end, ty, bytes) => {
+                let wrong = check_place(frame.ty, member, ty, bytes, self.check.options.pointer_bytes);
+                if let Err((rule, text)) = wrong {
+                    self.check.bad_member(rule, frame.id, n, end, text);
+                }
+            }
+        }
+    }
+
+    /// R25 and R26. The kernel does not look at the size of a variable that it had to resolve first.
+    fn datasec(&mut self, frame: Frame<'a>) -> Step<'a> {
+        // What one variable led to does not decide how the next one is followed.
+        self.mode = Mode::Undecided;
+        for n in frame.next..frame.ty.vlen() as usize {
+            let Some(entry) = frame.ty.var(n) else { break };
+            let Some(var) = self.view.get(entry.type_id).filter(|t| t.kind() == Kind::Var) else {
+                self.check.bad_element("R25", frame.id, n, "Not a VAR kind member");
+                continue;
+            };
+            if self.is_needed(entry.type_id, var) {
+                self.come_back(n + 1, false);
+                return Step::Push(entry.type_id, var);
+            }
+            match self.size(TypeId(var.size_or_type())) {
+                Size::None if self.state(entry.type_id) == State::Lost => {}
+                Size::None => self.check.bad_element("R26", frame.id, n, "Invalid type"),
+                Size::Bytes(_, _, bytes) if entry.byte_size < bytes => {
+                    self.check.bad_element("R26", frame.id, n, "Invalid size");
+                }
+                Size::Bytes(..) | Size::Lost => {}
+            }
+        }
+        Step::Done(TypeId::VOID, 0)
+    }
+
+    /// R20 and R21.
+    fn func(&mut self, frame: Frame<'a>) -> Step<'a> {
+        let target = TypeId(frame.ty.size_or_type());
+        let Some(proto) = self.view.get(target).filter(|t| t.kind() == Kind::FuncProto) else {
+            return Step::Wrong("R20", "Invalid type_id");
         };
-        match sized(check.view, sizes, TypeId(var.size_or_type())) {
-            Ok(None) => {}
-            Err(()) => check.bad_element("R26", id, n, "Invalid type"),
-            Ok(Some((_, bytes))) if entry.byte_size < bytes => check.bad_element("R26", id, n, "Invalid size"),
-            Ok(Some(_)) => {}
+        for (n, param) in proto.params().enumerate() {
+            if param.name_off == StrOff::EMPTY && param.type_id != TypeId::VOID {
+                self.check.bad_element("R21", frame.id, n, format!("Invalid arg#{}", n + 1));
+            }
+        }
+        Step::Done(target, 0)
+    }
+
+    /// R27 and R28.
+    fn decl_tag(&self, ty: TypeView<'a>) -> Step<'a> {
+        let id = TypeId(ty.size_or_type());
+        let wanted =
+            |t: &TypeView<'_>| matches!(t.kind(), Kind::Struct | Kind::Union | Kind::Func | Kind::Var | Kind::Typedef);
+        let Some(target) = self.view.get(id).filter(wanted) else { return Step::Wrong("R27", "Invalid type_id") };
+        if self.is_needed(id, target) {
+            return Step::Push(id, target);
+        }
+        let count = match target.kind() {
+            Kind::Struct | Kind::Union => target.vlen(),
+            Kind::Func if self.state(id) == State::Lost => return Step::Lost,
+            Kind::Func => self.view.get(TypeId(target.size_or_type())).map_or(0, TypeView::vlen),
+            _ => 0,
+        };
+        // -1 is the whole; M113 has refused what is less.
+        match u32::try_from(ty.component_index().unwrap_or(-1)) {
+            Ok(component) if component >= count => Step::Wrong("R28", "Invalid component_idx"),
+            _ => Step::Done(id, 0),
         }
     }
-}
 
-fn check_decl_tag(check: &mut Check<'_, '_>, id: TypeId, ty: TypeView<'_>, target: TypeId) {
-    let view = check.view;
-    let target = view.get(target);
-    let count = match target.map(|t| (t, t.kind())) {
-        Some((t, Kind::Struct | Kind::Union)) => t.vlen(),
-        Some((_, Kind::Var | Kind::Typedef)) => 0,
-        Some((t, Kind::Func)) => {
-            let proto = view.get(TypeId(t.size_or_type())).filter(|p| p.kind() == Kind::FuncProto);
-            proto.map_or(0, TypeView::vlen)
+    /// R22 to R24, for which prototypes need not be resolved themselves.
+    fn check_proto(&mut self, id: TypeId, ty: TypeView<'a>) {
+        let ret = TypeId(ty.size_or_type());
+        if ret != TypeId::VOID && !self.is_sized(ret) {
+            self.check.report("R22", id, None, Line::Full, "Invalid return type");
         }
-        _ => {
-            check.bad("R27", id, "Invalid type_id");
-            return;
+        let last = ty.params().len().wrapping_sub(1);
+        let is_rest = |n: usize, type_id: TypeId| n == last && type_id == TypeId::VOID;
+        // The kernel looks at the last one first.
+        if ty.params().next_back().is_some_and(|p| is_rest(last, p.type_id) && p.name_off != StrOff::EMPTY) {
+            self.check.bad_element("R23", id, last, format!("Invalid arg#{}", last + 1));
         }
-    };
-    // -1 is the whole; M113 has refused what is less.
-    let component = ty.component_index().unwrap_or(-1);
-    if u32::try_from(component).is_ok_and(|n| n >= count) {
-        check.bad("R28", id, "Invalid component_idx");
+        for (n, param) in ty.params().enumerate().filter(|&(n, param)| !is_rest(n, param.type_id)) {
+            let named = param.name_off <= StrOff::MAX && self.check.is_identifier(param.name_off);
+            let exists = self.view.get(param.type_id).is_some_and(|t| !is_source_only(t.kind()));
+            let good = exists && (param.name_off == StrOff::EMPTY || named) && self.is_sized(param.type_id);
+            if !good {
+                self.check.bad_element("R24", id, n, format!("Invalid arg#{}", n + 1));
+            }
+        }
+    }
+
+    /// Whether a parameter or result can be of this type, which is resolved first.
+    fn is_sized(&mut self, id: TypeId) -> bool {
+        let Some(ty) = self.view.get(id).filter(|t| !is_source_only(t.kind())) else { return false };
+        self.resolve(id, ty);
+        !matches!(self.size(id), Size::None)
     }
 }
 
@@ -567,9 +571,9 @@ mod tests {
                 b.konst(v);
             }),
             ("R4", None, |b| {
-                let p = b.proto(0, &[]);
-                let f = b.func("f", 0, p);
-                b.ptr(f);
+                b.ptr(3);
+                b.func("f", 0, 4);
+                b.proto(0, &[]);
             }),
             ("R5", None, |b| {
                 let f = b.fwd("f", false);

@@ -369,7 +369,7 @@ fn run_on(base: Option<&Base<'_>>, input: &Input, plan: &Plan, endian: Endian) -
             };
         }
     }
-    let types = Types { records: &records, strings: &fold.strings, base, endian };
+    let types = Types { records: &records, strings: &fold.strings, base, endian, extensions: Default::default() };
     let (bytes, _) = types.write().unwrap();
     let names =
         (0..fold.strings.len()).map(|n| String::from_utf8(fold.strings.get(StrId(n)).to_vec()).unwrap()).collect();

@@ -220,8 +220,13 @@ fn d62_too_many_types() {
     let local = |w: u32| w.checked_sub(1).map_or(btf::dedup::fold::Local::Void, btf::dedup::fold::Local::Type);
     fold.fold_with(0, &records, local);
     let resolution = btf::dedup::resolve::Resolution::new(&fold, None);
-    let types =
-        btf::writer::Types { records: &resolution.records, strings: &fold.strings, base: None, endian: Endian::Little };
+    let types = btf::writer::Types {
+        records: &resolution.records,
+        strings: &fold.strings,
+        base: None,
+        endian: Endian::Little,
+        extensions: Default::default(),
+    };
     assert_eq!(types.write().unwrap_err().kind(), btf::error::ErrorKind::Limit);
 }
 
@@ -237,7 +242,12 @@ fn d62_too_long_strings() {
     }
     fold.fold_with(0, &records, |_| btf::dedup::fold::Local::Void);
     let resolution = btf::dedup::resolve::Resolution::new(&fold, None);
-    let types =
-        btf::writer::Types { records: &resolution.records, strings: &fold.strings, base: None, endian: Endian::Little };
+    let types = btf::writer::Types {
+        records: &resolution.records,
+        strings: &fold.strings,
+        base: None,
+        endian: Endian::Little,
+        extensions: Default::default(),
+    };
     assert_eq!(types.write().unwrap_err().kind(), btf::error::ErrorKind::Limit);
 }

@@ -2,11 +2,16 @@
 //!
 //! Expected results name labels: those that became one type stand together (`1,4`), `5=2` is a type that is the base's with
 //! label 2. Each scenario also runs split over workers in several ways (same bytes), with its units in all orders (same
-//! classes), big-endian (same classes, D59), against the oracle, and its output is deduplicated again (D45).
+//! classes), big-endian (same classes), against the oracle, and its output is deduplicated again.
 //!
-//! Not here:
-//! * D47 (removal of unreachable types) is not done: what units hand over is wanted.
-//! * D63, D64: the *report* about mixed compilers is the encoder's; that such types stay apart is tested.
+//! Elsewhere:
+//! * D22 (chains of 100,000 types) and D62 (limits of ids and strings): scale.rs.
+//! * D45 (twice is once): `check_input`, for each scenario without a base; with one, properties.rs.
+//! * D58 (any order, any division over workers) and D59 (big-endian): `check_input`, for each scenario; D58 has one of its own, too.
+//!
+//! Not here, since they do not concern this program:
+//! * D47 (removal of unreachable types): it is not done. What units hand over is wanted, and types that no DIE needs are not written.
+//! * D63, D64: the *report* about mixed compilers, and matching integers by other names, are not done; that such types stay apart is tested.
 //! * Decisions of the incumbent ("L:") are not followed where they differ from the rules; there is no parity mode.
 
 use std::collections::BTreeMap;
@@ -621,8 +626,13 @@ fn d48_many_enumerators() {
     fold.fold_with(0, &records, |_| btf::dedup::fold::Local::Void);
     let resolution = btf::dedup::resolve::Resolution::new(&fold, None);
     assert_eq!(resolution.records.get(1).len(), 3 + 140_000);
-    let types =
-        btf::writer::Types { records: &resolution.records, strings: &fold.strings, base: None, endian: Endian::Little };
+    let types = btf::writer::Types {
+        records: &resolution.records,
+        strings: &fold.strings,
+        base: None,
+        endian: Endian::Little,
+        extensions: Default::default(),
+    };
     assert_eq!(types.write().unwrap_err().kind(), btf::error::ErrorKind::Limit);
 }
 
@@ -689,6 +699,19 @@ fn d57_base_with_equal_types() {
 }
 
 // d58: `check_input` runs several divisions and all orders of every case.
+#[test]
+fn d58_order_of_what_stands_twice_in_a_unit() {
+    let text = "|1\n1: S _/16 {a:1@0, u:3@64} ; 2: *0 ; 3: S _/16 {a:3@0, u:3@64}";
+    let case = parse(text);
+    let plain = run(&case.input, &Plan::simple(1), Endian::Little);
+    for spelled in [Spelled::PerUnit, Spelled::PerType] {
+        for kept in [false, true] {
+            let plan = Plan { spelled: Some(spelled), kept, ..Plan::halves(1) };
+            assert_eq!(run(&case.input, &plan, Endian::Little).bytes, plain.bytes, "{plan:?}");
+        }
+    }
+}
+
 // d59: `check_input` runs every case big-endian.
 
 #[test]

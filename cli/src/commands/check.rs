@@ -1,7 +1,9 @@
 //! `btfgen check`: whether the BTF of modules belongs to a base, in one line per module.
 
+use std::fmt::Display;
 use std::path::Path;
 
+use btf::distill::relocate;
 use btf::graph::map_names;
 use btf::ids::{StrOff, TypeId};
 use btf::kind::Kind;
@@ -11,10 +13,10 @@ use dwarf::elf::ElfFile;
 use encoder::btf_ids::order::restore_by;
 use encoder::btf_ids::{Finding, IdSection, patch::patch};
 use encoder::input::Input;
-use encoder::module_file::Compression;
+use encoder::module_file::{self, Compression};
 use encoder::stamp::Identity;
 
-use super::{btf_of, identity};
+use super::{btf_of, identity, unchanged};
 use crate::args::CheckArgs;
 use crate::base_search;
 use crate::exit::Exit;
@@ -41,6 +43,9 @@ fn check_all(args: &CheckArgs) -> Result<Exit, Failure> {
         None => base_search::find(&args.files)?,
     };
     let Some(path) = found else {
+        for file in &args.files {
+            with_elf(file, |_| ())?;
+        }
         let text = "not a module of a known kernel: pass --btf_base VMLINUX";
         return Err(Failure::new(Exit::NoBase, &args.files[0], text));
     };
@@ -51,7 +56,9 @@ fn check_all(args: &CheckArgs) -> Result<Exit, Failure> {
     let base = Base { view, identity: identity(&input, bytes), name: path.display().to_string() };
     let mut exit = Exit::Done;
     for file in &args.files {
-        let code = match check(file, &base) {
+        let result = check(file, &base);
+        unchanged(&input, &path)?;
+        let code = match result {
             Ok(Ok(good)) => {
                 println!("{}: ok: {good}", file.display());
                 continue;
@@ -71,13 +78,19 @@ fn check_all(args: &CheckArgs) -> Result<Exit, Failure> {
 
 /// What is good about a module's BTF, or what is not.
 fn check(path: &Path, base: &Base<'_>) -> Result<Result<String, String>, Failure> {
+    with_elf(path, |elf| judge(elf, base))
+}
+
+/// Calls `f` with an ELF file, or says why the file is none.
+fn with_elf<T>(path: &Path, f: impl FnOnce(&ElfFile<'_>) -> T) -> Result<T, Failure> {
     let input = Input::open(path).map_err(|e| Failure::new(Exit::Io, path, format!("cannot be read: {e}")))?;
     let failed = |text: String| Failure::new(Exit::Input, path, text);
-    if let Some(compression) = Compression::of(input.bytes()) {
-        return Err(failed(format!("it is compressed: uncompress it (`{} -d`)", compression.program())));
-    }
-    let elf = ElfFile::parse(input.bytes()).map_err(|e| failed(e.to_string()))?;
-    Ok(judge(&elf, base))
+    let result = match Compression::of(input.bytes()) {
+        Some(c) => Err(failed(format!("it is compressed: uncompress it (`{} -d`)", c.program()))),
+        None => ElfFile::parse(input.bytes()).map(|elf| f(&elf)).map_err(|e| failed(e.to_string())),
+    };
+    unchanged(&input, path)?;
+    result
 }
 
 fn judge(elf: &ElfFile<'_>, base: &Base<'_>) -> Result<String, String> {
@@ -89,12 +102,7 @@ fn judge(elf: &ElfFile<'_>, base: &Base<'_>) -> Result<String, String> {
     let stamp = Identity::stamped(elf);
     let distilled = bytes(".BTF.base")?;
     if let Some(distilled) = distilled {
-        let own_base =
-            BtfView::parse(distilled).map_err(|e| format!("its distilled base .BTF.base is damaged: {e}"))?;
-        violation(&own_base, elf).map_or(Ok(()), |text| Err(format!("its distilled base .BTF.base: {text}")))?;
-        let view = BtfView::parse_on(btf, Some(&own_base)).map_err(|e| format!("its .BTF is damaged: {e}"))?;
-        violation(&view, elf).map_or(Ok(()), Err)?;
-        return Ok("it has a distilled base (.BTF.base), which a kernel from 6.11 on fits to its own BTF when it loads the module".into());
+        return judge_distilled(elf, btf, distilled, base);
     }
     if let Some(stamp) = stamp.as_ref().filter(|stamp| stamp.hash != base.identity.hash) {
         return Err(format!("it was encoded on another base ({stamp}), {} has {}", base.name, base.identity));
@@ -110,14 +118,31 @@ fn judge(elf: &ElfFile<'_>, base: &Base<'_>) -> Result<String, String> {
             return Err(format!("the name of type {id} begins inside of another one: {other_base}"));
         }
     }
-    let unresolved = ids(elf, &view)?;
+    let ids = ids(elf, &view)?;
     let how =
         if stamp.is_some() { "its stamp says so" } else { "all references fit; it has no stamp that would prove it" };
-    let unresolved = match unresolved {
-        0 => String::new(),
-        count => format!("; {count} names in .BTF_ids have no type"),
-    };
-    Ok(format!("its BTF belongs to {}: {how}{unresolved}", base.name))
+    Ok(format!("its BTF belongs to {}: {how}{ids}", base.name))
+}
+
+/// The same for a module with a distilled base: it is put on the base as a kernel does it when it loads the module.
+fn judge_distilled(elf: &ElfFile<'_>, btf: &[u8], distilled: &[u8], base: &Base<'_>) -> Result<String, String> {
+    if let Some(release) = module_file::release(elf).filter(|release| !module_file::knows_distilled_base(release)) {
+        return Err(format!(
+            "it has a distilled base (.BTF.base), which Linux {release} does not know, and so would take its .BTF for one on its own: \
+             encode it with --distill_base=off"
+        ));
+    }
+    let own_base = BtfView::parse(distilled).map_err(|e| format!("its distilled base .BTF.base is damaged: {e}"))?;
+    violation(&own_base, elf).map_or(Ok(()), |text| Err(format!("its distilled base .BTF.base: {text}")))?;
+    let view = BtfView::parse_on(btf, Some(&own_base)).map_err(|e| format!("its .BTF is damaged: {e}"))?;
+    violation(&view, elf).map_or(Ok(()), Err)?;
+    let misfit = |what: &dyn Display| format!("its distilled base does not fit {}: {what}", base.name);
+    let relocated = relocate(&view, &base.view).map_err(|e| misfit(&e))?;
+    let relocated = BtfView::parse_on(&relocated, Some(&base.view)).map_err(|e| misfit(&e))?;
+    violation(&relocated, elf).map_or(Ok(()), |text| Err(misfit(&text)))?;
+    let ids = ids(elf, &view)?;
+    let types = own_base.type_count();
+    Ok(format!("its distilled base fits {}: each of the {types} types is found there, and once{ids}", base.name))
 }
 
 /// Why a kernel would not take the BTF, or what could not be in one that belongs to its base.
@@ -152,10 +177,10 @@ fn misplaced_name(view: &BtfView<'_>) -> Option<TypeId> {
     })
 }
 
-/// Whether `.BTF_ids` has the ids of the BTF; how many names have none.
-fn ids(elf: &ElfFile<'_>, view: &BtfView<'_>) -> Result<usize, String> {
+/// Whether `.BTF_ids` has the ids of the BTF; what else there is to say of them.
+fn ids(elf: &ElfFile<'_>, view: &BtfView<'_>) -> Result<String, String> {
     let text = |e: encoder::error::Error| e.to_string();
-    let Some(section) = IdSection::of(elf).map_err(text)? else { return Ok(0) };
+    let Some(section) = IdSection::of(elf).map_err(text)? else { return Ok(String::new()) };
     let there = section.bytes.clone();
     let (expected, findings) = patch(restore_by(section, elf, view.base()).map_err(text)?, view);
     if let Some(at) = there.iter().zip(&expected).position(|(a, b)| a != b) {
@@ -168,5 +193,9 @@ fn ids(elf: &ElfFile<'_>, view: &BtfView<'_>) -> Result<usize, String> {
             word(&expected)
         ));
     }
-    Ok(findings.iter().filter(|finding| matches!(finding, Finding::Unresolved { .. })).count())
+    match findings.iter().filter(|finding| matches!(finding, Finding::Unresolved { .. })).count() {
+        0 => Ok(String::new()),
+        1 => Ok("; one name in .BTF_ids has no type".into()),
+        count => Ok(format!("; {count} names in .BTF_ids have no type")),
+    }
 }

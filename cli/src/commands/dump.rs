@@ -6,7 +6,7 @@ use std::path::Path;
 use btf::view::BtfView;
 use encoder::input::Input;
 
-use super::{btf_of, distilled_base_of};
+use super::{btf_of, distilled_base_of, unchanged};
 use crate::args::DumpArgs;
 use crate::exit::Exit;
 use crate::messages::{Failure, print_failure};
@@ -21,14 +21,23 @@ pub fn run(args: &DumpArgs) -> Exit {
 
 fn dump(args: &DumpArgs) -> Result<(), Failure> {
     let base_input = args.base.as_deref().map(open).transpose()?;
-    let base = match (&base_input, &args.base) {
+    let input = open(&args.file)?;
+    let dumped = dump_input(args, &input, base_input.as_ref());
+    unchanged(&input, &args.file)?;
+    if let (Some(input), Some(path)) = (&base_input, &args.base) {
+        unchanged(input, path)?;
+    }
+    dumped
+}
+
+fn dump_input(args: &DumpArgs, input: &Input, base_input: Option<&Input>) -> Result<(), Failure> {
+    let base = match (base_input, &args.base) {
         (Some(input), Some(path)) => Some(BtfView::parse(btf_of(input, path)?).map_err(|e| bad(path, e))?),
         _ => None,
     };
-    let input = open(&args.file)?;
     let bad_input = |e| bad(&args.file, e);
-    let bytes = btf_of(&input, &args.file)?;
-    let distilled = distilled_base_of(&input, &args.file)?.map(BtfView::parse).transpose().map_err(bad_input)?;
+    let bytes = btf_of(input, &args.file)?;
+    let distilled = distilled_base_of(input, &args.file)?.map(BtfView::parse).transpose().map_err(bad_input)?;
     // What has a distilled base is shown on it or, as a kernel has it, on the base that was named.
     let relocated = match (&distilled, &base) {
         (Some(distilled), Some(base)) => {

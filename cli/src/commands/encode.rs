@@ -1,40 +1,42 @@
 //! Encoding: a base, files, and where the results go.
 
-use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use btf::base::Base;
 use btf::view::BtfView;
 use dwarf::elf::ElfFile;
 use encoder::batch::Batch;
-use encoder::btf_ids::finish::{DESCRIBED_FLAGS, Stage, Steps, finish};
-use encoder::btf_ids::order::link_order;
-use encoder::btf_ids::section::SECTION;
 use encoder::debug_files::DebugFiles;
-use encoder::elf_out::{self, SectionUpdate};
+use encoder::elf_out::{self, ElfOutError};
 use encoder::error::ErrorKind;
 use encoder::input::Input;
 use encoder::module_file::{self, Compression};
-use encoder::options::Options;
-use encoder::replace::{self, Durability, ReplaceError};
-use encoder::report::{Phase, Summary};
-use encoder::stamp::{self, Identity};
+use encoder::one_shot::{Distill, Ids, Sections, Task, one_shot};
+use encoder::options::{Features, Options};
+use encoder::output;
+use encoder::replace::{self, Durability, ReplaceError, Staged};
+use encoder::report::Summary;
+use encoder::stamp::Identity;
 use encoder::threads::{Here, Threads as _};
 use encoder::units::BYTES_PER_WORKER;
 use encoder::{BaseBtf, Caller};
 use indicatif::{ProgressBar, ProgressStyle};
 use rayon::prelude::*;
 
-use super::{btf_of, identity};
+use super::in_place::InPlace;
+use super::{btf_of, identity, unchanged};
 use crate::args::EncodeArgs;
 use crate::base_search;
 use crate::choices;
 use crate::exit::Exit;
+use crate::fault;
 use crate::files;
-use crate::messages::{Failure, print_failure, print_finding, print_phases, print_summary, print_warning};
+use crate::messages::{
+    Failure, fatal_warnings, print_failure, print_finding, print_phases, print_summary, print_warning,
+};
+use crate::signals;
 use crate::threads::Threads;
 use crate::tokens::JobServer;
 
@@ -63,7 +65,7 @@ impl Destination {
 
 /// Runs the command.
 pub fn run(args: &EncodeArgs, server: JobServer) -> Exit {
-    match choices::options(args) {
+    match choices::options(args, Features::USUAL) {
         Ok((options, remarks)) => run_with(args, &options, &remarks, server),
         Err(text) => {
             eprintln!("btfgen: error: {text}");
@@ -95,6 +97,10 @@ pub fn run_with(args: &EncodeArgs, options: &Options, remarks: &[String], server
         }
     }
     let args = &named;
+    let distill = match choices::distill(args) {
+        Ok(distill) => distill,
+        Err(text) => return usage(text),
+    };
     if args.verbose {
         remarks.iter().for_each(|r| eprintln!("btfgen: {r}"));
     }
@@ -116,7 +122,12 @@ pub fn run_with(args: &EncodeArgs, options: &Options, remarks: &[String], server
         _ => None,
     };
     let threads = Threads::new(args, server);
-    let encode = |base: Option<BaseBtf<'_>>| encode_all(args, options, &destinations, base, stamp.as_ref(), &threads);
+    signals::before_end(replace::abandon);
+    let progress = Progress::new(args);
+    let encode = |base: Option<BaseOf<'_>>| {
+        let job = Job { args, options, base, distill, stamp: stamp.as_ref(), progress: &progress };
+        encode_all(&job, &destinations, &threads)
+    };
     match &args.base {
         None => encode(None),
         Some(path) => match with_base(path, args.files.len() > 1, |base| encode(Some(base))) {
@@ -180,38 +191,44 @@ fn destinations(args: &EncodeArgs) -> Result<Vec<Destination>, String> {
     Ok(all)
 }
 
+/// A base, and the file that it is from.
+#[derive(Clone, Copy)]
+struct BaseOf<'b> {
+    btf: BaseBtf<'b>,
+    input: &'b Input,
+    path: &'b Path,
+}
+
 /// Calls `f` with the base: indexed if several files share it.
-fn with_base<T>(path: &Path, many: bool, f: impl FnOnce(BaseBtf<'_>) -> T) -> Result<T, Failure> {
+fn with_base<T>(path: &Path, many: bool, f: impl FnOnce(BaseOf<'_>) -> T) -> Result<T, Failure> {
     let failed = |text: String| Failure::new(Exit::Base, path, text);
     let input = Input::open(path).map_err(|e| failed(format!("the base cannot be read: {e}")))?;
-    let view = BtfView::parse(btf_of(&input, path)?)
-        .map_err(|e| failed(format!("the base BTF is damaged, or the BTF of a module, which cannot be a base: {e}")))?;
+    let damaged = |e| failed(format!("the base BTF is damaged, or the BTF of a module, which cannot be a base: {e}"));
+    let view = btf_of(&input, path).and_then(|bytes| BtfView::parse(bytes).map_err(damaged));
+    let view = match view {
+        Ok(view) => view,
+        Err(failure) => return Err(unchanged(&input, path).err().unwrap_or(failure)),
+    };
     if !many {
-        return Ok(f(BaseBtf::View(&view)));
+        return Ok(f(BaseOf { btf: BaseBtf::View(&view), input: &input, path }));
     }
     let batch = Batch::new(Base::new(&view));
-    Ok(f(BaseBtf::Shared(&batch)))
+    Ok(f(BaseOf { btf: BaseBtf::Shared(&batch), input: &input, path }))
 }
 
 /// The stamp of modules that are encoded on a base.
 fn stamp_of(path: &Path) -> Result<Identity, Failure> {
     let failed = |e: io::Error| Failure::new(Exit::Base, path, format!("the base cannot be read: {e}"));
     let input = Input::open(path).map_err(failed)?;
-    Ok(identity(&input, btf_of(&input, path)?))
+    let stamp = btf_of(&input, path).map(|btf| identity(&input, btf));
+    unchanged(&input, path)?;
+    stamp
 }
 
-fn encode_all(
-    args: &EncodeArgs,
-    options: &Options,
-    destinations: &[Destination],
-    base: Option<BaseBtf<'_>>,
-    stamp: Option<&Identity>,
-    threads: &Threads,
-) -> Exit {
-    let progress = Progress::new(args);
-    let job = Job { args, options, base, stamp, progress: &progress };
+fn encode_all(job: &Job<'_>, destinations: &[Destination], threads: &Threads) -> Exit {
+    let &Job { args, progress, .. } = job;
     let one = |i: usize, threads: &dyn encoder::threads::Threads| {
-        let result = encode_one(&job, i, &destinations[i], threads);
+        let result = encode_one(job, i, &destinations[i], threads);
         progress.file_done();
         (i, result)
     };
@@ -272,9 +289,18 @@ fn encode_all(
 struct Job<'j> {
     args: &'j EncodeArgs,
     options: &'j Options,
-    base: Option<BaseBtf<'j>>,
+    base: Option<BaseOf<'j>>,
+    distill: Distill,
     stamp: Option<&'j Identity>,
     progress: &'j Progress,
+}
+
+impl Job<'_> {
+    /// That neither a file nor its base were changed since they were opened.
+    fn unchanged(&self, input: &Input, path: &Path) -> Result<(), Failure> {
+        unchanged(input, path)?;
+        self.base.map_or(Ok(()), |base| unchanged(base.input, base.path))
+    }
 }
 
 fn encode_one(
@@ -283,9 +309,31 @@ fn encode_one(
     destination: &Destination,
     threads: &dyn encoder::threads::Threads,
 ) -> Result<Summary, Failure> {
-    let &Job { args, options, base, stamp, progress } = job;
-    let path = &args.files[number];
+    let path = &job.args.files[number];
     let input = Input::open(path).map_err(|e| Failure::new(Exit::Io, path, format!("cannot be read: {e}")))?;
+    let staged = stage(job, path, &input, destination, threads);
+    // If another wrote to what was read, an error that came of it is not the reason.
+    job.unchanged(&input, path)?;
+    let (summary, files) = staged?;
+    for (out, file) in files {
+        file.commit().map_err(|e| replace_failure(&out, e))?;
+    }
+    Ok(summary)
+}
+
+/// Files that are complete, but not in their places yet, in the order in which they come there.
+type Files = Vec<(PathBuf, Staged)>;
+
+/// Encodes a file; the results are on the disk, but not in their places yet. Those come in this order.
+fn stage(
+    job: &Job<'_>,
+    path: &Path,
+    input: &Input,
+    destination: &Destination,
+    threads: &dyn encoder::threads::Threads,
+) -> Result<(Summary, Files), Failure> {
+    let &Job { args, options, base, distill, stamp, progress } = job;
+    let base = base.map(|base| base.btf);
     let bytes = elf_part(args, path, destination, input.bytes())?;
     let elf = ElfFile::parse(bytes).map_err(|e| Failure::new(Exit::Input, path, e.to_string()))?;
     let release = |range| input.release(range);
@@ -298,68 +346,42 @@ fn encode_one(
     let debug_files = DebugFiles::find(path, &elf, &base_search::root()).map_err(failed)?;
     let elf = debug_files.attach(elf).map_err(failed)?;
     progress.start(&elf);
-    let caller = Caller { threads, progress: &|bytes| progress.unit(bytes) };
-    let encoded = encoder::encode(&elf, base, options, caller).map_err(|e| {
+    let in_place = InPlace::new(path, input, elf.data());
+    let begin = || in_place.begin();
+    // Where there are many files, the other threads have theirs.
+    let ahead = matches!(destination, Destination::InPlace) && args.files.len() == 1 && in_place.is_large();
+    let meanwhile = ahead.then_some(&begin as &(dyn Fn() + Sync));
+    let caller = Caller { threads, progress: &|bytes| progress.unit(bytes), meanwhile };
+    let ids = match destination {
+        Destination::Detached(_) | Destination::Object(_, None) => Ids::Leave,
+        _ if args.no_ids => Ids::LinkOrder,
+        _ => Ids::Fill,
+    };
+    // Those who compare want what pahole writes.
+    let describe_kfuncs = !args.no_ids && args.compat.is_none();
+    let task = Task { base, options, describe_kfuncs, ids, distill, stamp };
+    let (mut sections, summary) = one_shot(&elf, &task, caller).map_err(|e| {
         let base = args.base.as_deref().filter(|_| e.kind() == ErrorKind::BaseDamaged);
         Failure::new(e.kind().into(), base.unwrap_or(path), no_dwarf(e, &debug_files))
     })?;
-    let mut summary = encoded.summary;
-    let base = base.map(BaseBtf::view);
-    // The part of resolve_btfids.
-    let start = Instant::now();
-    let has_ids = destination.is_whole_file() || matches!(destination, Destination::Object(_, Some(_)));
-    let features = options.features;
-    // Those who compare want what pahole writes.
-    let describe = !args.no_ids && args.compat.is_none() && features.decl_tag && features.decl_tag_kfuncs;
-    let flags = if has_ids { u32::MAX } else { DESCRIBED_FLAGS };
-    let section = if has_ids || describe { link_order(&elf, base, flags).map_err(failed)? } else { None };
-    let unfilled = section.as_ref().filter(|_| args.no_ids && has_ids).map(|section| section.bytes.clone());
-    let view = BtfView::parse_on(&encoded.btf, base).map_err(|e| Failure::new(Exit::Verify, path, e.to_string()))?;
-    let stage = if describe { Stage::Encoded } else { Stage::Final };
-    let steps = Steps { stage, distill: options.distill, fill: has_ids && !args.no_ids };
-    let finished = finish(&view, section, steps).map_err(failed)?;
-    summary.findings = finished.findings;
-    summary.warnings.extend(finished.warnings);
-    if let Some(distilled) = &finished.distilled {
-        summary.bytes = finished.btf.len();
-        summary.distilled = Some((distilled.base.len(), distilled.base_types, distilled.moved));
-    }
-    let amount = format!("{} warnings", summary.findings.len());
-    summary.phases.push(Phase { name: "kfuncs, ids", time: start.elapsed(), amount });
     if args.fatal_warnings && !summary.findings.is_empty() {
-        let findings = &summary.findings;
-        let mut text = format!("{} warnings, and --fatal_warnings was given: nothing was written", findings.len());
-        findings.iter().for_each(|finding| text += &format!("\n  {finding}"));
+        let mut text = fatal_warnings(summary.findings.len());
+        summary.findings.iter().for_each(|finding| text += &format!("\n  {finding}"));
         return Err(Failure::new(Exit::Warnings, path, text));
     }
-    let sections = Sections {
-        btf: finished.btf,
-        base: finished.distilled.map(|distilled| distilled.base),
-        ids: finished.ids.or(unfilled),
-        stamp: stamp.map(|stamp| stamp.note(elf.endian)),
-    };
-    match destination {
-        Destination::Detached(out) => {
-            if let Some(base) = &sections.base {
-                let mut name = out.as_os_str().to_owned();
-                name.push(".base");
-                write_bytes(Path::new(&name), base)?;
-            }
-            write_bytes(out, &sections.btf)?;
-        }
-        Destination::Object(out, ids) => {
-            let object = elf_out::linkable(elf.data(), &sections.btf);
-            let object = object.map_err(|e| Failure::new(Exit::Input, path, e.to_string()))?;
-            // A file without .BTF_ids gets none by itself either.
-            if let (Some(out), Some(ids)) = (ids, &sections.ids) {
-                write_bytes(out, ids)?;
-            }
-            write_bytes(out, &object)?;
-        }
-        Destination::InPlace => write_elf(&input, elf.data(), path, None, sections)?,
-        Destination::Copy(out) => write_elf(&input, elf.data(), path, Some(out), sections)?,
+    let padded = destination.is_whole_file()
+        && sections.fill_room(elf.data()).map_err(|e| Failure::new(Exit::Input, path, e.to_string()))?;
+    // Nothing that a kernel would refuse leaves this program. What was checked and has not changed since is not checked again.
+    if padded || fault::is_wanted() {
+        let word_size = if elf.is_64 { 8 } else { 4 };
+        let (btf, base) = (fault::damage(&sections.btf), base.map(BaseBtf::view));
+        output::check(&btf, sections.base.as_deref(), base, word_size, sections.kernel)
+            .map_err(|e| Failure::new(e.kind().into(), path, e.to_string()))?;
     }
-    Ok(summary)
+    // What goes to a pipe is there at once.
+    job.unchanged(input, path)?;
+    let files = write(input, in_place, elf.data(), path, destination, &sections, args.fsync.durability())?;
+    Ok((summary, files))
 }
 
 /// The bytes of a file that are to be encoded: all of them, or those before a signature.
@@ -386,51 +408,51 @@ fn elf_part<'i>(
     }
 }
 
-/// Writes what can be made again: only the user's own file is worth waiting for the disk.
-fn write_bytes(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    replace::write_new_file(path, Durability::Memory, |file| file.write_all(bytes))
-        .map_err(|e| replace_failure(path, e))
-}
-
-/// What goes into an ELF file.
-struct Sections<'b> {
-    btf: Cow<'b, [u8]>,
-    /// `.BTF.base`, if the base was distilled.
-    base: Option<Vec<u8>>,
-    /// `.BTF_ids`, if it is there: of the size that it has.
-    ids: Option<Vec<u8>>,
-    stamp: Option<Vec<u8>>,
-}
-
-/// Writes the sections into an ELF file, or a copy of it. `elf` is what of the input is to be kept.
-fn write_elf(
+/// Writes the result beside where it belongs. `elf` is what of the input is to be kept.
+fn write(
     input: &Input,
+    in_place: InPlace<'_>,
     elf: &[u8],
     path: &Path,
-    copy: Option<&Path>,
-    sections: Sections<'_>,
-) -> Result<(), Failure> {
-    let refused = |e: elf_out::ElfOutError| Failure::new(Exit::Input, path, e.to_string());
-    // A loaded .BTF keeps its size; the strings take up what is left over.
-    let btf = match elf_out::allocated_room(elf, ".BTF").map_err(refused)? {
-        Some(room) => Cow::Owned(btf::writer::pad(sections.btf.into_owned(), room)),
-        None => sections.btf,
-    };
-    let mut updates = vec![
-        SectionUpdate { name: ".BTF", data: Some(&btf) },
-        // Without one, what an earlier BTF of this file was based on goes.
-        SectionUpdate { name: ".BTF.base", data: sections.base.as_deref() },
-        SectionUpdate { name: stamp::SECTION, data: sections.stamp.as_deref() },
-    ];
-    updates.extend(sections.ids.as_deref().map(|ids| SectionUpdate { name: SECTION, data: Some(ids) }));
-    let plan = elf_out::plan(elf, &updates).map_err(refused)?;
-    let write = |out: &mut File| plan.write(input.file(), out);
-    match copy {
-        Some(out) => replace::write_new_file(out, Durability::Disk, write).map_err(|e| replace_failure(out, e)),
-        None => {
-            replace::replace_file(path, input.snapshot(), Durability::Disk, write).map_err(|e| replace_failure(path, e))
+    destination: &Destination,
+    sections: &Sections,
+    durability: Durability,
+) -> Result<Files, Failure> {
+    let refused = |e: ElfOutError| Failure::new(Exit::Input, path, e.to_string());
+    match destination {
+        Destination::Detached(out) => {
+            // Last what others wait for.
+            let base = sections.base.as_ref().map(|base| {
+                let mut name = out.as_os_str().to_owned();
+                name.push(".base");
+                stage_bytes(Path::new(&name), base)
+            });
+            base.into_iter().chain([stage_bytes(out, &sections.btf)]).collect()
+        }
+        Destination::Object(out, ids) => {
+            let object = elf_out::linkable(elf, &sections.btf).map_err(refused)?;
+            // A file without .BTF_ids gets none by itself either.
+            let ids = ids.as_ref().zip(sections.ids.as_ref()).map(|(out, ids)| stage_bytes(out, ids));
+            ids.into_iter().chain([stage_bytes(out, &object)]).collect()
+        }
+        Destination::InPlace | Destination::Copy(_) => {
+            let updates = sections.updates();
+            let plan = elf_out::plan(elf, &updates).map_err(refused)?;
+            let (target, staged) = match destination {
+                Destination::Copy(out) => {
+                    (out.as_path(), replace::new_file(out, durability, |file| plan.write(input.file(), file)))
+                }
+                _ => (path, in_place.stage(&plan, durability)),
+            };
+            staged.map(|staged| vec![(target.to_owned(), staged)]).map_err(|e| replace_failure(target, e))
         }
     }
+}
+
+/// Writes what can be made again: only the user's own file may be worth waiting for the disk.
+fn stage_bytes(path: &Path, bytes: &[u8]) -> Result<(PathBuf, Staged), Failure> {
+    let staged = replace::new_file(path, Durability::Memory, |file| file.write_all(bytes));
+    staged.map(|staged| (path.to_owned(), staged)).map_err(|e| replace_failure(path, e))
 }
 
 pub(super) fn replace_failure(path: &Path, e: ReplaceError) -> Failure {

@@ -3,7 +3,10 @@
 pub mod check;
 pub mod dump;
 pub mod encode;
+mod in_place;
 pub mod resolve_btfids;
+pub mod verify;
+pub mod why_not;
 
 use std::path::Path;
 
@@ -37,6 +40,11 @@ pub fn btf_of<'i>(input: &'i Input, path: &Path) -> Result<&'i [u8], Failure> {
             "no BTF in this file (section .BTF): encode it first, or pass another vmlinux or /sys/kernel/btf/vmlinux",
         )),
     }
+}
+
+/// To be called when a file was read, before anything comes of it, be it an error: see [`Input::check`].
+pub fn unchanged(input: &Input, path: &Path) -> Result<(), Failure> {
+    input.check().map_err(|e| Failure::new(Exit::Io, path, e.to_string()))
 }
 
 /// What tells a base apart from others: its BTF and, if it is an ELF file, its build id.

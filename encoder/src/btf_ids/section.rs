@@ -20,6 +20,9 @@ pub enum IdKind {
     Func,
 }
 
+/// How many of them there are.
+pub(super) const KINDS: usize = IdKind::Func as usize + 1;
+
 /// A word that is to hold an id.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Entry<'a> {
@@ -174,6 +177,19 @@ impl<'a> IdSection<'a> {
     /// The name of the function at an entry of a set.
     pub fn function(&self, set: &Set<'_>, number: usize) -> Option<&'a [u8]> {
         self.at(set.entry(number)).iter().find(|e| e.kind == IdKind::Func).map(|e| e.name)
+    }
+
+    /// The names of the ids that a kernel does not translate when it loads a module with a distilled base: all but those in sets of kfuncs.
+    /// (It translates tables of destructors, too, but nothing here tells that a list is one.)
+    pub fn untranslated(&self) -> Vec<&'a [u8]> {
+        let kfuncs: Vec<_> = self.sets.iter().filter(|set| self.is_kfunc_set(set)).collect();
+        let in_set =
+            |entry: &&Entry<'_>| kfuncs.iter().any(|set| (set.offset..set.entry(set.count)).contains(&entry.offset));
+        let mut names: Vec<&[u8]> =
+            self.entries.iter().filter(|entry| !in_set(entry)).map(|entry| entry.name).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
     }
 
     /// Whether a set holds kfuncs.

@@ -1,13 +1,13 @@
 //! Structs, unions and their members (DWARF5 5.7).
 
 use btf::graph::Head;
-use btf::kind::{Kind, MAX_PORTABLE_VLEN};
+use btf::kind::Kind;
 use btf::strings::StrId;
 use dwarf::die::{Attr, Attributes, Role, Value};
 use dwarf::walk::Die;
 use gimli::Endianity;
 
-use super::{Converter, Open, RawRef, head};
+use super::{Converter, Open, RawRef, Tagged, head};
 
 /// A member before the kflag of its composite is known.
 #[derive(Clone, Copy, Debug)]
@@ -19,12 +19,13 @@ pub struct Member {
     bit_size: u64,
 }
 
-/// What members have that are bit-fields, or static.
+/// What members have that are bit-fields, static, or annotated.
 const UNUSUAL: u64 = Attr::External.bit()
     | Attr::Declaration.bit()
     | Attr::BitSize.bit()
     | Attr::BitOffset.bit()
-    | Attr::DataBitOffset.bit();
+    | Attr::DataBitOffset.bit()
+    | Attr::Annotation.bit();
 
 /// First bit offset that a struct with kflag cannot say (btf.rst 2.2.4).
 const KFLAG_BITS: u64 = 1 << 24;
@@ -43,6 +44,7 @@ impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
             }
             return Role::Other;
         }
+        self.annotate(die.attributes, Tagged::Type(RawRef(die.offset)), -1);
         let size = die.attributes.unsigned(Attr::ByteSize).unwrap_or(0);
         let first = self.out.scratch.members.len();
         // Annotations find the composite by its DIE.
@@ -52,6 +54,16 @@ impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
             return Role::Other;
         }
         die.role
+    }
+
+    /// The variants of a Rust enum: what is left of them is a union.
+    pub(super) fn variants(&mut self, die: Die<'_>) -> Role {
+        let depth = self.out.scratch.open.len();
+        if self.out.scratch.variants.last() != Some(&depth) {
+            self.out.scratch.variants.push(depth);
+            self.out.degraded.foreign_types += 1;
+        }
+        if die.has_children { Role::Variants } else { Role::Other }
     }
 
     #[inline(always)]
@@ -88,10 +100,13 @@ impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
             return Role::Other;
         }
         self.out.scratch.members.push(Member { name, target, bit_offset, bit_size });
+        let number = self.out.scratch.members.len() - 1;
+        if let Some(composite) = self.top().map(|open| *open) {
+            self.annotate(a, Tagged::Type(composite.target), (number - composite.first) as i32);
+        }
         if !die.has_children {
             return Role::Other;
         }
-        let number = self.out.scratch.members.len() - 1;
         self.open(Open { place: number, name, size: 0, target, first: 0 });
         Role::Member
     }
@@ -137,17 +152,23 @@ impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
     }
 
     pub(super) fn end_composite(&mut self, role: Role) {
+        let depth = self.out.scratch.open.len();
         let Some(open) = self.out.scratch.open.pop() else { return };
-        let kind = if role == Role::Union { Kind::Union } else { Kind::Struct };
+        let has_variants = self.out.scratch.variants.last() == Some(&depth);
+        if has_variants {
+            self.out.scratch.variants.pop();
+        }
+        let kind = if role == Role::Union || has_variants { Kind::Union } else { Kind::Struct };
         let size = u32::try_from(open.size).unwrap_or_else(|_| {
             self.out.degraded.sizes += 1;
             u32::MAX
         });
         let out = &mut *self.out;
         let mut kflag = false;
-        if !is_plain(&out.scratch.members[open.first..], kind, open.size) {
+        let most = self.max_vlen;
+        if !is_plain(&out.scratch.members[open.first..], kind, open.size, most) {
             let before = out.scratch.members.len();
-            kflag = fit(&mut out.scratch.members, open.first, kind, open.size);
+            kflag = fit(&mut out.scratch.members, open.first, kind, open.size, most);
             out.degraded.members += (before - out.scratch.members.len()) as u64;
         }
         let words = out.scratch.members[open.first..].iter().map(|m| {
@@ -160,14 +181,14 @@ impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
     }
 }
 
-/// True for members that can be written as they are: in order, without bit-fields, within the composite.
-fn is_plain(members: &[Member], kind: Kind, size: u64) -> bool {
+/// True for members that can be written as they are: in order, without bit-fields, within the composite, at most `most`.
+fn is_plain(members: &[Member], kind: Kind, size: u64, most: usize) -> bool {
     let end = match kind {
         Kind::Union => 0,
         _ => size.saturating_mul(8).min(u64::from(u32::MAX)),
     };
     let mut last = 0;
-    members.len() <= MAX_PORTABLE_VLEN as usize
+    members.len() <= most
         && members.iter().all(|m| {
             let in_order = m.bit_size == 0 && last <= m.bit_offset && m.bit_offset <= end;
             last = m.bit_offset;
@@ -176,7 +197,7 @@ fn is_plain(members: &[Member], kind: Kind, size: u64) -> bool {
 }
 
 /// Brings the members from `first` on into the form that kernels accept; some may be left out. Returns the kflag.
-fn fit(all: &mut Vec<Member>, first: usize, kind: Kind, size: u64) -> bool {
+fn fit(all: &mut Vec<Member>, first: usize, kind: Kind, size: u64, most: usize) -> bool {
     let mut members = all.split_off(first);
     // Kernels demand ascending offsets in structs, and none in unions (rules M54, M55 of btf/src/verify/meta.rs).
     match kind {
@@ -193,7 +214,7 @@ fn fit(all: &mut Vec<Member>, first: usize, kind: Kind, size: u64) -> bool {
     // Beyond the end: sizes that are computed at run time (a GNU C struct with an array of variable length) are 0.
     let end = size.saturating_mul(8).min(u64::from(u32::MAX));
     members.retain(|m| m.bit_offset <= end && m.bit_size < 256);
-    members.truncate(MAX_PORTABLE_VLEN as usize);
+    members.truncate(most);
     all.append(&mut members);
     kflag
 }

@@ -1,7 +1,7 @@
 //! Enumerations (DWARF5 5.8).
 
 use btf::graph::Head;
-use btf::kind::{Kind, MAX_PORTABLE_VLEN};
+use btf::kind::Kind;
 use btf::strings::StrId;
 use dwarf::die::{Attr, Role, Value};
 use dwarf::walk::Die;
@@ -66,7 +66,7 @@ impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
         }
         let wide = open.size > 4 && self.dialect.enum64 && self.features.enum64;
         let values = &out.scratch.enumerators[open.first..];
-        let kept = values.len().min(MAX_PORTABLE_VLEN as usize);
+        let kept = values.len().min(self.max_vlen);
         out.degraded.enumerators += (values.len() - kept) as u64;
         let values = &values[..kept];
         let negative = values.iter().any(|e| e.negative);

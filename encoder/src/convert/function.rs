@@ -6,7 +6,7 @@ use dwarf::die::{Attr, Attributes, Role, Value};
 use dwarf::walk::Die;
 use gimli::Endianity;
 
-use super::{Converter, Open, RawRef, ReadPlace, head};
+use super::{Converter, Open, RawRef, ReadPlace, Tagged, head};
 use crate::functions::Group;
 
 /// A subprogram DIE (DWARF5 3.3.1): a function, an abstract instance, or a concrete one of it.
@@ -108,7 +108,9 @@ impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
             location: self.location(a),
         };
         self.out.parameters.push(parameter);
-        self.out.functions[number].parameters.1 = self.out.parameters.len() as u32;
+        let (first, end) = (self.out.functions[number].parameters.0, self.out.parameters.len() as u32);
+        self.out.functions[number].parameters.1 = end;
+        self.annotate(a, Tagged::Function(number), (end - first) as i32 - 1);
         if !die.has_children {
             return Role::Other;
         }
@@ -156,10 +158,11 @@ impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
             nocall: a.unsigned(Attr::CallingConvention) == Some(u64::from(gimli::DW_CC_nocall.0)),
         };
         self.out.functions.push(function);
+        let place = self.out.functions.len() - 1;
+        self.annotate(a, Tagged::Function(place), -1);
         if !die.has_children {
             return Role::Other;
         }
-        let place = self.out.functions.len() - 1;
         self.open(Open { place, name, size: 0, target: function.result, first: 0 });
         Role::Subprogram
     }

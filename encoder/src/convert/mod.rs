@@ -37,7 +37,7 @@ pub use variable::RawVariable;
 
 /// A reference as DWARF has it: 0 for none, an offset in the unit, or with the top bit the number of a synthetic type, or with the next
 /// bit as well a ticket for a DIE of another unit ([`distant`]).
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct RawRef(pub u32);
 
 impl RawRef {
@@ -94,6 +94,8 @@ pub struct UnitTypes {
     first_synthetic: u32,
     /// The index type of arrays, once there is an array.
     int: Option<RawRef>,
+    /// gcc's annotations, which stand by themselves.
+    annotations: tag::Annotations,
     scratch: Scratch,
 }
 
@@ -101,6 +103,8 @@ pub struct UnitTypes {
 struct Scratch {
     open: Vec<Open>,
     members: Vec<composite::Member>,
+    /// How many DIEs are open in those that have variants.
+    variants: Vec<usize>,
     enumerators: Vec<enumeration::Enumerator>,
     parameters: Vec<RawRef>,
     dimensions: Vec<u64>,
@@ -129,6 +133,8 @@ pub struct Converter<'c, 'u, 'a, 'f, E> {
     pub(crate) functions: &'c mut FunctionNames<'f>,
     pub(crate) features: Features,
     pub(crate) dialect: Dialect,
+    /// Most members or values of a type.
+    pub(crate) max_vlen: usize,
     /// Whether variables are wanted.
     pub(crate) variables: bool,
     /// Where other units are.
@@ -173,9 +179,11 @@ impl UnitTypes {
         self.starts.resize(bytes / 64 + 1, Starts::default());
         self.int = None;
         self.distant.start(place, bytes);
+        self.annotations.clear();
         let s = &mut self.scratch;
         s.open.clear();
         s.members.clear();
+        s.variants.clear();
         s.enumerators.clear();
         s.parameters.clear();
         s.dimensions.clear();
@@ -188,6 +196,7 @@ impl UnitTypes {
         if self.distant.is_used() {
             self.finish_distant();
         }
+        self.follow_annotations();
         let mut count = 1;
         for starts in &mut self.starts {
             starts.before = count;
@@ -217,8 +226,7 @@ impl UnitTypes {
     /// All that was referred to is there: puts offsets in the place of tickets, in all that refers to something.
     #[cold]
     fn finish_distant(&mut self) {
-        let UnitTypes { distant, records, synthetic, functions, parameters, variables, tags, aliases, scratch, .. } =
-            self;
+        let UnitTypes { distant, records, synthetic, functions, parameters, variables, tags, aliases, .. } = self;
         distant.finish();
         let resolve = |r: &mut RawRef| *r = distant.resolved(*r);
         for records in [records, synthetic] {
@@ -228,12 +236,9 @@ impl UnitTypes {
         parameters.iter_mut().flat_map(|p| [&mut p.target, &mut p.origin]).for_each(resolve);
         variables.iter_mut().flat_map(|v| [&mut v.target, &mut v.origin]).for_each(resolve);
         aliases.values_mut().for_each(resolve);
-        scratch.wide_enums.iter_mut().for_each(|(_, underlying)| resolve(underlying));
-        for tag in tags {
-            if let Tagged::Type(target) = &mut tag.tagged {
-                resolve(target);
-            }
-        }
+        self.scratch.wide_enums.iter_mut().for_each(|(_, underlying)| resolve(underlying));
+        tags.iter_mut().filter_map(|tag| tag.tagged.as_type()).for_each(resolve);
+        self.annotations.references().for_each(resolve);
     }
 
     /// The local type behind a [`RawRef`] word.
@@ -259,19 +264,22 @@ impl UnitTypes {
         }
     }
 
-    /// A function, its origin, the origin of that, ...
-    pub fn function_and_origins<'t>(&'t self, function: &'t RawFunction) -> impl Iterator<Item = &'t RawFunction> {
-        origins(function, &self.functions, |f| f.offset, |f| f.origin)
-    }
-
-    /// The same of a parameter.
-    pub fn parameter_and_origins<'t>(&'t self, parameter: &'t RawParameter) -> impl Iterator<Item = &'t RawParameter> {
-        origins(parameter, &self.parameters, |p| p.offset, |p| p.origin)
+    /// The numbers of a function, its origin, the origin of that, ...
+    pub fn function_and_origins(&self, number: usize) -> impl Iterator<Item = usize> + '_ {
+        let all = &self.functions;
+        std::iter::once(number).chain(origins(all[number].origin, all, |f| f.offset, |f| f.origin))
     }
 
     /// The same of a variable.
-    pub fn variable_and_origins<'t>(&'t self, variable: &'t RawVariable) -> impl Iterator<Item = &'t RawVariable> {
-        origins(variable, &self.variables, |v| v.offset, |v| v.origin)
+    pub fn variable_and_origins(&self, number: usize) -> impl Iterator<Item = usize> + '_ {
+        let all = &self.variables;
+        std::iter::once(number).chain(origins(all[number].origin, all, |v| v.offset, |v| v.origin))
+    }
+
+    /// A parameter's origin, the origin of that, ...
+    pub fn origins_of_parameter(&self, parameter: &RawParameter) -> impl Iterator<Item = &RawParameter> {
+        let numbers = origins(parameter.origin, &self.parameters, |p| p.offset, |p| p.origin);
+        numbers.map(|number| &self.parameters[number])
     }
 
     #[inline(always)]
@@ -335,19 +343,21 @@ impl UnitTypes {
 /// what was kept of it from before, its declaration.
 const MOST_ORIGINS: usize = 8;
 
-/// One of `all`, which are in the order of their offsets, its origin, and so on.
+/// The number of what a reference means among `all`, which are in the order of their offsets, that of its origin, and so on.
 fn origins<'t, T>(
-    first: &'t T,
+    first: RawRef,
     all: &'t [T],
-    offset: impl Fn(&T) -> u32,
-    origin: impl Fn(&T) -> RawRef,
-) -> impl Iterator<Item = &'t T> {
-    let next = move |at: &&'t T| {
-        let wanted = origin(*at);
-        let found = all.binary_search_by_key(&wanted.0, &offset).ok().filter(|_| wanted != RawRef::VOID)?;
-        all.get(found)
-    };
-    std::iter::successors(Some(first), next).take(MOST_ORIGINS)
+    offset: impl Fn(&T) -> u32 + 't,
+    origin: impl Fn(&T) -> RawRef + 't,
+) -> impl Iterator<Item = usize> + 't {
+    let find = move |r: RawRef| all.binary_search_by_key(&r.0, &offset).ok().filter(|_| r != RawRef::VOID);
+    let mut next = first;
+    std::iter::from_fn(move || {
+        let number = find(next)?;
+        next = origin(&all[number]);
+        Some(number)
+    })
+    .take(MOST_ORIGINS)
 }
 
 fn head(kind: Kind) -> Head {
@@ -368,13 +378,16 @@ static WANTED: [u32; Role::ALL.len()] = {
 const fn parents(role: Role) -> u32 {
     match role {
         Role::Other | Role::Unit => 0,
-        Role::Member => Role::Struct.bit() | Role::Union.bit(),
+        Role::Member => Role::Struct.bit() | Role::Union.bit() | Role::Variants.bit(),
+        Role::Variants => Role::Struct.bit() | Role::Union.bit() | Role::Variants.bit(),
         Role::Enumerator => Role::Enumeration.bit(),
         Role::Subrange => Role::Array.bit(),
         Role::Parameter | Role::VarArgs => Role::Subroutine.bit() | Role::Subprogram.bit(),
         Role::Variable => Role::Unit.bit(),
         Role::Annotation => {
-            Role::Pointer.bit()
+            Role::Unit.bit()
+                | Role::Other.bit()
+                | Role::Pointer.bit()
                 | Role::Struct.bit()
                 | Role::Union.bit()
                 | Role::Typedef.bit()
@@ -438,6 +451,7 @@ impl<E: Endianity> Visit for Converter<'_, '_, '_, '_, E> {
             | Role::Qualifier
             | Role::Unspecified
             | Role::ForeignType
+            | Role::Variants
             | Role::Enumerator
             | Role::Subrange
             | Role::VarArgs
@@ -469,6 +483,7 @@ impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
             Role::Reference | Role::PointerToMember => self.reference(die),
             Role::Unspecified => self.unspecified(die),
             Role::ForeignType => self.foreign_type(die),
+            Role::Variants => self.variants(die),
             Role::Variable => self.variable(die),
             Role::Annotation => self.annotation(die),
             Role::ImportedUnit => self.imported_unit(die),

@@ -7,7 +7,7 @@ use dwarf::die::{Attr, Role};
 use dwarf::walk::Die;
 use gimli::{DwAte, Endianity};
 
-use super::{Converter, Open, RawRef, head};
+use super::{Converter, Open, RawRef, Tagged, head};
 
 /// Encoding bits of an INT's trailer (btf.rst 2.2.1).
 pub const SIGNED: u32 = 1 << 24;
@@ -20,11 +20,14 @@ impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
         let a = die.attributes;
         let size = a.unsigned(Attr::ByteSize).or_else(|| a.unsigned(Attr::BitSize).map(|b| b.div_ceil(8))).unwrap_or(0);
         let encoding = DwAte(a.unsigned(Attr::Encoding).unwrap_or(0) as u8);
+        if !is_known(encoding) {
+            self.out.degraded.base_types += 1;
+        }
         let is_complex = matches!(encoding, gimli::DW_ATE_complex_float | gimli::DW_ATE_imaginary_float);
         let as_float = encoding == gimli::DW_ATE_float && self.features.float && self.dialect.float;
         let sizes: &[u64] = if as_float { &[2, 4, 8, 12, 16] } else { &[1, 2, 4, 8, 16] };
         if is_complex || !sizes.contains(&size) {
-            self.out.degraded.base_types += 1;
+            self.out.degraded.base_types += u64::from(is_known(encoding));
             let bytes = self.bytes(size);
             self.out.alias(place, bytes);
             return Role::Other;
@@ -41,7 +44,9 @@ impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
                 gimli::DW_ATE_signed | gimli::DW_ATE_signed_char => SIGNED,
                 _ => 0,
             };
-            self.out.define(place, head(Kind::Int), name, size as u32, &[bits | (size as u32 * 8)]);
+            // What is narrower than its bytes (_BitInt) is another type than one of all of them.
+            let width = a.unsigned(Attr::BitSize).filter(|&bits| bits > 0 && bits < size * 8).unwrap_or(size * 8);
+            self.out.define(place, head(Kind::Int), name, size as u32, &[bits | width as u32]);
         }
         Role::Other
     }
@@ -65,6 +70,7 @@ impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
     /// References of C++ are pointers to the machine; a pointer to a member has another size and stays bytes.
     pub(super) fn reference(&mut self, die: Die<'_>) -> Role {
         if die.role == Role::Reference {
+            self.out.degraded.foreign_types += 1;
             return self.modifier(die, Kind::Ptr);
         }
         let place = self.out.reserve(die.offset);
@@ -97,6 +103,7 @@ impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
         let place = self.out.reserve(die.offset);
         let target = self.type_of(die.attributes);
         self.out.define(place, head(Kind::Ptr), StrId::EMPTY, target.0, &[]);
+        self.annotate_pointer(die.attributes, place);
         if !die.has_children {
             return Role::Other;
         }
@@ -127,10 +134,28 @@ impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
         } else {
             self.out.define(place, Head { kind: Kind::Typedef, kflag: false }, name, target.0, &[]);
         }
+        self.annotate(die.attributes, Tagged::Type(RawRef(die.offset)), -1);
         if !die.has_children {
             return Role::Other;
         }
         self.open(Open { place: die.offset as usize, name, size: 0, target, first: 0 });
         Role::Typedef
     }
+}
+
+/// Encodings that BTF has a word for.
+fn is_known(encoding: DwAte) -> bool {
+    matches!(
+        encoding,
+        gimli::DW_ATE_boolean
+            | gimli::DW_ATE_float
+            | gimli::DW_ATE_signed
+            | gimli::DW_ATE_signed_char
+            | gimli::DW_ATE_unsigned
+            | gimli::DW_ATE_unsigned_char
+            | gimli::DW_ATE_UTF
+            | gimli::DW_ATE_ASCII
+            | gimli::DW_ATE_UCS
+            | gimli::DW_ATE_address
+    )
 }

@@ -1,11 +1,17 @@
 //! Annotations: type tags of pointers and declaration tags.
+//!
+//! clang makes them children of what they stand on (`DW_TAG_LLVM_annotation`). gcc from 16 on lets them stand by themselves
+//! (`DW_TAG_GNU_annotation`): what is annotated refers to the first one, and each to the next. Many may share the end of such a
+//! chain, which may stand anywhere in the unit, so chains are followed when all of it was read.
 
+use btf::kind::Kind;
+use btf::map::FixedMap;
 use btf::strings::StrId;
-use dwarf::die::{Attr, Role, Value};
+use dwarf::die::{Attr, Attributes, Role, Value};
 use dwarf::walk::Die;
 use gimli::Endianity;
 
-use super::{Converter, RawRef};
+use super::{Converter, RawRef, UnitTypes, head};
 
 /// A declaration tag.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +35,16 @@ pub enum Tagged {
     Variable(usize),
 }
 
+impl Tagged {
+    /// The type that is tagged, if it is one.
+    pub(super) fn as_type(&mut self) -> Option<&mut RawRef> {
+        match self {
+            Tagged::Type(tagged) => Some(tagged),
+            Tagged::Function(_) | Tagged::Variable(_) => None,
+        }
+    }
+}
+
 /// The declaration tags of a unit's functions, or of its variables, by their numbers.
 pub struct TagsByNumber {
     sorted: Vec<(usize, RawTag)>,
@@ -49,9 +65,121 @@ impl TagsByNumber {
     }
 }
 
+/// What an annotation is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Sort {
+    TypeTag,
+    DeclTag,
+    Other,
+}
+
+impl Sort {
+    fn of(name: &[u8]) -> Sort {
+        match name {
+            b"btf_type_tag" => Sort::TypeTag,
+            b"btf_decl_tag" => Sort::DeclTag,
+            _ => Sort::Other,
+        }
+    }
+}
+
+/// A link of a chain of annotations.
+#[derive(Clone, Copy, Debug)]
+struct Link {
+    sort: Sort,
+    text: StrId,
+    next: RawRef,
+}
+
+/// The annotations of a unit that stand by themselves, and what refers to them.
+#[derive(Debug, Default)]
+pub(super) struct Annotations {
+    links: FixedMap<RawRef, Link>,
+    /// Pointers by the numbers of their types, and the first link.
+    pointers: Vec<(usize, RawRef)>,
+    /// What else is annotated, with the number of the member or parameter, and the first link.
+    others: Vec<(Tagged, i32, RawRef)>,
+}
+
+impl Annotations {
+    pub(super) fn clear(&mut self) {
+        self.links.clear();
+        self.pointers.clear();
+        self.others.clear();
+    }
+
+    /// All that refers to a DIE.
+    pub(super) fn references(&mut self) -> impl Iterator<Item = &mut RawRef> {
+        let links = self.links.values_mut().map(|link| &mut link.next);
+        let pointers = self.pointers.iter_mut().map(|(_, first)| first);
+        let others = self.others.iter_mut().flat_map(|(tagged, _, first)| tagged.as_type().into_iter().chain([first]));
+        links.chain(pointers).chain(others)
+    }
+
+    /// The texts of a chain, as long as its links are of one sort. What leads in a circle ends.
+    fn chain(&self, first: RawRef, sort: Sort) -> Vec<StrId> {
+        let next = |link: &Link| self.links.get(&link.next).copied();
+        let links = std::iter::successors(self.links.get(&first).copied(), next).take(self.links.len());
+        links.take_while(|link| link.sort == sort).map(|link| link.text).filter(|&text| text != StrId::EMPTY).collect()
+    }
+}
+
+impl UnitTypes {
+    /// The unit was read: pointers get their type tags (the first one outermost), all else its declaration tags.
+    pub(super) fn follow_annotations(&mut self) {
+        let annotations = std::mem::take(&mut self.annotations);
+        for &(place, first) in &annotations.pointers {
+            let pointee = RawRef(self.records.get(place)[2]);
+            let tags = annotations.chain(first, Sort::TypeTag).into_iter().rev();
+            let target = tags.fold(pointee, |target, tag| self.synthetic(head(Kind::TypeTag), tag, target.0, &[]));
+            self.records.get_mut(place)[2] = target.0;
+        }
+        for &(tagged, component, first) in &annotations.others {
+            let texts = annotations.chain(first, Sort::DeclTag).into_iter();
+            self.tags.extend(texts.map(|text| RawTag { tagged, component, text }));
+        }
+        self.annotations = annotations;
+    }
+}
+
 impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
-    /// `DW_TAG_LLVM_annotation`: the name tells the attribute, the constant value its text.
+    /// A pointer's chain of annotations, if it has one.
+    #[inline(always)]
+    pub(super) fn annotate_pointer(&mut self, attributes: &Attributes, place: usize) {
+        if attributes.has(Attr::Annotation) && self.features.type_tag && self.dialect.type_tag {
+            let first = self.reference_of(attributes, Attr::Annotation);
+            self.out.annotations.pointers.push((place, first));
+        }
+    }
+
+    /// The chain of annotations of something else, if it has one.
+    #[inline(always)]
+    pub(super) fn annotate(&mut self, attributes: &Attributes, tagged: Tagged, component: i32) {
+        if attributes.has(Attr::Annotation) && self.features.decl_tag {
+            let first = self.reference_of(attributes, Attr::Annotation);
+            self.out.annotations.others.push((tagged, component, first));
+        }
+    }
+
+    /// A link of a chain.
+    fn link(&mut self, die: Die<'_>) -> Role {
+        let (Some(Value::Text(name)), Some(Value::Text(text))) =
+            (die.attributes.get(Attr::Name), die.attributes.get(Attr::ConstValue))
+        else {
+            return Role::Other;
+        };
+        let sort = Sort::of(self.unit.text(name).unwrap_or(b""));
+        let text = if sort == Sort::Other { StrId::EMPTY } else { self.names.spelling(self.unit, text) };
+        let next = self.reference_of(die.attributes, Attr::Annotation);
+        self.out.annotations.links.insert(RawRef(die.offset), Link { sort, text, next });
+        Role::Other
+    }
+
+    /// An annotation: the name tells the attribute, the constant value its text. As a child it stands on its parent.
     pub(super) fn annotation(&mut self, die: Die<'_>) -> Role {
+        if matches!(die.parent, Role::Unit | Role::Other) {
+            return self.link(die);
+        }
         let (Some(Value::Text(name)), Some(Value::Text(text))) =
             (die.attributes.get(Attr::Name), die.attributes.get(Attr::ConstValue))
         else {
@@ -62,7 +190,7 @@ impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
         let Some(&top) = open.last() else { return Role::Other };
         let below = open.len().checked_sub(2).map(|i| open[i]);
         if die.parent == Role::Pointer {
-            if name == b"btf_type_tag" && self.features.type_tag && self.dialect.type_tag {
+            if Sort::of(name) == Sort::TypeTag && self.features.type_tag && self.dialect.type_tag {
                 let text = self.names.spelling(self.unit, text);
                 if text != StrId::EMPTY {
                     self.out.scratch.annotations.push(text);
@@ -70,7 +198,7 @@ impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
             }
             return Role::Other;
         }
-        if name != b"btf_decl_tag" || !self.features.decl_tag {
+        if Sort::of(name) != Sort::DeclTag || !self.features.decl_tag {
             return Role::Other;
         }
         let (tagged, component) = match (die.parent, below) {

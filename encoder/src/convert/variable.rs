@@ -5,7 +5,7 @@ use dwarf::die::{Attr, Role, Value};
 use dwarf::walk::Die;
 use gimli::Endianity;
 
-use super::{Converter, Open, RawRef, ReadPlace};
+use super::{Converter, Open, RawRef, ReadPlace, Tagged};
 
 /// A variable DIE (DWARF5 4.1).
 #[derive(Clone, Copy, Debug)]
@@ -52,10 +52,11 @@ impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
             address,
         };
         self.out.variables.push(variable);
+        let place = self.out.variables.len() - 1;
+        self.annotate(a, Tagged::Variable(place), -1);
         if !die.has_children {
             return Role::Other;
         }
-        let place = self.out.variables.len() - 1;
         self.open(Open { place, name, size: 0, target: variable.target, first: 0 });
         Role::Variable
     }

@@ -74,6 +74,10 @@ impl<'a> Edit<'a> {
         if index == file.shstrndx {
             return Err(ElfOutError::NoSectionNames);
         }
+        // Symbols, relocations, ...: they would be read as such.
+        if !matches!(old.kind, elf::SHT_PROGBITS | elf::SHT_NOTE) {
+            return Err(ElfOutError::Malformed { what: format!("section `{name}` has type {:#x}", old.kind) });
+        }
         let relocates = |section: &Section| section.relocates() == Some(index);
         if let Some(by) = file.sections.iter().position(relocates) {
             return Err(ElfOutError::Relocated { name, by });

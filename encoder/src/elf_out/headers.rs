@@ -199,9 +199,17 @@ impl Section {
     }
 
     /// Alignment to keep when the section moves. A section that was not aligned to begin with has
-    /// no use for it, and ignoring it bounds the padding by the size of the old file.
+    /// no use for it, and ignoring it bounds the padding by the size of the old file. Tables of
+    /// numbers keep that of their words all the same, since there are readers that map them.
     pub(super) fn file_align(&self) -> u64 {
-        if self.align.is_power_of_two() && self.offset & (self.align - 1) == 0 { self.align } else { 1 }
+        let is_kept = self.align.is_power_of_two() && self.offset & (self.align - 1) == 0;
+        let words = match self.kind {
+            elf::SHT_SYMTAB | elf::SHT_SYMTAB_SHNDX | elf::SHT_RELA | elf::SHT_REL | elf::SHT_GROUP => {
+                1 << self.offset.trailing_zeros().min(3)
+            }
+            _ => 1,
+        };
+        if is_kept { self.align.max(words) } else { words }
     }
 }
 
@@ -242,6 +250,9 @@ impl<'e> ElfFile<'e> {
         let sections = parse_sections(bytes, format, shoff, shnum)?;
         // Extended numbering; gABI "ELF Header": section 0 has what does not fit into 16 bits.
         let first = &sections[0];
+        if first.kind != elf::SHT_NULL {
+            return Err(malformed(format!("section 0, which has type {:#x}", first.kind)));
+        }
         let shstrndx = if shstrndx == elf::SHN_XINDEX { first.link } else { u32::from(shstrndx) };
         let phnum = if phnum == elf::PN_XNUM { first.info } else { u32::from(phnum) };
 

@@ -472,6 +472,29 @@ fn sections_behind_a_replaced_one_move_and_keep_their_alignment() {
 }
 
 #[test]
+fn sections_of_other_types_are_refused() {
+    let mut builder = Builder::new(true, false, elf::ET_REL, 0);
+    builder.section(".BTF", elf::SHT_SYMTAB, 0, 8, &btf(24));
+    assert!(error(&builder.finish(), ".BTF", b"x").starts_with("section `.BTF` has type 0x2"));
+    let mut builder = Builder::new(true, false, elf::ET_REL, 0);
+    builder.headers[0].kind = elf::SHT_SYMTAB;
+    builder.data(".one", b"1");
+    assert!(error(&builder.finish(), ".BTF", b"x").starts_with("section 0, which has type 0x2"));
+}
+
+#[test]
+fn symbols_stay_aligned_whatever_their_header_says() {
+    for align in [0, 1, 1 << 38, 12] {
+        let mut builder = Builder::new(true, false, elf::ET_REL, 0);
+        builder.data(".BTF", &btf(99));
+        builder.section(".symtab", elf::SHT_SYMTAB, 0, 8, &btf(24)).align = align;
+        let new = set(&builder.finish(), ".BTF", &btf(33));
+        assert_eq!(offset(&new, ".symtab") % 8, 0, "sh_addralign {align:#x}");
+        assert_eq!(section(&new, ".symtab").align, align);
+    }
+}
+
+#[test]
 fn a_section_that_objcopy_added_is_replaced_where_it_is() {
     if !have("gcc") || !have("objcopy") {
         return;
@@ -898,6 +921,38 @@ fn the_written_file_is_the_planned_one() {
         plan.write(&open(&input), &mut output).unwrap();
         assert_eq!(fs::read(inputs.path("output")).unwrap(), apply(&plan, &old));
     }
+}
+
+#[test]
+fn what_another_plan_wrote_ahead_does_not_show() {
+    let inputs = Inputs::new();
+    let (one, same, base) = (btf(1), btf(300), btf(20));
+    let (mut shorter, mut longer) = (0, 0);
+    for old in small_objects() {
+        let encoded = rewrite(&old, &[update(".BTF", &same[..]), update(".BTF.base", &base[..])]);
+        for old in [old, encoded] {
+            let input = inputs.write("input", &old);
+            let plans = [
+                vec![update(".BTF", &one[..]), update(".BTF.base", None)],
+                vec![update(".BTF", &same[..]), update(".BTF.base", None)],
+                vec![update(".BTF", &same[..]), update(".BTF.base", &base[..])],
+                vec![update(".BTF.base", &one[..])],
+            ]
+            .map(|updates| plan(&old, &updates).unwrap());
+            for (first, second) in plans.iter().flat_map(|first| plans.iter().map(move |second| (first, second))) {
+                let path = inputs.path("output");
+                let mut output =
+                    File::options().read(true).write(true).create(true).truncate(true).open(&path).unwrap();
+                let ahead = first.write_ahead(&open(&input), &mut output).unwrap();
+                assert_eq!(output.metadata().unwrap().len(), ahead.bytes);
+                second.write_after(ahead, &open(&input), &mut output).unwrap();
+                assert_same(&fs::read(&path).unwrap(), &apply(second, &old));
+                shorter += u32::from(ahead.bytes < second.unmoved());
+                longer += u32::from(ahead.bytes > second.unmoved());
+            }
+        }
+    }
+    assert!(shorter > 0 && longer > 0, "both ways are seen");
 }
 
 #[test]

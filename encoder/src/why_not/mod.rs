@@ -1,0 +1,223 @@
+//! What a file has of a function, for people: its symbols, and each DIE of it with its place in the source, its prototype and what
+//! became of it.
+//!
+//! Encoding needs none of this and knows less: it is read apart, with gimli's own reader, which also reads line programs.
+
+mod reader;
+mod text;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use dwarf::elf::ElfFile;
+use gimli::{BigEndian, EndianSlice, Endianity, LittleEndian};
+use object::elf;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::functions::entry;
+use reader::Reader;
+
+/// What a file has of a function.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Evidence {
+    /// Symbols of that name, and those with something appended to it (`.isra.0`), in the order of the symbol table.
+    pub symbols: Vec<Symbol>,
+    /// DIEs that describe it, in the order of the file; those without code that say the same are one.
+    pub dies: Vec<Described>,
+}
+
+/// A symbol of a function's name.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Symbol {
+    /// The whole name.
+    pub name: String,
+    /// What it is of.
+    pub kind: SymbolKind,
+    /// Where it is, as in `.text+0x10`; empty if it is not defined.
+    pub place: String,
+}
+
+/// What a symbol is of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SymbolKind {
+    /// A function.
+    Function,
+    /// It is not defined in this file.
+    Undefined,
+    /// A function that chooses one (STT_GNU_IFUNC).
+    Indirect,
+    /// Data, or something without a type.
+    Other,
+}
+
+/// A DIE that describes a function.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Described {
+    /// File and line; the name of the unit if that is not known.
+    pub source: String,
+    /// In the words of C.
+    pub prototype: String,
+    /// DWARF's code of the unit's language.
+    pub language: u16,
+    /// What became of it.
+    pub fate: Fate,
+    /// How many DIEs say the same.
+    pub count: usize,
+}
+
+/// What became of a function's DIE.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Fate {
+    /// There is code of it.
+    Code {
+        /// Where, as in `.text+0x10`.
+        place: String,
+        /// Where each parameter is when the function is entered.
+        parameters: Vec<(String, String)>,
+    },
+    /// It was inlined so many times, first at this place in the source.
+    Inlined(usize, String),
+    /// It is only declared.
+    Declared,
+    /// Nothing is left of it.
+    Gone,
+}
+
+/// The evidence for a name without appendix.
+///
+/// # Errors
+/// Damaged ELF or DWARF.
+pub fn evidence(file: &ElfFile<'_>, name: &[u8]) -> Result<Evidence> {
+    let symbols = symbols(file, name)?;
+    let dies = match file.endian {
+        object::Endianness::Little => described(file, name, LittleEndian)?,
+        object::Endianness::Big => described(file, name, BigEndian)?,
+    };
+    Ok(Evidence { symbols, dies })
+}
+
+fn symbols(file: &ElfFile<'_>, name: &[u8]) -> Result<Vec<Symbol>> {
+    let mut found = Vec::new();
+    file.each_symbol(|symbol| {
+        let full = file.symbol_name(&symbol)?;
+        if full.strip_prefix(name).is_none_or(|appendix| !matches!(appendix, [] | [b'.', ..])) {
+            return Ok(());
+        }
+        let kind = match symbol.kind {
+            _ if symbol.section == 0 && symbol.value == 0 => SymbolKind::Undefined,
+            elf::STT_FUNC => SymbolKind::Function,
+            elf::STT_GNU_IFUNC => SymbolKind::Indirect,
+            _ => SymbolKind::Other,
+        };
+        let place = match kind {
+            SymbolKind::Undefined => String::new(),
+            _ => entry(file, &symbol).map_or_else(String::new, |address| place(file, address)),
+        };
+        found.push(Symbol { name: String::from_utf8_lossy(full).into_owned(), kind, place });
+        Ok::<(), Error>(())
+    })?;
+    Ok(found)
+}
+
+/// An address as section and offset.
+fn place(file: &ElfFile<'_>, address: u64) -> String {
+    let loaded = |s: &&dwarf::elf::Section<'_>| s.flags & u64::from(elf::SHF_ALLOC) != 0;
+    let has =
+        |s: &&dwarf::elf::Section<'_>| address.checked_sub(s.address).is_some_and(|offset| offset < s.size.max(1));
+    match file.sections.iter().filter(loaded).find(has) {
+        Some(s) => format!("{}+{:#x}", String::from_utf8_lossy(s.name), address - s.address),
+        None => format!("{address:#x}"),
+    }
+}
+
+fn described<E: Endianity>(file: &ElfFile<'_>, name: &[u8], endian: E) -> Result<Vec<Described>> {
+    let data = file.debug_data()?;
+    let line = file.line_programs()?;
+    let load = |id: gimli::SectionId| {
+        let section = match id {
+            gimli::SectionId::DebugAbbrev => &data.abbrev,
+            gimli::SectionId::DebugAddr => &data.addr,
+            gimli::SectionId::DebugInfo => &data.info,
+            gimli::SectionId::DebugLine => &line,
+            gimli::SectionId::DebugLineStr => &data.line_str,
+            gimli::SectionId::DebugLoc => &data.loc,
+            gimli::SectionId::DebugLocLists => &data.loclists,
+            gimli::SectionId::DebugRanges => &data.ranges,
+            gimli::SectionId::DebugRngLists => &data.rnglists,
+            gimli::SectionId::DebugStr => &data.str,
+            gimli::SectionId::DebugStrOffsets => &data.str_offsets,
+            _ => return Ok(EndianSlice::new(&[], endian)),
+        };
+        Ok::<_, Error>(EndianSlice::new(section.whole(), endian))
+    };
+    let dwarf = gimli::Dwarf::load(load)?;
+    data.check()?;
+    let failed = |e: gimli::Error| Error::new(ErrorKind::Input, format!("damaged DWARF: {e}"));
+    let reader = Reader::new(&dwarf, file.machine).map_err(failed)?;
+    let (functions, calls) = reader.functions(name).map_err(failed)?;
+    let origins: BTreeSet<usize> = functions.values().filter_map(|f| f.origin).collect();
+    let mut dies = Vec::new();
+    for (at, function) in &functions {
+        let is_abstract = function.addresses.is_empty();
+        // What has code says more than the abstract instance that it refers to.
+        if is_abstract && origins.contains(at) && !calls.contains_key(at) {
+            continue;
+        }
+        let known = chain(&functions, *at);
+        let first = |of: fn(&reader::Function) -> Option<&String>| known.iter().find_map(|f| of(f)).cloned();
+        let fate = match (function.addresses.first(), calls.get(at)) {
+            (Some(&address), _) => Fate::Code { place: place(file, address), parameters: function.places.clone() },
+            (None, Some((count, first))) => Fate::Inlined(*count, first.clone()),
+            (None, None) if function.declaration => Fate::Declared,
+            (None, None) => Fate::Gone,
+        };
+        let die = Described {
+            source: first(|f| f.source.as_ref()).unwrap_or_else(|| function.unit.clone()),
+            prototype: prototype(&String::from_utf8_lossy(name), &known),
+            language: function.language,
+            fate,
+            count: 1,
+        };
+        if !dies.iter_mut().any(|other: &mut Described| other.takes(&die)) {
+            dies.push(die);
+        }
+    }
+    Ok(dies)
+}
+
+impl Described {
+    /// Counts another DIE, which another unit has of the same header, if it says the same.
+    fn takes(&mut self, other: &Described) -> bool {
+        if (&self.source, &self.prototype, self.language) != (&other.source, &other.prototype, other.language) {
+            return false;
+        }
+        match (&mut self.fate, &other.fate) {
+            (Fate::Inlined(count, _), Fate::Inlined(more, _)) => *count += more,
+            (Fate::Declared, Fate::Declared) | (Fate::Gone, Fate::Gone) => {}
+            _ => return false,
+        }
+        self.count += 1;
+        true
+    }
+}
+
+/// A function and what it refers to as its origin, and so on.
+fn chain(functions: &BTreeMap<usize, reader::Function>, at: usize) -> Vec<&reader::Function> {
+    let mut known: Vec<&reader::Function> = Vec::new();
+    let mut next = Some(at);
+    // What leads in a circle ends.
+    while let Some(function) = next.and_then(|at| functions.get(&at)).filter(|_| known.len() < 4) {
+        known.push(function);
+        next = function.origin;
+    }
+    known
+}
+
+fn prototype(name: &str, known: &[&reader::Function]) -> String {
+    let result = known.iter().find_map(|f| f.result.clone()).unwrap_or_else(|| "void".into());
+    // In the order of the source, which a clone need not have. A declaration may have no names.
+    let has_all = |f: &&&reader::Function| !f.parameters.is_empty() && !f.declaration;
+    let with_parameters = known.iter().rev().find(has_all).or_else(|| known.iter().find(|f| !f.parameters.is_empty()));
+    let parameters = with_parameters.map_or_else(|| "void".into(), |f| f.parameters.join(", "));
+    let space = if result.ends_with('*') { "" } else { " " };
+    format!("{result}{space}{name}({parameters})")
+}

@@ -1,0 +1,123 @@
+//! What is damaged: modules and a slice of vmlinux of a real kernel if there is one, and the stand-in kernel with its module.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use btf::view::BtfView;
+use encoder::input::Input;
+use mutate::file::Original;
+use mutate::sites::Sites;
+use mutate::slice;
+
+/// A file to be damaged, and the base that it is encoded on.
+pub struct Subject {
+    /// Name for the reports.
+    pub name: String,
+    /// The file.
+    pub original: Original,
+    /// Its base, by number in [`Inputs::bases`].
+    pub base: Option<usize>,
+}
+
+/// All of them.
+pub struct Inputs {
+    /// Raw BTF.
+    pub bases: Vec<Vec<u8>>,
+    /// Files.
+    pub subjects: Vec<Subject>,
+}
+
+/// Modules of a real kernel, from the smallest on: `.BTF_ids` with kfuncs, per-CPU variables, tags of functions are in some of them.
+const MODULES: [&str; 5] = [
+    "fs/nls/nls_ucs2_utils.ko",
+    "lib/lz4/lz4hc_compress.ko",
+    "drivers/comedi/comedi_pci.ko",
+    "net/vmw_vsock/vsock_loopback.ko",
+    "net/ipv4/tcp_dctcp.ko",
+];
+
+/// Which units of a real kernel are taken, and how many bytes of them.
+const SLICES: [(usize, usize); 2] = [(97, 150_000), (41, 500_000)];
+
+impl Inputs {
+    /// Looks for a real kernel (`BTFGEN_CACHE`, `KERNEL`) and makes the rest.
+    pub fn new(folder: &Path) -> Inputs {
+        let mut inputs = Inputs { bases: Vec::new(), subjects: Vec::new() };
+        inputs.add_fixtures(folder);
+        match kernel() {
+            Some(kernel) => inputs.add_kernel(&kernel),
+            None => println!("no real kernel here, so only the stand-in is damaged; make test-kernel fetches one"),
+        }
+        inputs
+    }
+
+    /// A module without a base has all its types to itself.
+    fn add(&mut self, name: &str, bytes: Vec<u8>, base: Option<usize>) {
+        let original = Original::new(bytes).unwrap_or_else(|| panic!("{name}: its DWARF cannot be taken apart"));
+        self.subjects.push(Subject { name: name.into(), original, base });
+    }
+
+    fn add_fixtures(&mut self, folder: &Path) {
+        let source =
+            Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("cli/ lies in the root").join("kernel-fixtures");
+        let build = format!("BUILD={}", folder.display());
+        let mut command = Command::new("make");
+        command.arg("-s").arg(&build).current_dir(source).env_remove("MAKEFLAGS").stdout(std::process::Stdio::null());
+        let status = command.status();
+        assert!(status.expect("make starts").success(), "kernel-fixtures cannot be built");
+        let vmlinux = read(&folder.join("vmlinux"));
+        self.bases.push(encoded(&vmlinux));
+        let base = Some(self.bases.len() - 1);
+        self.add("stand-in vmlinux", vmlinux, None);
+        self.add("stand-in driver.ko", read(&folder.join("driver.ko")), base);
+    }
+
+    fn add_kernel(&mut self, kernel: &Path) {
+        let vmlinux = Input::open(&kernel.join("vmlinux")).expect("vmlinux is readable");
+        let elf = dwarf::elf::ElfFile::parse(vmlinux.bytes()).expect("vmlinux is ELF");
+        let btf = elf.section(b".BTF").and_then(|s| elf.bytes(s).ok()).expect("vmlinux has BTF").to_vec();
+        self.bases.push(btf);
+        let base = Some(self.bases.len() - 1);
+        for (step, bytes) in SLICES {
+            let sites = Sites::of_units(vmlinux.bytes(), slice::every(step, bytes)).expect("vmlinux has DWARF");
+            let slice = slice::slice(vmlinux.bytes(), &sites).expect("vmlinux is linked");
+            self.add(&format!("vmlinux, {} units of it", sites.units.len()), slice, None);
+        }
+        for module in MODULES {
+            let path = kernel.join("modules").join(module);
+            // Which modules there are depends on the kernel.
+            if path.exists() {
+                let bytes = read(&path);
+                self.add(&format!("{module}, no base"), bytes.clone(), None);
+                self.add(module, bytes, base);
+            }
+        }
+    }
+
+    /// The bases, parsed.
+    pub fn views(&self) -> Vec<BtfView<'_>> {
+        self.bases.iter().map(|base| BtfView::parse(base).expect("the base is BTF")).collect()
+    }
+}
+
+/// The BTF of a file, which cannot fail.
+fn encoded(file: &[u8]) -> Vec<u8> {
+    let outcome = mutate::pipeline::run(file, None, 2);
+    match outcome {
+        Ok(mutate::pipeline::Outcome::Encoded(btf)) => btf,
+        other => panic!("the stand-in kernel is not encoded: {other:?}"),
+    }
+}
+
+fn read(path: &Path) -> Vec<u8> {
+    fs::read(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+/// The folder of the real kernel in the cache.
+fn kernel() -> Option<PathBuf> {
+    let home = || std::env::var("HOME").map(|home| format!("{home}/.cache/btfgen"));
+    let cache = std::env::var("BTFGEN_CACHE").or_else(|_| home()).ok()?;
+    let version = std::env::var("KERNEL").unwrap_or("7.3".into());
+    Some(Path::new(&cache).join("kernels").join(version)).filter(|kernel| kernel.join("vmlinux").exists())
+}
