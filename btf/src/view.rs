@@ -194,6 +194,11 @@ impl<'a> BtfView<'a> {
         numbers.filter_map(|n| Some((TypeId(self.first_id + n as u32), self.own(n)?)))
     }
 
+    /// The first own type of a kind with this name, by a pass over the types of that kind.
+    pub fn find(&self, kind: Kind, name: &[u8]) -> Option<(TypeId, TypeView<'a>)> {
+        self.types_of(|k| k == kind).find(|(_, t)| self.string(t.name_off()) == Some(name))
+    }
+
     /// The kind of the type with this id, own or of the base. None for void and for ids that do not exist.
     #[inline]
     pub fn kind(&self, id: TypeId) -> Option<Kind> {

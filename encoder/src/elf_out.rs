@@ -138,6 +138,19 @@ impl<'a> Plan<'a> {
         self.changed
     }
 
+    /// The new file, made from the bytes of the old one.
+    pub fn apply(&self, old: &[u8]) -> Vec<u8> {
+        let mut new = Vec::with_capacity(self.len as usize);
+        for piece in &self.pieces {
+            match piece {
+                Piece::Copy(range) => new.extend_from_slice(&old[range.start as usize..range.end as usize]),
+                Piece::Bytes(bytes) => new.extend_from_slice(bytes),
+                Piece::Zeros(count) => new.resize(new.len() + *count as usize, 0),
+            }
+        }
+        new
+    }
+
     /// Writes the new file to `output`, from its current position on, and takes the old bytes from
     /// `input`.
     ///

@@ -2,6 +2,47 @@
 //!
 //! [`one_shot`] is what is done to a file. `encode` is the pipeline in it: debug sections, units in parallel, functions and variables
 //! chosen, types resolved against the base, bytes. [`elf_out`] and [`replace`] put the result into the ELF file.
+//!
+//! In memory, with the defaults of the command line and on the BTF of a kernel:
+//!
+//! ```
+//! use btf::view::BtfView;
+//! use dwarf::elf::ElfFile;
+//! use encoder::one_shot::{Task, one_shot};
+//! use encoder::options::Options;
+//! use encoder::{BaseBtf, Caller, elf_out};
+//!
+//! fn encoded(file: &[u8], base: Option<&BtfView<'_>>) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
+//!     let options = Options::default();
+//!     let task = Task::new(base.map(BaseBtf::View), &options);
+//!     let (sections, _summary) = one_shot(&ElfFile::parse(file)?, &task, Caller::default())?;
+//!     Ok(elf_out::plan(file, &sections.updates())?.apply(file))
+//! }
+//! # fn compiled(name: &str, source: &str) -> Vec<u8> {
+//! #     let folder = std::env::temp_dir().join(format!("btfgen-encoder-doc-{}-{name}", std::process::id()));
+//! #     std::fs::create_dir_all(&folder).unwrap();
+//! #     std::fs::write(folder.join("a.c"), source).unwrap();
+//! #     let compiled = std::process::Command::new("cc").args(["-g", "-O1", "-c", "a.c"]).current_dir(&folder).status();
+//! #     assert!(compiled.unwrap().success());
+//! #     let file = std::fs::read(folder.join("a.o")).unwrap();
+//! #     std::fs::remove_dir_all(&folder).unwrap();
+//! #     file
+//! # }
+//! # let vmlinux = compiled("vmlinux", "struct file { long pos; }; long f(struct file *file) { return file->pos; }");
+//! # let module = compiled("module", "struct file { long pos; }; long g(struct file *file) { return file->pos + 1; }");
+//! let vmlinux = encoded(&vmlinux, None)?;
+//! let elf = ElfFile::parse(&vmlinux)?;
+//! let base = BtfView::parse(elf.bytes(elf.section(b".BTF").expect("it was encoded"))?)?;
+//! let module = encoded(&module, Some(&base))?;
+//! # let elf = ElfFile::parse(&module)?;
+//! # let split = BtfView::parse_split(elf.bytes(elf.section(b".BTF").unwrap())?, &base)?;
+//! # let kinds: Vec<_> = split.types().map(|(_, t)| t.kind()).collect();
+//! # assert_eq!(kinds, [btf::kind::Kind::Func], "all else is the kernel's");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Versions follow semver: before 1.0 a release that breaks callers raises the second number. All input may be damaged: it ends in an
+//! [`error::Error`] that says where, never in a panic.
 #![deny(unsafe_code)]
 
 pub mod assemble;
@@ -59,7 +100,7 @@ use options::Options;
 use report::{Phase, Summary};
 use sources::Sources;
 use target::Target;
-use threads::Threads;
+use threads::{Here, Threads};
 use units::{Folded, Job};
 use variables::DataSections;
 
@@ -83,6 +124,13 @@ pub struct Caller<'c> {
     /// What the caller has to do as well, where there is a second thread for it: what comes after the units is for one. May be
     /// called more than once, or not at all.
     pub meanwhile: Option<&'c (dyn Fn() + Sync)>,
+}
+
+impl Default for Caller<'_> {
+    /// The pool that the caller runs in, and nobody who wants to know.
+    fn default() -> Self {
+        Caller { threads: &Here, progress: &|_| {}, meanwhile: None }
+    }
 }
 
 /// The base of an encoding.

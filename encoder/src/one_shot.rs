@@ -60,6 +60,13 @@ pub enum Ids {
     Leave,
 }
 
+impl<'t> Task<'t> {
+    /// All that Kbuild has done to a file: ids filled in, the base distilled where it would be, no stamp.
+    pub fn new(base: Option<BaseBtf<'t>>, options: &'t Options) -> Task<'t> {
+        Task { base, options, describe_kfuncs: true, ids: Ids::Fill, distill: Distill::Auto, stamp: None }
+    }
+}
+
 impl Task<'_> {
     /// How far the BTF is once it is encoded.
     fn stage(&self, features: Features) -> Stage {

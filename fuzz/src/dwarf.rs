@@ -6,8 +6,7 @@ use dwarf::unit::{PlansBuffer, Unit, UnitHeader};
 use dwarf::walk::{Die, Visit, walk};
 use encoder::Caller;
 use encoder::error::ErrorKind;
-use encoder::one_shot::{Distill, Ids, Task, one_shot};
-use encoder::threads::Here;
+use encoder::one_shot::{Task, one_shot};
 use gimli::{BigEndian, Endianity, LittleEndian};
 use mutate::pipeline::options;
 
@@ -23,16 +22,8 @@ pub fn run(data: &[u8]) {
     }
     // By the bits that are left over.
     let options = options(data.first().map_or(0, |bits| u64::from(bits >> 3)));
-    let task = Task {
-        base: None,
-        options: &options,
-        describe_kfuncs: true,
-        ids: Ids::Fill,
-        distill: Distill::Off,
-        stamp: None,
-    };
-    let caller = Caller { threads: &Here, progress: &|_| {}, meanwhile: None };
-    if let Err(e) = one_shot(&file, &task, caller) {
+    let task = Task::new(None, &options);
+    if let Err(e) = one_shot(&file, &task, Caller::default()) {
         assert_ne!(e.kind(), ErrorKind::Verify, "{e}");
     }
 }

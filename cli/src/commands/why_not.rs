@@ -7,10 +7,9 @@ use btf::view::BtfView;
 use dwarf::elf::ElfFile;
 use encoder::Caller;
 use encoder::input::Input;
-use encoder::one_shot::{Distill, Ids, Task, one_shot};
+use encoder::one_shot::{Ids, Task, one_shot};
 use encoder::options::{Options, UnitChoice};
 use encoder::report::FunctionReport;
-use encoder::threads::Here;
 use encoder::why_not::{Described, Evidence, Fate, SymbolKind, evidence};
 
 use super::{btf_of, unchanged};
@@ -47,17 +46,9 @@ fn lines_of(args: &WhyNotArgs, input: &Input) -> Result<Vec<String>, Failure> {
     let name = args.function.split('.').next().unwrap_or_default();
     let units = UnitChoice { not_languages: vec![RUST], ..UnitChoice::default() };
     let options = Options { report_functions: true, units, ..Options::default() };
-    let task = Task {
-        base: None,
-        options: &options,
-        describe_kfuncs: false,
-        ids: Ids::Leave,
-        distill: Distill::Off,
-        stamp: None,
-    };
-    let caller = Caller { threads: &Here, progress: &|_| {}, meanwhile: None };
+    let task = Task { describe_kfuncs: false, ids: Ids::Leave, ..Task::new(None, &options) };
     let failed = |e: encoder::error::Error| Failure::new(e.kind().into(), path, e.to_string());
-    let (_, summary) = one_shot(&elf, &task, caller).map_err(failed)?;
+    let (_, summary) = one_shot(&elf, &task, Caller::default()).map_err(failed)?;
     let report = summary.function_reports.iter().find(|r| r.name == name);
     let evidence = evidence(&elf, name.as_bytes()).map_err(failed)?;
     let mut lines = vec![format!("{name}: {}", verdict(report, &evidence))];

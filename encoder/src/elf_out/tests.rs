@@ -21,15 +21,8 @@ use super::*;
 
 /// Carries out a plan in memory.
 fn apply(plan: &Plan<'_>, old: &[u8]) -> Vec<u8> {
-    let mut new = Vec::new();
-    for piece in plan.pieces() {
-        assert!(!piece.is_empty());
-        match piece {
-            Piece::Copy(range) => new.extend_from_slice(&old[range.start as usize..range.end as usize]),
-            Piece::Bytes(bytes) => new.extend_from_slice(bytes),
-            Piece::Zeros(count) => new.resize(new.len() + *count as usize, 0),
-        }
-    }
+    assert!(plan.pieces().iter().all(|piece| !piece.is_empty()));
+    let new = plan.apply(old);
     assert_eq!(new.len() as u64, plan.size());
     new
 }

@@ -8,10 +8,9 @@ use dwarf::elf::ElfFile;
 use encoder::elf_out::{self, Piece, Plan, SectionUpdate};
 use encoder::error::ErrorKind;
 use encoder::module_file::{self, Compression};
-use encoder::one_shot::{Distill, Ids, Sections, Task, one_shot};
+use encoder::one_shot::{Distill, Sections, Task, one_shot};
 use encoder::options::{Options, Selection, UnitChoice};
 use encoder::stamp::Identity;
-use encoder::threads::Here;
 use encoder::{BaseBtf, Caller};
 
 /// More bytes than this that are neither the old file's nor those of new sections are too many: headers, names, alignment.
@@ -75,16 +74,9 @@ pub fn run(file: &[u8], base: Option<&BtfView<'_>>, number: u64) -> Result<Outco
     _ = module_file::release(&elf);
     let stamp = base.map(|base| Identity::of(base.bytes(), Some(&elf)));
     let distill = if base.is_some() { distill(number) } else { Distill::Off };
-    let task = Task {
-        base: base.map(BaseBtf::View),
-        options: &options(number),
-        describe_kfuncs: true,
-        ids: Ids::Fill,
-        distill,
-        stamp: stamp.as_ref(),
-    };
-    let caller = Caller { threads: &Here, progress: &|_| {}, meanwhile: None };
-    let sections = match one_shot(&elf, &task, caller) {
+    let options = options(number);
+    let task = Task { distill, stamp: stamp.as_ref(), ..Task::new(base.map(BaseBtf::View), &options) };
+    let sections = match one_shot(&elf, &task, Caller::default()) {
         Ok((sections, _)) => sections,
         Err(e) if e.kind() == ErrorKind::Verify => return Err(e.to_string()),
         Err(e) => return refused(e.to_string()),
