@@ -61,6 +61,16 @@ tools_dir() { # of a pahole version
     echo "$cache/tools/$suite"
 }
 
+# doc_commands PAGE SCRIPT: the commands of a page of the documentation that say that SCRIPT runs them; tests/docs.rs looks after the others.
+doc_commands() {
+    awk -v mark="<!-- run by $2 -->" '
+        $0 == mark { wanted = 1; next }
+        wanted && /^```sh$/ { inside = 1; next }
+        inside && /^```$/ { wanted = inside = 0; next }
+        inside { print; found = 1 }
+        END { exit !found }' "$root/$1" || die "$1 has no commands for $2"
+}
+
 # lock FILE: one of us at a time; held (file descriptor 9) until the script ends.
 lock() {
     mkdir -p "$(dirname "$1")"

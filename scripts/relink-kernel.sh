@@ -45,10 +45,13 @@ selection)
     arguments=(PAHOLE="$out/links/pahole")
     ;;
 drop-in)
-    # What a user installs: links, whose names say what btfgen is to be.
-    ln -s "$btfgen" "$out/links/pahole"
-    ln -s "$btfgen" "$out/links/resolve_btfids"
-    arguments=(PAHOLE="$out/links/pahole" RESOLVE_BTFIDS="$out/links/resolve_btfids")
+    # What a user installs: links, whose names say what btfgen is to be; and what a user is told to type.
+    ln -s "$btfgen" "$out/links/btfgen-pahole"
+    ln -s "$btfgen" "$out/links/btfgen-resolve_btfids"
+    make() { arguments=("$@"); }
+    PATH=$out/links:$PATH
+    eval "$(doc_commands docs/guide/packager.md scripts/relink-kernel.sh)"
+    [ ${#arguments[@]} -eq 2 ] || die "the guide says something else: ${arguments[*]}"
     ;;
 one-shot)
     # Kconfig wants to know a version. Whoever calls this for more than that gets an error.

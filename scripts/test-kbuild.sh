@@ -208,6 +208,21 @@ by_dkms() {
     cmp "$dkms/theirs" "$dkms/ours" && echo "the same $(stat -c %s "$dkms/ours") bytes of BTF as without DKMS"
 }
 
+# What the guide tells the author of a module, in its words: a vmlinux for the tree, which has none; then the build.
+as_documented() {
+    local KERNEL=$work/tree-documented BTF=$work/documented.btf dir=$work/documented name
+    objcopy --dump-section .BTF="$BTF" "$vmlinux" /dev/null || return 1
+    link_tree "$tree" "$KERNEL"
+    cp -r "$root/tests/kbuild" "$dir"
+    for name in pahole resolve_btfids; do ln -s "$btfgen" "$work/links/btfgen-$name"; done
+    # First the kernel's part, which stands after the build in the guide.
+    doc_commands docs/guide/driver.md scripts/test-kbuild.sh | sort -r >"$work/documented.sh"
+    (cd "$dir" && PATH=$work/links:$PATH KERNEL=$KERNEL BTF=$BTF bash -euxc "$(cat "$work/documented.sh")") || return 1
+    objcopy --dump-section .BTF="$work/theirs" "$dir/toy.ko" /dev/null || return 1
+    objcopy --dump-section .BTF="$work/ours" "$work/$series-ours/toy.ko" /dev/null
+    cmp "$work/theirs" "$work/ours" && echo "the same $(stat -c %s "$work/ours") bytes of BTF"
+}
+
 . "$scripts/test-kbuild-kernel.sh"
 for series in "$@"; do
     case $series in
@@ -247,6 +262,7 @@ for series in "$@"; do
         check "distilled: ids as by the reference" same_ids distilled distilled-theirs
     fi
     [ "$series" != 6.1 ] || check "by DKMS" by_dkms
+    [ "$series" != 6.1 ] || check "as the guide says" as_documented
     check "without vmlinux" without_vmlinux
     check "with a damaged vmlinux" damaged_base
 done
