@@ -14,7 +14,7 @@ target = $(or $(CARGO_TARGET_DIR),target)
 # An absolute path, since the scripts change folders.
 export BTFGEN = $(abspath $(target))/release/btfgen
 
-.PHONY: all build check demo test test-kernel test-boot test-verify test-kbuild test-resolve test-oneshot test-sources test-faults coverage growth mutations fuzz sanitize properties compare bench deny static doc clean install help
+.PHONY: all build check demo test test-kernel test-boot test-verify test-kbuild test-resolve test-oneshot test-sources test-faults coverage growth mutations fuzz sanitize properties compare bench deny static package doc clean install help
 
 all: build
 
@@ -147,6 +147,11 @@ static:
 	@scripts/setup.sh build
 	RUSTFLAGS="-C target-feature=+crt-static" $(CARGO) build --release --locked --target $(TRIPLE)
 	@echo "$(target)/$(TRIPLE)/release/btfgen"
+
+# What crates.io would get, built from the packages themselves.
+package:
+	@scripts/setup.sh build
+	$(CARGO) package --workspace --exclude btfgen-mutate --locked
 
 doc:
 	@scripts/setup.sh build
