@@ -2,7 +2,7 @@
 # Sees to it that what a make target needs is installed:   setup.sh build|test|kernel|sources|boot|kbuild|faults|coverage|fuzz|check
 #   build    Rust 1.85 or newer, a C linker
 #   test     and a C and a C++ compiler with their headers, binutils, make: test inputs and kernel-fixtures/ are compiled. On Debian
-#            also for other machines; elsewhere tests of those are ignored, and say so
+#            also for other machines, and what reads manual pages and completions; elsewhere tests of those are ignored, and say so
 #   kernel   and what fetches and compares Debian kernels: apt, dpkg, flock, python3 (numpy: see python.sh)
 #   sources  and dwz
 #   boot     and what kernels are compiled with in a Debian root (which has the compilers itself), QEMU for x86-64
@@ -75,6 +75,7 @@ test)
     want g++ g++
     if apt_can; then
         for triple in aarch64-linux-gnu arm-linux-gnueabihf riscv64-linux-gnu s390x-linux-gnu; do want "$triple-gcc" "gcc-$triple"; done
+        for reader in zsh fish mandoc groff; do want "$reader" "$reader"; done
     fi
     ;;
 fuzz) need_rust; need_cc; want c++ g++ ;;
