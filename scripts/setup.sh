@@ -1,5 +1,5 @@
 #!/bin/bash
-# Sees to it that what a make target needs is installed:   setup.sh build|test|kernel|sources|boot|kbuild|faults|coverage|fuzz|check
+# Sees to it that what a make target needs is installed:   setup.sh build|test|kernel|sources|boot|kbuild|faults|coverage|fuzz|check|deb|test-deb
 #   build    Rust 1.85 or newer, a C linker
 #   test     and a C and a C++ compiler with their headers, binutils, make: test inputs and kernel-fixtures/ are compiled. On Debian
 #            also for other machines, and what reads manual pages and completions; elsewhere tests of those are ignored, and say so
@@ -11,6 +11,8 @@
 #   coverage as test, and the LLVM tools that fit rustc, python3
 #   fuzz     as build, and a C++ compiler for libFuzzer
 #   check    Rust with rustfmt and clippy
+#   deb      what Debian packages are made with
+#   test-deb and lintian, mmdebstrap, a C compiler
 # As root on a system with apt, missing packages are installed; elsewhere this says what to install. Quiet when all is there.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
@@ -106,6 +108,11 @@ kernel | sources | boot | kbuild)
     ;;
 faults) need_rust; need_cc; want objcopy binutils; want make make; want strace strace; want prlimit util-linux; want mount mount ;;
 coverage) need_rust; need_cc; want objcopy binutils; want make make; want python3 python3; need_llvm ;;
+deb | test-deb)
+    want dpkg-shlibdeps dpkg-dev
+    want strip binutils
+    if [ "$1" = test-deb ]; then need_cc; want lintian lintian; want mmdebstrap mmdebstrap; want unshare util-linux; fi
+    ;;
 check) need_rust; need_cc; need_component fmt rustfmt rustfmt; need_component clippy clippy rust-clippy ;;
 *) usage ;;
 esac
