@@ -9,18 +9,26 @@ INSTALL ?= install
 KERNEL ?= 7.3
 
 bindir = $(PREFIX)/bin
-docdir = $(PREFIX)/share/doc/btfgen
+datadir = $(PREFIX)/share
+docdir = $(datadir)/doc/btfgen
+# Debian's packages have theirs in /usr/share/zsh/vendor-completions.
+ZSHDIR ?= $(datadir)/zsh/site-functions
 target = $(or $(CARGO_TARGET_DIR),target)
 # An absolute path, since the scripts change folders.
 export BTFGEN = $(abspath $(target))/release/btfgen
+# Manual pages and completions, as below /usr/share; written by the program itself.
+share = $(abspath $(target))/share
+programs = btfgen btfgen-pahole btfgen-resolve_btfids
 
-.PHONY: all build check demo test test-kernel test-boot test-verify test-kbuild test-resolve test-oneshot test-sources test-faults coverage growth mutations fuzz sanitize properties compare bench deny static package doc clean install help
+.PHONY: all build deb test-deb uninstall check demo test test-kernel test-boot test-verify test-kbuild test-resolve test-oneshot test-sources test-faults coverage growth mutations fuzz sanitize properties compare bench deny static package doc clean install help
 
 all: build
 
 build:
 	@scripts/setup.sh build
 	$(CARGO) build --release --locked
+	@rm -rf $(share)
+	$(BTFGEN) generate $(share)
 
 # Formatting, lints, and the scripts' syntax.
 check:
@@ -163,12 +171,36 @@ clean:
 # Does not build, so that it can run as another user than `make`. The links are for Kbuild: PAHOLE=$(bindir)/btfgen-pahole and
 # RESOLVE_BTFIDS=$(bindir)/btfgen-resolve_btfids.
 install:
-	@test -x $(BTFGEN) || { echo "run make first"; exit 1; }
+	@test -x $(BTFGEN) && test -d $(share) || { echo "run make first"; exit 1; }
 	$(INSTALL) -D -m 755 $(BTFGEN) $(DESTDIR)$(bindir)/btfgen
 	ln -sf btfgen $(DESTDIR)$(bindir)/btfgen-pahole
 	ln -sf btfgen $(DESTDIR)$(bindir)/btfgen-resolve_btfids
-	$(INSTALL) -d $(DESTDIR)$(docdir)
+	$(INSTALL) -d $(DESTDIR)$(docdir)/docs
+	$(INSTALL) -m 644 docs/*.md $(DESTDIR)$(docdir)/docs
 	$(INSTALL) -m 644 README.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE $(DESTDIR)$(docdir)
+	$(INSTALL) -d $(DESTDIR)$(datadir)/man/man1 $(DESTDIR)$(datadir)/bash-completion/completions $(DESTDIR)$(ZSHDIR) $(DESTDIR)$(datadir)/fish/vendor_completions.d
+	$(INSTALL) -m 644 $(share)/man/man1/* $(DESTDIR)$(datadir)/man/man1
+	$(INSTALL) -m 644 $(share)/bash-completion/completions/* $(DESTDIR)$(datadir)/bash-completion/completions
+	$(INSTALL) -m 644 $(share)/zsh/site-functions/* $(DESTDIR)$(ZSHDIR)
+	$(INSTALL) -m 644 $(share)/fish/vendor_completions.d/* $(DESTDIR)$(datadir)/fish/vendor_completions.d
+
+# What `make install` with the same PREFIX and DESTDIR has put there; folders stay, which others may use.
+uninstall:
+	rm -f $(DESTDIR)$(bindir)/btfgen $(DESTDIR)$(bindir)/btfgen-pahole $(DESTDIR)$(bindir)/btfgen-resolve_btfids
+	rm -f $(DESTDIR)$(datadir)/man/man1/btfgen.1 $(DESTDIR)$(datadir)/man/man1/btfgen-*.1
+	rm -f $(addprefix $(DESTDIR)$(datadir)/bash-completion/completions/,$(programs)) $(addprefix $(DESTDIR)$(ZSHDIR)/_,$(programs))
+	rm -f $(addsuffix .fish,$(addprefix $(DESTDIR)$(datadir)/fish/vendor_completions.d/,$(programs)))
+	rm -rf $(DESTDIR)$(docdir)
+
+# A package for this machine's Debian or Ubuntu, in $(target)/debian.
+deb: build
+	@scripts/setup.sh deb
+	@scripts/make-deb.sh $(target)/debian
+
+# That package, linted, installed, run and removed in a small Debian of its own.
+test-deb: build
+	@scripts/setup.sh test-deb
+	@scripts/test-deb.sh
 
 help:
 	@echo "make            build target/release/btfgen"
@@ -191,4 +223,5 @@ help:
 	@echo "make sanitize                           the unsafe code with the address sanitizer"
 	@echo "make properties [GRAPHS=100000]         random graphs through the deduplication"
 	@echo "make check      formatting and lints     make doc    make clean"
-	@echo "make install    PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)"
+	@echo "make install    PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)     make uninstall"
+	@echo "make deb        a Debian package     make test-deb   that package, installed and run"

@@ -1,8 +1,8 @@
 #!/bin/bash
-# Sees to it that what a make target needs is installed:   setup.sh build|test|kernel|sources|boot|kbuild|faults|coverage|fuzz|check
+# Sees to it that what a make target needs is installed:   setup.sh build|test|kernel|sources|boot|kbuild|faults|coverage|fuzz|check|deb|test-deb
 #   build    Rust 1.85 or newer, a C linker
 #   test     and a C and a C++ compiler with their headers, binutils, make: test inputs and kernel-fixtures/ are compiled. On Debian
-#            also for other machines; elsewhere tests of those are ignored, and say so
+#            also for other machines, and what reads manual pages and completions; elsewhere tests of those are ignored, and say so
 #   kernel   and what fetches and compares Debian kernels: apt, dpkg, flock, python3 (numpy: see python.sh)
 #   sources  and dwz
 #   boot     and what kernels are compiled with in a Debian root (which has the compilers itself), QEMU for x86-64
@@ -11,6 +11,8 @@
 #   coverage as test, and the LLVM tools that fit rustc, python3
 #   fuzz     as build, and a C++ compiler for libFuzzer
 #   check    Rust with rustfmt and clippy
+#   deb      what Debian packages are made with
+#   test-deb and lintian, mmdebstrap, a C compiler
 # As root on a system with apt, missing packages are installed; elsewhere this says what to install. Quiet when all is there.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
@@ -75,6 +77,7 @@ test)
     want g++ g++
     if apt_can; then
         for triple in aarch64-linux-gnu arm-linux-gnueabihf riscv64-linux-gnu s390x-linux-gnu; do want "$triple-gcc" "gcc-$triple"; done
+        for reader in zsh fish mandoc groff; do want "$reader" "$reader"; done
     fi
     ;;
 fuzz) need_rust; need_cc; want c++ g++ ;;
@@ -105,6 +108,11 @@ kernel | sources | boot | kbuild)
     ;;
 faults) need_rust; need_cc; want objcopy binutils; want make make; want strace strace; want prlimit util-linux; want mount mount ;;
 coverage) need_rust; need_cc; want objcopy binutils; want make make; want python3 python3; need_llvm ;;
+deb | test-deb)
+    want dpkg-shlibdeps dpkg-dev
+    want strip binutils
+    if [ "$1" = test-deb ]; then need_cc; want lintian lintian; want mmdebstrap mmdebstrap; want unshare util-linux; fi
+    ;;
 check) need_rust; need_cc; need_component fmt rustfmt rustfmt; need_component clippy clippy rust-clippy ;;
 *) usage ;;
 esac

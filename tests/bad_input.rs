@@ -78,7 +78,12 @@ fn cannot_be_read() {
         1,
         "btfgen: error: nowhere.o: cannot be read: No such file or directory (os error 2)",
     );
-    refuses(&folder, &["."], 1, "btfgen: error: .: cannot be read: is a directory");
+    refuses(
+        &folder,
+        &["."],
+        1,
+        "btfgen: error: .: cannot be read: is a directory; --modules-dir encodes the modules below it",
+    );
     refuses(&folder, &["--detached-dir", ".", ".."], 2, "btfgen: error: .. is not a file");
     symlink("nothing", folder.file("dangling")).expect("link is made");
     refuses(
@@ -152,11 +157,10 @@ fn no_permission() {
 #[test]
 fn no_such_folder() {
     let folder = Folder::with_samples();
-    let error =
-        "btfgen: error: none/out: cannot create a temporary file in `none`: No such file or directory (os error 2)";
+    let error = "btfgen: error: none/out: cannot create a temporary file in `none`: No such file or directory (os error 2); make that folder first";
     refuses(&folder, &["--btf_encode_detached", "none/out", "sample.o"], 1, error);
     refuses(&folder, &["-o", "none/out", "sample.o"], 1, error);
-    let error = "btfgen: error: none/sample.o.btf: cannot create a temporary file in `none`: No such file or directory (os error 2)";
+    let error = "btfgen: error: none/sample.o.btf: cannot create a temporary file in `none`: No such file or directory (os error 2); make that folder first";
     refuses(&folder, &["--detached-dir", "none", "sample.o"], 1, error);
 }
 
@@ -201,8 +205,7 @@ fn wrong_usage() {
     refuses(&folder, &["-o", "out", "sample.o", "driver.ko"], 2, error);
     fs::create_dir(folder.file("a")).expect("folder is made");
     folder.write("a/sample.o", &folder.read("sample.o"));
-    let error =
-        "btfgen: error: sample.o and a/sample.o have the same name, so --detached-dir would write one over the other";
+    let error = "btfgen: error: sample.o and a/sample.o have the same name, so --detached-dir would write one over the other: use a folder for each";
     refuses(&folder, &["--detached-dir", ".", "sample.o", "a/sample.o"], 2, error);
     // In place, one would come after the other, or find the file changed.
     symlink("sample.o", folder.file("link.o")).expect("link is made");

@@ -1,13 +1,14 @@
 //! The command line. Every flag is defined here and nowhere else.
 
 use std::ffi::{OsStr, OsString};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use btf::verify::KernelVersion;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::durability::Fsync;
 use crate::features::FeatureArgs;
+use crate::texts;
 
 /// Encodes the DWARF of a kernel or its modules as BTF.
 #[derive(Parser, Debug)]
@@ -16,22 +17,7 @@ use crate::features::FeatureArgs;
     version,
     about,
     args_conflicts_with_subcommands = true,
-    after_help = "Examples:
-  btfgen vmlinux                              encode a kernel, in place
-  btfgen --btf_base vmlinux foo.ko            encode a module on top of it
-  btfgen foo.ko                               the same, vmlinux being searched
-  btfgen --btf_base vmlinux --detached-dir out *.ko
-                                              raw BTF, files left alone
-  btfgen check --btf_base vmlinux foo.ko      do they go together?
-  btfgen verify --btf_base vmlinux foo.ko     would a kernel take it?
-  btfgen dump --btf_base vmlinux foo.ko       show what was encoded
-  btfgen why-not vfs_read vmlinux             why is it not there?
-
-Exit codes: 0 done, 1 cannot read or write, 2 wrong usage, 3 not ELF or damaged
-DWARF, 4 no DWARF, 5 base BTF missing or not fitting, 6 beyond the limits of
-BTF, 7 the result failed verification, 8 no base found, 9 warnings and
---fatal_warnings, 10 `check` says no, 11 `verify` found a violation. With several
-files: that of the first one that failed."
+    after_help = texts::help(texts::ENCODE)
 )]
 pub struct Cli {
     /// What to do other than encoding.
@@ -40,6 +26,53 @@ pub struct Cli {
     /// Encoding.
     #[command(flatten)]
     pub encode: EncodeArgs,
+    /// Manners.
+    #[command(flatten)]
+    pub talk: TalkArgs,
+}
+
+/// What goes for all commands.
+#[derive(Args, Clone, Debug)]
+pub struct TalkArgs {
+    /// Colours in messages and help: auto (on a terminal, unless
+    /// NO_COLOR or CLICOLOR=0 is set), always, never
+    #[arg(long, value_name = "WHEN", default_value = "auto", hide_possible_values = true, global = true)]
+    pub color: Color,
+    /// No progress bar, and no remarks but errors and warnings
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+}
+
+/// When there are colours.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum Color {
+    /// On a terminal, as the environment says
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// The base, of all that is said about split BTF.
+#[derive(Args, Clone, Debug)]
+pub struct BaseArg {
+    /// Base of split BTF: an ELF file with .BTF, or raw BTF [default
+    /// for modules: that of their kernel, if it is found]
+    #[arg(id = "base", long = "btf_base", short = 'B', value_name = "BASE", alias = "btf-base")]
+    pub path: Option<PathBuf>,
+}
+
+/// How files are changed, by whatever fills in `.BTF_ids`.
+#[derive(Args, Clone, Debug)]
+pub struct ChangeArgs {
+    /// Fail on warnings about .BTF_ids, and leave the file alone
+    #[arg(long = "fatal_warnings", alias = "fatal-warnings")]
+    pub fatal_warnings: bool,
+    /// Whether to wait until a file that was changed is on the disk:
+    /// auto (unless make calls), always, never
+    #[arg(long, value_name = "WHEN", default_value = "auto", hide_possible_values = true)]
+    pub fsync: Fsync,
 }
 
 /// Subcommands.
@@ -56,43 +89,57 @@ pub enum Command {
     /// Say why a function is not in BTF, with what tells it and where
     /// that stands in the source
     WhyNot(WhyNotArgs),
+    /// Write manual pages and completions for shells
+    #[command(hide = true)]
+    Generate(GenerateArgs),
+}
+
+/// Options of `btfgen generate`.
+#[derive(Args, Debug)]
+pub struct GenerateArgs {
+    /// Where they go, as below /usr/share
+    #[arg(value_name = "DIR")]
+    pub folder: PathBuf,
 }
 
 /// Options of `btfgen why-not`.
 #[derive(Args, Debug)]
+#[command(
+    after_help = texts::help("why-not"),
+    mut_arg("base", |arg| arg.help("Say also whether this base has the function: an ELF file with\n.BTF, or raw BTF"))
+)]
 pub struct WhyNotArgs {
     /// Function
     pub function: String,
     /// ELF file with DWARF
     pub file: PathBuf,
-    /// Say also whether this base has the function: ELF file with .BTF,
-    /// or raw BTF
-    #[arg(long = "btf_base", short = 'B', value_name = "BASE", alias = "btf-base")]
-    pub base: Option<PathBuf>,
+    /// Base.
+    #[command(flatten)]
+    pub base: BaseArg,
 }
 
 /// Options of `btfgen check`.
 #[derive(Args, Debug)]
+#[command(after_help = texts::help("check"))]
 pub struct CheckArgs {
     /// Modules
     #[arg(value_name = "FILE", required = true)]
     pub files: Vec<PathBuf>,
-    /// Base: ELF file with .BTF, or raw BTF [default: that of the
-    /// modules' kernel, if it is found]
-    #[arg(long = "btf_base", short = 'B', value_name = "BASE", alias = "btf-base")]
-    pub base: Option<PathBuf>,
+    /// Base.
+    #[command(flatten)]
+    pub base: BaseArg,
 }
 
 /// Options of `btfgen verify`.
 #[derive(Args, Debug)]
+#[command(after_help = texts::help("verify"))]
 pub struct VerifyArgs {
     /// ELF files with .BTF (a vmlinux, modules), or raw BTF
     #[arg(value_name = "FILE", required = true)]
     pub files: Vec<PathBuf>,
-    /// Base: ELF file with .BTF, or raw BTF [default: that of the
-    /// modules' kernel, if it is found]
-    #[arg(long = "btf_base", short = 'B', value_name = "BASE", alias = "btf-base")]
-    pub base: Option<PathBuf>,
+    /// Base.
+    #[command(flatten)]
+    pub base: BaseArg,
     /// Kernel whose rules hold, as in 6.12 [default: that of a
     /// module; of anything else the newest that is known]
     #[arg(long, value_name = "X.Y", value_parser = kernel_version)]
@@ -122,12 +169,16 @@ fn kernel_version(text: &str) -> Result<KernelVersion, String> {
 
 /// Options of `btfgen dump`.
 #[derive(Args, Debug)]
+#[command(
+    after_help = texts::help("dump"),
+    mut_arg("base", |arg| arg.help("Base of split BTF: an ELF file with .BTF, or raw BTF"))
+)]
 pub struct DumpArgs {
     /// ELF file with .BTF, or raw BTF
     pub file: PathBuf,
-    /// Base of a split BTF: ELF file with .BTF, or raw BTF
-    #[arg(long = "btf_base", short = 'B', value_name = "BASE", alias = "btf-base")]
-    pub base: Option<PathBuf>,
+    /// Base.
+    #[command(flatten)]
+    pub base: BaseArg,
 }
 
 /// Options of encoding.
@@ -140,10 +191,9 @@ pub struct EncodeArgs {
     /// All modules (*.ko) below DIR
     #[arg(long = "modules-dir", value_name = "DIR")]
     pub modules_dirs: Vec<PathBuf>,
-    /// Encode on top of BASE: an ELF file with .BTF, or raw BTF
-    /// [default for modules: that of their kernel, if it is found]
-    #[arg(long = "btf_base", value_name = "BASE", alias = "btf-base")]
-    pub base: Option<PathBuf>,
+    /// Base.
+    #[command(flatten)]
+    pub base: BaseArg,
     /// Encode modules by themselves, without looking for a base
     #[arg(long = "no-base", conflicts_with = "base")]
     pub no_base: bool,
@@ -168,9 +218,9 @@ pub struct EncodeArgs {
     /// `resolve_btfids`, which is yet to come
     #[arg(long = "no-btf-ids")]
     pub no_ids: bool,
-    /// Fail on warnings about .BTF_ids, and leave the file alone
-    #[arg(long = "fatal_warnings", alias = "fatal-warnings")]
-    pub fatal_warnings: bool,
+    /// Changing files.
+    #[command(flatten)]
+    pub change: ChangeArgs,
     /// Cut off the signature of a signed module, which no longer
     /// matches, instead of refusing the module
     #[arg(long = "strip-signature", alias = "strip_signature")]
@@ -178,10 +228,6 @@ pub struct EncodeArgs {
     /// Write into the module which base it is for, for `btfgen check`
     #[arg(long)]
     pub stamp: bool,
-    /// Whether to wait until a file that was changed is on the disk:
-    /// auto (unless make calls), always, never
-    #[arg(long, value_name = "WHEN", default_value = "auto", hide_possible_values = true)]
-    pub fsync: Fsync,
     /// Number of threads [default: all cores, or what make's job
     /// server allows]
     #[arg(long, short, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "0", overrides_with = "jobs")]
@@ -192,9 +238,6 @@ pub struct EncodeArgs {
     /// Say how long each phase took
     #[arg(long)]
     pub time: bool,
-    /// No progress bar
-    #[arg(long, short)]
-    pub quiet: bool,
     /// Features of BTF.
     #[command(flatten)]
     pub features: FeatureArgs,
@@ -250,6 +293,40 @@ pub enum Compat {
     Pahole,
 }
 
+/// The arguments as clap can take them.
+pub fn tidied(args: Vec<OsString>) -> Vec<OsString> {
+    talk_behind_subcommand(numbers_attached(args))
+}
+
+/// Moves what goes for all commands behind the subcommand that follows it, so that `btfgen -q check foo.ko` is no encoding of a file that is
+/// called check.
+fn talk_behind_subcommand(mut args: Vec<OsString>) -> Vec<OsString> {
+    let mut end = 1;
+    while let Some(arg) = args.get(end).and_then(|arg| arg.to_str()) {
+        match arg {
+            "-q" | "--quiet" => end += 1,
+            "--color" => end += 2,
+            _ if arg.starts_with("--color=") => end += 1,
+            _ => break,
+        }
+    }
+    let is_subcommand = |name: &OsString| Cli::command().get_subcommands().any(|c| name == c.get_name());
+    if end > 1 && args.get(end).is_some_and(is_subcommand) {
+        args[1..=end].rotate_right(1);
+    }
+    args
+}
+
+/// The subcommand that somebody may have meant who named a file that does not exist.
+pub fn command_like(file: &Path) -> Option<String> {
+    const SIMILAR: f64 = 0.8;
+    let word = file.to_str()?;
+    let command = Cli::command();
+    let names = command.get_subcommands().filter(|command| !command.is_hide_set()).map(clap::Command::get_name);
+    let alike = names.map(|name| (strsim::jaro(word, name), name)).filter(|(alike, _)| *alike >= SIMILAR);
+    alike.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, name)| name.to_owned())
+}
+
 /// Makes `-j4`, `-qj4`, `-j 4` and `--jobs 4` the `-j=4` that clap knows for options whose value may be missing. What is no number is
 /// left alone, so that the `-j FILE` of Kbuild does not take the file for one.
 pub fn numbers_attached(args: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
@@ -287,6 +364,50 @@ fn is_number(arg: &OsStr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// clap's own checks: no letter twice, no relation to a flag that is not there.
+    #[test]
+    fn flags_go_together() {
+        Cli::command().debug_assert();
+        crate::pahole::Cli::command().debug_assert();
+        crate::commands::resolve_btfids::ResolveArgs::command().debug_assert();
+    }
+
+    /// A long flag means one thing: wherever it occurs it takes the same values and has the same other names.
+    #[test]
+    fn one_definition_per_flag() {
+        // The kernel's tool has a switch for what has a value here, counts how often it is to be verbose, and has a letter for its base; pahole's
+        // --version is one of its own.
+        const OF_OTHERS: [(&str, &str); 4] = [
+            ("resolve_btfids", "distill_base"),
+            ("resolve_btfids", "verbose"),
+            ("resolve_btfids", "btf_base"),
+            ("pahole", "version"),
+        ];
+        let mut programs =
+            [Cli::command(), crate::pahole::Cli::command(), crate::commands::resolve_btfids::ResolveArgs::command()];
+        programs.iter_mut().for_each(clap::Command::build);
+        let commands: Vec<&clap::Command> = programs.iter().chain(programs[0].get_subcommands()).collect();
+        let mut seen = std::collections::BTreeMap::new();
+        for (command, arg) in commands.iter().flat_map(|c| c.get_arguments().map(move |arg| (c.get_name(), arg))) {
+            let Some(long) = arg.get_long().filter(|long| !OF_OTHERS.contains(&(command, long))) else { continue };
+            let definition = format!(
+                "{:?} {:?} {:?} {:?} {:?}",
+                arg.get_short(),
+                arg.get_value_names(),
+                arg.get_num_args(),
+                arg.get_default_values(),
+                arg.get_all_aliases()
+            );
+            let (other, first) = seen.entry(long.to_owned()).or_insert((command, definition.clone()));
+            // `-h` has no long help where there is none.
+            assert!(
+                *first == definition || long == "help",
+                "--{long} of {other} and of {command}: {first} and {definition}"
+            );
+        }
+        assert!(seen.len() > 40);
+    }
 
     #[test]
     fn the_number_of_threads() {

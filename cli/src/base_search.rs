@@ -9,7 +9,7 @@ use encoder::module_file;
 
 use crate::commands::btf_of;
 use crate::exit::Exit;
-use crate::messages::Failure;
+use crate::messages::{Failure, print_remark};
 
 /// Stands in front of all paths that are looked at; for tests.
 const ROOT_VARIABLE: &str = "BTFGEN_ROOT";
@@ -53,7 +53,7 @@ pub fn find(files: &[PathBuf]) -> Result<Option<PathBuf>, Failure> {
     }
     match look(&root(), &release) {
         Some(base) => {
-            eprintln!("btfgen: base: {} (Linux {release})", base.display());
+            print_remark(format_args!("base: {} (Linux {release})", base.display()));
             Ok(Some(base))
         }
         None => {

@@ -56,7 +56,7 @@ pub fn distill(args: &EncodeArgs) -> Result<Distill, String> {
             Err(format!("Linux {kernel} does not read a distilled base; {DISTILLED_BASES} is the first one that does"))
         }
         (Distill::Auto, Some(_)) => Ok(Distill::Off),
-        (Distill::On(_), None) if args.base.is_none() => Err(format!("{name} needs --btf_base")),
+        (Distill::On(_), None) if args.base.path.is_none() => Err(format!("{name} needs --btf_base")),
         (distill, _) => Ok(distill),
     }
 }

@@ -34,6 +34,26 @@ pub enum Exit {
     Violation = 11,
 }
 
+impl Exit {
+    /// What it means, in a few words.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Exit::Done => "done",
+            Exit::Io => "cannot read or write",
+            Exit::Usage => "wrong usage",
+            Exit::Input => "not ELF, damaged DWARF or BTF",
+            Exit::NoDwarf => "no DWARF",
+            Exit::Base => "base BTF missing or not fitting",
+            Exit::Limit => "beyond the limits of BTF",
+            Exit::Verify => "the result failed verification",
+            Exit::NoBase => "no base found",
+            Exit::Warnings => "warnings and --fatal_warnings",
+            Exit::Refused => "`check` says no",
+            Exit::Violation => "`verify` found a violation",
+        }
+    }
+}
+
 impl From<ErrorKind> for Exit {
     fn from(kind: ErrorKind) -> Exit {
         match kind {

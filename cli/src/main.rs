@@ -18,6 +18,7 @@ macro_rules! println {
 mod args;
 mod base_search;
 mod choices;
+mod colour;
 mod commands;
 mod durability;
 mod exit;
@@ -29,8 +30,10 @@ mod memory;
 mod messages;
 mod pahole;
 mod personality;
+mod progress;
 #[allow(unsafe_code)]
 mod signals;
+mod texts;
 mod threads;
 #[allow(unsafe_code)]
 mod tokens;
@@ -47,17 +50,20 @@ fn main() -> ExitCode {
     memory::keep_freed();
     let server = JobServer::from_env();
     let (personality, args) = personality::choose(std::env::args_os().collect());
+    colour::choose(&args);
     match personality {
         Personality::Pahole => return pahole::run(args, server).into(),
         Personality::ResolveBtfids => return commands::resolve_btfids::run(args).into(),
         Personality::Btfgen => {}
     }
-    let cli = Cli::parse_from(args::numbers_attached(args));
+    let cli = Cli::parse_from(args::tidied(args));
+    messages::set_quiet(cli.talk.quiet);
     let exit = match &cli.command {
         Some(Command::Check(args)) => commands::check::run(args),
         Some(Command::Verify(args)) => commands::verify::run(args),
         Some(Command::Dump(args)) => commands::dump::run(args),
         Some(Command::WhyNot(args)) => commands::why_not::run(args),
+        Some(Command::Generate(args)) => commands::generate::run(args),
         None if cli.encode.features.only_names => {
             println!("{}", features::names());
             exit::Exit::Done

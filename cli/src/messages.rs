@@ -1,11 +1,14 @@
 //! What is printed: errors and warnings as one line each, on standard error.
 
+use std::fmt;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use encoder::btf_ids::Finding;
 use encoder::report::Summary;
 
+use crate::colour::{ERROR, WARNING};
 use crate::exit::Exit;
 
 /// A file that could not be dealt with.
@@ -26,15 +29,40 @@ impl Failure {
     }
 }
 
+/// Whether only errors, warnings and what was asked for are printed. Of the process, like the terminal that this is about.
+static QUIET: AtomicBool = AtomicBool::new(false);
+
+/// Says once, before anything is printed, whether `--quiet` was given.
+pub fn set_quiet(quiet: bool) {
+    QUIET.store(quiet, Ordering::Relaxed);
+}
+
+/// Whether `--quiet` was given.
+pub fn is_quiet() -> bool {
+    QUIET.load(Ordering::Relaxed)
+}
+
+/// Prints what happened that is of no file.
+pub fn print_error(text: &str) {
+    eprintln!("btfgen: {ERROR} {text}");
+}
+
 /// Prints a failure; returns its exit code.
 pub fn print_failure(failure: &Failure) -> Exit {
-    eprintln!("btfgen: error: {}: {}", failure.path.display(), failure.text);
+    eprintln!("btfgen: {ERROR} {}: {}", failure.path.display(), failure.text);
     failure.exit
+}
+
+/// Prints what is good to know and nothing to worry about: not with `--quiet`.
+pub fn print_remark(text: fmt::Arguments<'_>) {
+    if !is_quiet() {
+        eprintln!("btfgen: {text}");
+    }
 }
 
 /// Prints a warning about a file.
 pub fn print_warning(path: &Path, text: &str) {
-    eprintln!("btfgen: warning: {}: {text}", path.display());
+    eprintln!("btfgen: {WARNING} {}: {text}", path.display());
 }
 
 /// Prints what there is to say about `.BTF_ids`, in the words that robots look for in the logs of kernel builds.
@@ -44,10 +72,10 @@ pub fn print_finding(path: &Path, finding: &Finding) {
 
 /// What `println!` does here: a line on standard output that cannot be written, on a full disk for example, ends the program with an
 /// error. That nobody reads it (`btfgen check | head`) is no error.
-pub fn print_line(text: std::fmt::Arguments<'_>) {
+pub fn print_line(text: fmt::Arguments<'_>) {
     match writeln!(io::stdout(), "{text}") {
         Err(e) if e.kind() != io::ErrorKind::BrokenPipe => {
-            eprintln!("btfgen: error: standard output: {e}");
+            eprintln!("btfgen: {ERROR} standard output: {e}");
             std::process::exit(Exit::Io as i32);
         }
         _ => {}

@@ -8,11 +8,13 @@ use std::ffi::OsString;
 use clap::{Args, Parser};
 use encoder::options::Features;
 
-use crate::args::{Distill, EncodeArgs};
+use crate::args::{Distill, EncodeArgs, TalkArgs};
 use crate::choices;
 use crate::commands::encode;
 use crate::exit::Exit;
 use crate::features;
+use crate::messages::{self, print_error};
+use crate::texts;
 use crate::tokens::JobServer;
 
 /// The version whose encoding btfgen's is like (its dialect, without a base).
@@ -25,12 +27,19 @@ const LANG_EXCLUDE_VARIABLE: &str = "PAHOLE_LANG_EXCLUDE";
 
 /// Encodes the DWARF of a kernel or its modules as BTF, called as pahole is.
 #[derive(Parser, Debug)]
-#[command(name = "pahole", disable_version_flag = true, args_override_self = true)]
-struct Cli {
+#[command(
+    name = "pahole",
+    disable_version_flag = true,
+    args_override_self = true,
+    after_help = texts::help("pahole")
+)]
+pub struct Cli {
     #[command(flatten)]
     pahole: PaholeArgs,
     #[command(flatten)]
     encode: EncodeArgs,
+    #[command(flatten)]
+    talk: TalkArgs,
 }
 
 #[derive(Args, Debug)]
@@ -79,14 +88,15 @@ pub fn run(args: Vec<OsString>, server: JobServer) -> Exit {
         Ok(Exit::Done) => Exit::Done,
         Ok(_) => Exit::Io,
         Err(text) => {
-            eprintln!("btfgen: error: {text}");
+            print_error(&text);
             Exit::Io
         }
     }
 }
 
 fn act(cli: Cli, server: JobServer) -> Result<Exit, String> {
-    let Cli { pahole, mut encode } = cli;
+    let Cli { pahole, mut encode, talk } = cli;
+    messages::set_quiet(talk.quiet);
     if pahole.version || pahole.numeric_version || pahole.devel_version {
         let version = version(pahole.claimed.or_else(|| std::env::var(VERSION_VARIABLE).ok()))?;
         match pahole.numeric_version {
@@ -113,7 +123,7 @@ fn act(cli: Cli, server: JobServer) -> Result<Exit, String> {
     options.empty_without_dwarf = true;
     // What follows is the part of resolve_btfids.
     encode.no_ids = true;
-    encode.no_base = encode.base.is_none();
+    encode.no_base = encode.base.path.is_none();
     // Nothing that was not asked for.
     if encode.distill.is_none() && !encode.features.has_list() {
         encode.distill = Some(Distill::Off);

@@ -25,8 +25,9 @@ pub fn choose(mut args: Vec<OsString>) -> (Personality, Vec<OsString>) {
     }
     let by_word = |word: &str| args.get(1).is_some_and(|arg| arg == OsStr::new(word));
     match PROGRAMS.iter().find(|(_, word, _)| by_word(word)) {
-        Some((_, _, program)) => {
-            args.remove(1);
+        Some((_, word, program)) => {
+            // What the help shows as the program's name.
+            args.splice(..2, [format!("btfgen {word}").into()]);
             (*program, args)
         }
         None => (Personality::Btfgen, args),

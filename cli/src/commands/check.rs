@@ -38,7 +38,7 @@ struct Base<'b> {
 }
 
 fn check_all(args: &CheckArgs) -> Result<Exit, Failure> {
-    let found = match &args.base {
+    let found = match &args.base.path {
         Some(base) => Some(base.clone()),
         None => base_search::find(&args.files)?,
     };

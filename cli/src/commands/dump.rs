@@ -20,18 +20,18 @@ pub fn run(args: &DumpArgs) -> Exit {
 }
 
 fn dump(args: &DumpArgs) -> Result<(), Failure> {
-    let base_input = args.base.as_deref().map(open).transpose()?;
+    let base_input = args.base.path.as_deref().map(open).transpose()?;
     let input = open(&args.file)?;
     let dumped = dump_input(args, &input, base_input.as_ref());
     unchanged(&input, &args.file)?;
-    if let (Some(input), Some(path)) = (&base_input, &args.base) {
+    if let (Some(input), Some(path)) = (&base_input, &args.base.path) {
         unchanged(input, path)?;
     }
     dumped
 }
 
 fn dump_input(args: &DumpArgs, input: &Input, base_input: Option<&Input>) -> Result<(), Failure> {
-    let base = match (base_input, &args.base) {
+    let base = match (base_input, &args.base.path) {
         (Some(input), Some(path)) => Some(BtfView::parse(btf_of(input, path)?).map_err(|e| bad(path, e))?),
         _ => None,
     };

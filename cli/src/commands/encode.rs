@@ -22,20 +22,20 @@ use encoder::stamp::Identity;
 use encoder::threads::{Here, Threads as _};
 use encoder::units::BYTES_PER_WORKER;
 use encoder::{BaseBtf, Caller};
-use indicatif::{ProgressBar, ProgressStyle};
 use rayon::prelude::*;
 
 use super::in_place::InPlace;
 use super::{btf_of, identity, unchanged};
-use crate::args::EncodeArgs;
+use crate::args::{self, EncodeArgs};
 use crate::base_search;
 use crate::choices;
 use crate::exit::Exit;
 use crate::fault;
 use crate::files;
 use crate::messages::{
-    Failure, fatal_warnings, print_failure, print_finding, print_phases, print_summary, print_warning,
+    Failure, fatal_warnings, print_error, print_failure, print_finding, print_phases, print_summary, print_warning,
 };
+use crate::progress::{Progress, Unit};
 use crate::signals;
 use crate::threads::Threads;
 use crate::tokens::JobServer;
@@ -68,7 +68,7 @@ pub fn run(args: &EncodeArgs, server: JobServer) -> Exit {
     match choices::options(args, Features::USUAL) {
         Ok((options, remarks)) => run_with(args, &options, &remarks, server),
         Err(text) => {
-            eprintln!("btfgen: error: {text}");
+            print_error(&text);
             Exit::Usage
         }
     }
@@ -77,7 +77,7 @@ pub fn run(args: &EncodeArgs, server: JobServer) -> Exit {
 /// Runs the command with options that were decided, and remarks for `-v`.
 pub fn run_with(args: &EncodeArgs, options: &Options, remarks: &[String], server: JobServer) -> Exit {
     let usage = |text: String| {
-        eprintln!("btfgen: error: {text}");
+        print_error(&text);
         Exit::Usage
     };
     if args.files.is_empty() && args.modules_dirs.is_empty() {
@@ -90,9 +90,9 @@ pub fn run_with(args: &EncodeArgs, options: &Options, remarks: &[String], server
         Ok(files) => named.files = files,
         Err(failure) => return print_failure(&failure),
     }
-    if named.base.is_none() && !named.no_base {
+    if named.base.path.is_none() && !named.no_base {
         match base_search::find(&named.files) {
-            Ok(base) => named.base = base,
+            Ok(base) => named.base.path = base,
             Err(failure) => return print_failure(&failure),
         }
     }
@@ -109,11 +109,11 @@ pub fn run_with(args: &EncodeArgs, options: &Options, remarks: &[String], server
         Err(text) => return usage(text),
     };
     if let Some(path) =
-        args.functions_report.as_ref().filter(|p| args.files.iter().chain(&args.base).any(|f| same_file(f, p)))
+        args.functions_report.as_ref().filter(|p| args.files.iter().chain(&args.base.path).any(|f| same_file(f, p)))
     {
         return usage(format!("--functions-report would write over {}", path.display()));
     }
-    let stamp = match &args.base {
+    let stamp = match &args.base.path {
         Some(base) if args.stamp => match stamp_of(base) {
             Ok(stamp) => Some(stamp),
             Err(failure) => return print_failure(&failure),
@@ -123,12 +123,13 @@ pub fn run_with(args: &EncodeArgs, options: &Options, remarks: &[String], server
     };
     let threads = Threads::new(args, server);
     signals::before_end(replace::abandon);
-    let progress = Progress::new(args);
+    let unit = if args.files.len() > 1 { Unit::Files } else { Unit::Bytes };
+    let progress = Progress::new(unit, args.files.len() as u64);
     let encode = |base: Option<BaseOf<'_>>| {
         let job = Job { args, options, base, distill, stamp: stamp.as_ref(), progress: &progress };
         encode_all(&job, &destinations, &threads)
     };
-    match &args.base {
+    match &args.base.path {
         None => encode(None),
         Some(path) => match with_base(path, args.files.len() > 1, |base| encode(Some(base))) {
             Ok(exit) => exit,
@@ -152,7 +153,7 @@ fn destinations(args: &EncodeArgs) -> Result<Vec<Destination>, String> {
     if let Some(out) = &args.object {
         single("--btf_object")?;
         for out in args.ids.iter().chain([out]) {
-            if args.files.iter().chain(&args.base).any(|file| same_file(file, out)) {
+            if args.files.iter().chain(&args.base.path).any(|file| same_file(file, out)) {
                 return Err(format!("{} is an input, and would be written over", out.display()));
             }
         }
@@ -182,7 +183,9 @@ fn destinations(args: &EncodeArgs) -> Result<Vec<Destination>, String> {
         };
         if let Some(other) = seen.insert(name, file) {
             let (a, b) = (other.display(), file.display());
-            return Err(format!("{a} and {b} have the same name, so --detached-dir would write one over the other"));
+            return Err(format!(
+                "{a} and {b} have the same name, so --detached-dir would write one over the other: use a folder for each"
+            ));
         }
         let mut name = name.to_owned();
         name.push(".btf");
@@ -229,7 +232,7 @@ fn encode_all(job: &Job<'_>, destinations: &[Destination], threads: &Threads) ->
     let &Job { args, progress, .. } = job;
     let one = |i: usize, threads: &dyn encoder::threads::Threads| {
         let result = encode_one(job, i, &destinations[i], threads);
-        progress.file_done();
+        progress.done(Unit::Files, 1);
         (i, result)
     };
     let mut results: Vec<(usize, Result<Summary, Failure>)> = Vec::new();
@@ -310,7 +313,17 @@ fn encode_one(
     threads: &dyn encoder::threads::Threads,
 ) -> Result<Summary, Failure> {
     let path = &job.args.files[number];
-    let input = Input::open(path).map_err(|e| Failure::new(Exit::Io, path, format!("cannot be read: {e}")))?;
+    let input = Input::open(path).map_err(|e| {
+        let hint = match e.kind() {
+            io::ErrorKind::NotFound => {
+                let meant = args::command_like(path);
+                meant.map_or(String::new(), |command| format!("; if this is to be a command: `btfgen {command}`"))
+            }
+            _ if path.is_dir() => "; --modules-dir encodes the modules below it".into(),
+            _ => String::new(),
+        };
+        Failure::new(Exit::Io, path, format!("cannot be read: {e}{hint}"))
+    })?;
     let staged = stage(job, path, &input, destination, threads);
     // If another wrote to what was read, an error that came of it is not the reason.
     job.unchanged(&input, path)?;
@@ -345,13 +358,13 @@ fn stage(
     let failed = |e: encoder::error::Error| Failure::new(e.kind().into(), path, e.to_string());
     let debug_files = DebugFiles::find(path, &elf, &base_search::root()).map_err(failed)?;
     let elf = debug_files.attach(elf).map_err(failed)?;
-    progress.start(&elf);
+    progress.expect(Unit::Bytes, elf.debug_file().section(b".debug_info").map_or(0, |s| s.size));
     let in_place = InPlace::new(path, input, elf.data());
     let begin = || in_place.begin();
     // Where there are many files, the other threads have theirs.
     let ahead = matches!(destination, Destination::InPlace) && args.files.len() == 1 && in_place.is_large();
     let meanwhile = ahead.then_some(&begin as &(dyn Fn() + Sync));
-    let caller = Caller { threads, progress: &|bytes| progress.unit(bytes), meanwhile };
+    let caller = Caller { threads, progress: &|bytes| progress.done(Unit::Bytes, bytes), meanwhile };
     let ids = match destination {
         Destination::Detached(_) | Destination::Object(_, None) => Ids::Leave,
         _ if args.no_ids => Ids::LinkOrder,
@@ -361,10 +374,10 @@ fn stage(
     let describe_kfuncs = !args.no_ids && args.compat.is_none();
     let task = Task { base, options, describe_kfuncs, ids, distill, stamp };
     let (mut sections, summary) = one_shot(&elf, &task, caller).map_err(|e| {
-        let base = args.base.as_deref().filter(|_| e.kind() == ErrorKind::BaseDamaged);
+        let base = args.base.path.as_deref().filter(|_| e.kind() == ErrorKind::BaseDamaged);
         Failure::new(e.kind().into(), base.unwrap_or(path), no_dwarf(e, &debug_files))
     })?;
-    if args.fatal_warnings && !summary.findings.is_empty() {
+    if args.change.fatal_warnings && !summary.findings.is_empty() {
         let mut text = fatal_warnings(summary.findings.len());
         summary.findings.iter().for_each(|finding| text += &format!("\n  {finding}"));
         return Err(Failure::new(Exit::Warnings, path, text));
@@ -380,7 +393,7 @@ fn stage(
     }
     // What goes to a pipe is there at once.
     job.unchanged(input, path)?;
-    let files = write(input, in_place, elf.data(), path, destination, &sections, args.fsync.durability())?;
+    let files = write(input, in_place, elf.data(), path, destination, &sections, args.change.fsync.durability())?;
     Ok((summary, files))
 }
 
@@ -457,7 +470,10 @@ fn stage_bytes(path: &Path, bytes: &[u8]) -> Result<(PathBuf, Staged), Failure> 
 
 pub(super) fn replace_failure(path: &Path, e: ReplaceError) -> Failure {
     let cause = std::error::Error::source(&e).map(|s| format!(": {s}")).unwrap_or_default();
-    Failure::new(Exit::Io, path, format!("{e}{cause}"))
+    let no_folder = matches!(&e, ReplaceError::Io { path, source, .. }
+        if source.kind() == io::ErrorKind::NotFound && !path.exists());
+    let hint = if no_folder { "; make that folder first" } else { "" };
+    Failure::new(Exit::Io, path, format!("{e}{cause}{hint}"))
 }
 
 /// True if two paths lead to one file.
@@ -483,44 +499,4 @@ fn write_functions_report(
         }
     }
     out.flush()
-}
-
-/// A progress bar: bytes of debug information for one file, files for many. On a terminal only.
-struct Progress {
-    bar: ProgressBar,
-    many: bool,
-}
-
-impl Progress {
-    fn new(args: &EncodeArgs) -> Progress {
-        let many = args.files.len() > 1;
-        let bar = if args.quiet { ProgressBar::hidden() } else { ProgressBar::new(args.files.len() as u64) };
-        let template = if many { "{bar:30} {pos}/{len} files {eta}" } else { "{bar:30} {bytes}/{total_bytes} {eta}" };
-        if let Ok(style) = ProgressStyle::with_template(template) {
-            bar.set_style(style);
-        }
-        Progress { bar, many }
-    }
-
-    fn start(&self, elf: &ElfFile<'_>) {
-        if !self.many {
-            self.bar.set_length(elf.debug_file().section(b".debug_info").map_or(0, |s| s.size));
-        }
-    }
-
-    fn unit(&self, bytes: u64) {
-        if !self.many {
-            self.bar.inc(bytes);
-        }
-    }
-
-    fn file_done(&self) {
-        if self.many {
-            self.bar.inc(1);
-        }
-    }
-
-    fn finish(&self) {
-        self.bar.finish_and_clear();
-    }
 }

@@ -3,6 +3,7 @@
 pub mod check;
 pub mod dump;
 pub mod encode;
+pub mod generate;
 mod in_place;
 pub mod resolve_btfids;
 pub mod verify;

@@ -23,10 +23,12 @@ use encoder::output;
 use encoder::replace::{self, Durability, ReplaceError, Staged};
 
 use super::{btf_of, distilled_base_of};
-use crate::durability::Fsync;
+use crate::args::{BaseArg, ChangeArgs};
+use crate::colour::{ERROR, WARNING};
 use crate::fault;
 use crate::messages::fatal_warnings;
 use crate::signals;
+use crate::texts;
 
 /// Exit codes of the kernel's tool: a failure, and wrong usage. The third is for `--fatal_warnings`.
 const FAILED: u8 = 255;
@@ -35,7 +37,13 @@ const WARNED: u8 = 1;
 
 /// Fills in the BTF ids of a kernel or module.
 #[derive(Parser, Debug)]
-#[command(name = "resolve_btfids", disable_version_flag = true)]
+#[command(
+    name = "resolve_btfids",
+    disable_version_flag = true,
+    after_help = texts::help("resolve_btfids"),
+    // The kernel's tool has this letter for it.
+    mut_arg("base", |arg| arg.short('b').help("Base BTF, raw or in an ELF file"))
+)]
 pub struct ResolveArgs {
     /// Say what is done
     #[arg(long, short, action = ArgAction::Count)]
@@ -44,15 +52,13 @@ pub struct ResolveArgs {
     /// FILE.BTF_ids instead of into FILE
     #[arg(long, value_name = "BTF")]
     btf: Option<PathBuf>,
-    /// Base BTF, raw or in an ELF file
-    #[arg(long = "btf_base", short = 'b', value_name = "BASE")]
-    base: Option<PathBuf>,
+    #[command(flatten)]
+    base: BaseArg,
     /// Write a distilled base, too
     #[arg(long = "distill_base")]
     distill_base: bool,
-    /// Fail on warnings, and write nothing
-    #[arg(long = "fatal_warnings")]
-    fatal_warnings: bool,
+    #[command(flatten)]
+    change: ChangeArgs,
     /// Warnings never fail, as in Linux 7.3 (also by the environment:
     /// BTFGEN_COMPAT_WARNINGS=1)
     #[arg(long = "compat_warnings")]
@@ -63,10 +69,6 @@ pub struct ResolveArgs {
     /// Only undo what an earlier run did to FILE's .BTF_ids
     #[arg(long = "link_order", conflicts_with = "patch")]
     link_order: bool,
-    /// Whether to wait until a file that was changed is on the disk:
-    /// auto (unless make calls), always, never
-    #[arg(long, value_name = "WHEN", default_value = "auto", hide_possible_values = true)]
-    fsync: Fsync,
     /// ELF file
     #[arg(value_name = "FILE", trailing_var_arg = true, allow_hyphen_values = true)]
     files: Vec<PathBuf>,
@@ -82,7 +84,7 @@ pub fn run(args: Vec<OsString>) -> u8 {
         }
     };
     let [file] = &args.files[..] else {
-        eprintln!("resolve_btfids: error: name exactly one ELF file, after the options; see --help");
+        eprintln!("resolve_btfids: {ERROR} name exactly one ELF file, after the options; see --help");
         return USAGE;
     };
     signals::before_end(replace::abandon);
@@ -145,7 +147,7 @@ struct Inputs {
 impl Inputs {
     /// That none was changed since it was opened.
     fn unchanged(&self, args: &ResolveArgs, path: &Path) -> Result<(), String> {
-        let others = [(self.base.get(), args.base.as_deref()), (self.btf.get(), args.btf.as_deref())];
+        let others = [(self.base.get(), args.base.path.as_deref()), (self.btf.get(), args.btf.as_deref())];
         let others = others.into_iter().filter_map(|(input, path)| input.zip(path));
         [(&self.file, path)].into_iter().chain(others).try_for_each(|(input, path)| unchanged(input, path))
     }
@@ -188,10 +190,10 @@ fn stage(args: &ResolveArgs, path: &Path, in_place: bool, inputs: &Inputs) -> Re
         let input = Input::open(path).map_err(|e| cannot_load(what, path, &e))?;
         cell.set(input).map_err(|_| cannot_load(what, path, &"it was opened before"))
     };
-    if let Some(base) = args.base.as_ref().filter(|_| !in_file) {
+    if let Some(base) = args.base.path.as_ref().filter(|_| !in_file) {
         open_as(&inputs.base, "base BTF", base)?;
     }
-    let base = inputs.base.get().zip(args.base.as_ref());
+    let base = inputs.base.get().zip(args.base.path.as_ref());
     let base = base.map(|(input, path)| load("base BTF", input, path, None)).transpose()?;
     let base = if in_file { own_base.clone() } else { base };
     if let Some(btf) = &args.btf {
@@ -209,7 +211,7 @@ fn stage(args: &ResolveArgs, path: &Path, in_place: bool, inputs: &Inputs) -> Re
     let finished = finish(&view, section, Steps { stage, distill, fill: true, kernel: KernelVersion::NEWEST })
         .map_err(at(btf_path))?;
     inputs.unchanged(args, path)?;
-    finished.warnings.iter().for_each(|text| eprintln!("resolve_btfids: warning: {}: {text}", path.display()));
+    finished.warnings.iter().for_each(|text| eprintln!("resolve_btfids: {WARNING} {}: {text}", path.display()));
     if !in_place {
         check_result(&finished, &view, path)?;
     }
@@ -240,7 +242,7 @@ fn check_result(finished: &Finished<'_>, view: &BtfView<'_>, path: &Path) -> Res
     match output::violation(view.bytes(), view.base(), word_size, KernelVersion::NEWEST) {
         None => Err(format!("FAILED: {}: {e}", path.display())),
         Some(text) => {
-            eprintln!("resolve_btfids: warning: {}: a kernel would refuse this BTF: {text}", path.display());
+            eprintln!("resolve_btfids: {WARNING} {}: a kernel would refuse this BTF: {text}", path.display());
             Ok(())
         }
     }
@@ -254,10 +256,10 @@ fn cannot_load(what: &str, path: &Path, e: &dyn std::fmt::Display) -> String {
 fn report(args: &ResolveArgs, path: &Path, findings: &[Finding]) -> bool {
     findings.iter().for_each(|finding| eprintln!("{finding}"));
     let compat = args.compat_warnings || std::env::var_os("BTFGEN_COMPAT_WARNINGS").is_some_and(|v| v == "1");
-    let fatal = args.fatal_warnings && !compat && !findings.is_empty();
+    let fatal = args.change.fatal_warnings && !compat && !findings.is_empty();
     if fatal {
         let (text, path) = (fatal_warnings(findings.len()), path.display());
-        eprintln!("resolve_btfids: error: {path}: {text} (BTFGEN_COMPAT_WARNINGS=1 goes on)");
+        eprintln!("resolve_btfids: {ERROR} {path}: {text} (BTFGEN_COMPAT_WARNINGS=1 goes on)");
     }
     fatal
 }
@@ -282,7 +284,8 @@ fn stage_ids(args: &ResolveArgs, input: &Input, path: &Path, ids: &[u8]) -> Resu
     let plan =
         elf_out::overwrite(input.bytes(), SECTION, ids).map_err(|e| format!("FAILED: {}: {e}", path.display()))?;
     let write = |out: &mut File| plan.write(input.file(), out);
-    let staged = replace::replacement(path, input.snapshot(), args.fsync.durability(), write).map_err(failed(path))?;
+    let staged =
+        replace::replacement(path, input.snapshot(), args.change.fsync.durability(), write).map_err(failed(path))?;
     Ok((path.to_owned(), staged))
 }
 

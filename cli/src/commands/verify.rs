@@ -68,8 +68,8 @@ fn verify_all(args: &VerifyArgs) -> Result<Exit, Failure> {
 
 /// The base that was named, or else that of the modules' kernel. Files with bases of their own can do without.
 fn base_of(args: &VerifyArgs) -> Result<Option<PathBuf>, Failure> {
-    if args.base.is_some() {
-        return Ok(args.base.clone());
+    if args.base.path.is_some() {
+        return Ok(args.base.path.clone());
     }
     let is_of_running = |file: &PathBuf| file.starts_with(RUNNING) && !file.ends_with("vmlinux");
     if args.files.iter().all(is_of_running) {

@@ -52,7 +52,7 @@ fn lines_of(args: &WhyNotArgs, input: &Input) -> Result<Vec<String>, Failure> {
     let report = summary.function_reports.iter().find(|r| r.name == name);
     let evidence = evidence(&elf, name.as_bytes()).map_err(failed)?;
     let mut lines = vec![format!("{name}: {}", verdict(report, &evidence))];
-    if let Some(base) = &args.base {
+    if let Some(base) = &args.base.path {
         let has = if base_has(base, name)? { "has a function of this name" } else { "has no function of this name" };
         lines.push(format!("  the base {has}; functions are never taken from it"));
     }
