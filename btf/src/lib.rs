@@ -16,6 +16,7 @@ pub mod kind;
 pub mod map;
 mod name_offsets;
 mod needed;
+pub mod stats;
 pub mod strings;
 #[cfg(test)]
 mod testing;

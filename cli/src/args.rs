@@ -56,6 +56,9 @@ pub enum Command {
     /// Say why a function is not in BTF, with what tells it and where
     /// that stands in the source
     WhyNot(WhyNotArgs),
+    /// Say what BTF is made of: bytes and types by kind, strings, what
+    /// is taken from the base, what is redundant
+    Stats(StatsArgs),
 }
 
 /// Options of `btfgen why-not`.
@@ -69,6 +72,28 @@ pub struct WhyNotArgs {
     /// or raw BTF
     #[arg(long = "btf_base", short = 'B', value_name = "BASE", alias = "btf-base")]
     pub base: Option<PathBuf>,
+}
+
+/// Options of `btfgen stats`.
+#[derive(Args, Debug)]
+pub struct StatsArgs {
+    /// ELF files with .BTF (a vmlinux, modules), or raw BTF; @LIST:
+    /// those that a file lists, one per line
+    #[arg(value_name = "FILE", required_unless_present = "modules_dirs")]
+    pub files: Vec<PathBuf>,
+    /// All modules (*.ko) below DIR
+    #[arg(long = "modules-dir", value_name = "DIR")]
+    pub modules_dirs: Vec<PathBuf>,
+    /// Base: ELF file with .BTF, or raw BTF [default: that of the
+    /// modules' kernel, if it is found]
+    #[arg(long = "btf_base", short = 'B', value_name = "BASE", alias = "btf-base")]
+    pub base: Option<PathBuf>,
+    /// How many of the largest types are named
+    #[arg(long, value_name = "N", default_value = "10")]
+    pub largest: usize,
+    /// One JSON object per file and line, then one of all together
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Options of `btfgen check`.

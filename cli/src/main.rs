@@ -58,6 +58,7 @@ fn main() -> ExitCode {
         Some(Command::Verify(args)) => commands::verify::run(args),
         Some(Command::Dump(args)) => commands::dump::run(args),
         Some(Command::WhyNot(args)) => commands::why_not::run(args),
+        Some(Command::Stats(args)) => commands::stats::run(args),
         None if cli.encode.features.only_names => {
             println!("{}", features::names());
             exit::Exit::Done

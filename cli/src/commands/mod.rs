@@ -4,7 +4,9 @@ pub mod check;
 pub mod dump;
 pub mod encode;
 mod in_place;
+mod loaded;
 pub mod resolve_btfids;
+pub mod stats;
 pub mod verify;
 pub mod why_not;
 
