@@ -59,6 +59,9 @@ pub enum Command {
     /// Say what BTF is made of: bytes and types by kind, strings, what
     /// is taken from the base, what is redundant
     Stats(StatsArgs),
+    /// Say which types, functions and variables differ between two
+    /// files, whatever their ids and order
+    Diff(DiffArgs),
 }
 
 /// Options of `btfgen why-not`.
@@ -92,6 +95,27 @@ pub struct StatsArgs {
     #[arg(long, value_name = "N", default_value = "10")]
     pub largest: usize,
     /// One JSON object per file and line, then one of all together
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `btfgen diff`.
+#[derive(Args, Debug)]
+#[command(after_help = "Exit codes, as those of diff: 0 nothing differs, 1 something does, 2 trouble.")]
+pub struct DiffArgs {
+    /// ELF file with .BTF, or raw BTF
+    pub first: PathBuf,
+    /// What it is compared with
+    pub second: PathBuf,
+    /// Base of both if they are split BTF: ELF file with .BTF, or raw
+    /// BTF. Twice: of the first, of the second [default for modules:
+    /// that of their kernel, if it is found]
+    #[arg(long = "btf_base", short = 'B', value_name = "BASE", alias = "btf-base")]
+    pub bases: Vec<PathBuf>,
+    /// All differences of each type, not only the first
+    #[arg(long)]
+    pub full: bool,
+    /// One JSON object
     #[arg(long)]
     pub json: bool,
 }

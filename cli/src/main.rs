@@ -54,6 +54,7 @@ fn main() -> ExitCode {
     }
     let cli = Cli::parse_from(args::numbers_attached(args));
     let exit = match &cli.command {
+        Some(Command::Diff(args)) => return commands::diff::run(args),
         Some(Command::Check(args)) => commands::check::run(args),
         Some(Command::Verify(args)) => commands::verify::run(args),
         Some(Command::Dump(args)) => commands::dump::run(args),

@@ -1,6 +1,7 @@
 //! One file per command.
 
 pub mod check;
+pub mod diff;
 pub mod dump;
 pub mod encode;
 mod in_place;
