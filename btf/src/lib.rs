@@ -25,4 +25,5 @@ pub mod strings;
 mod testing;
 pub mod verify;
 pub mod view;
+pub mod why;
 pub mod writer;

@@ -62,6 +62,9 @@ pub enum Command {
     /// Say which types, functions and variables differ between two
     /// files, whatever their ids and order
     Diff(DiffArgs),
+    /// Say why a type is in a module although the base has one of that
+    /// name, or what needs it
+    Why(WhyArgs),
 }
 
 /// Options of `btfgen why-not`.
@@ -95,6 +98,27 @@ pub struct StatsArgs {
     #[arg(long, value_name = "N", default_value = "10")]
     pub largest: usize,
     /// One JSON object per file and line, then one of all together
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `btfgen why`.
+#[derive(Args, Debug)]
+pub struct WhyArgs {
+    /// Name of a type, as in task_struct or `struct task_struct`
+    #[arg(value_name = "TYPE")]
+    pub name: String,
+    /// Module (ELF file with .BTF), or raw BTF
+    pub file: PathBuf,
+    /// Base: ELF file with .BTF, or raw BTF [default: that of the
+    /// module's kernel, if it is found]
+    #[arg(long = "btf_base", short = 'B', value_name = "BASE", alias = "btf-base")]
+    pub base: Option<PathBuf>,
+    /// How many differences to the base's type are shown, the nearest
+    /// ones first
+    #[arg(long, value_name = "N", default_value = "3")]
+    pub most: usize,
+    /// One JSON object
     #[arg(long)]
     pub json: bool,
 }

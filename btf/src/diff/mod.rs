@@ -74,7 +74,7 @@ impl Space {
     }
 
     /// Where a record belongs; None if it has no name, or is of a kind that is no entry.
-    fn of(record: &[u32]) -> Option<Space> {
+    pub(crate) fn of(record: &[u32]) -> Option<Space> {
         if record[1] == 0 {
             return None;
         }

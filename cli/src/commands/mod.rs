@@ -9,6 +9,7 @@ mod loaded;
 pub mod resolve_btfids;
 pub mod stats;
 pub mod verify;
+pub mod why;
 pub mod why_not;
 
 use std::path::Path;
