@@ -143,6 +143,50 @@ pub static TEXTS: &[Texts] = &[
         environment: &[],
     },
     Texts {
+        command: "stats",
+        about: &[
+            "A type is redundant if its equal stands in the base or earlier in the same BTF: nothing that can be reached from the two \
+             tells them apart.",
+        ],
+        examples: &[
+            ("btfgen stats vmlinux", "a kernel's"),
+            ("btfgen stats --btf_base vmlinux foo.ko", "a module's, and what it repeats"),
+            ("btfgen stats -B vmlinux --modules-dir DIR", "of each, and of all together"),
+            ("btfgen stats --json -B vmlinux foo.ko", "for programs to read"),
+        ],
+        exits: &[Exit::Io, Exit::Usage, Exit::Input, Exit::Base, Exit::NoBase],
+        several: FIRST_FAILURE,
+        environment: &[],
+    },
+    Texts {
+        command: "diff",
+        about: &[
+            "A type is one that has changed if it is another one itself; what contains it, or refers to it, is not named again. Ids and \
+             order do not count.",
+        ],
+        examples: &[
+            ("btfgen diff old/vmlinux vmlinux", "two kernels"),
+            ("btfgen diff -B vmlinux a/foo.ko foo.ko", "two modules on one base"),
+            ("btfgen diff --json old/vmlinux vmlinux", "for programs to read"),
+        ],
+        exits: &[],
+        several: "0: nothing differs; 1: something does; 2: trouble.",
+        environment: &[],
+    },
+    Texts {
+        command: "why",
+        about: &[
+            "The BTF may be of any encoder. With DWARF in the files, it is said where in the source each step stands.",
+        ],
+        examples: &[
+            ("btfgen why task_struct foo.ko", "why has it one of its own?"),
+            ("btfgen why -B vmlinux foo_ops foo.ko", "the same, on a base that is named"),
+        ],
+        exits: &[Exit::Io, Exit::Usage, Exit::Input, Exit::Base, Exit::NoBase],
+        several: "",
+        environment: &[],
+    },
+    Texts {
         command: "pahole",
         about: &[
             "The flags are those that the kernel's build, from 5.11 to 7.x, passes to pahole; btfgen's own are understood beside them. \
