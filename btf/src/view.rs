@@ -634,6 +634,12 @@ impl<'a> TypeView<'a> {
             .map(move |e| ParamView { name_off: StrOff(word(endian, e, 0)), type_id: TypeId(word(endian, e, 4)) })
     }
 
+    /// Parameter `n` of a FUNC_PROTO, counted from 0.
+    pub fn param(self, n: usize) -> Option<ParamView> {
+        let e = self.elements(self.kind == Kind::FuncProto, 8).nth(n)?;
+        Some(ParamView { name_off: StrOff(word(self.endian, e, 0)), type_id: TypeId(word(self.endian, e, 4)) })
+    }
+
     /// Entries of a DATASEC.
     pub fn vars(self) -> impl DoubleEndedIterator<Item = VarEntryView> + ExactSizeIterator + Clone + use<'a> {
         let endian = self.endian;

@@ -78,7 +78,7 @@ pub struct ChangeArgs {
 /// Subcommands.
 #[derive(Subcommand, Debug)]
 pub enum Command {
-    /// Print the types of a file as bpftool does
+    /// Print types as bpftool does: as text, as JSON, as a header for C
     Dump(DumpArgs),
     /// Say whether modules belong to a base, or why a kernel would
     /// refuse their BTF
@@ -249,9 +249,26 @@ fn kernel_version(text: &str) -> Result<KernelVersion, String> {
 pub struct DumpArgs {
     /// ELF file with .BTF, or raw BTF
     pub file: PathBuf,
+    /// Only the types of these names, in C with what they need
+    #[arg(value_name = "NAME")]
+    pub names: Vec<OsString>,
     /// Base.
     #[command(flatten)]
     pub base: BaseArg,
+    /// How
+    #[arg(long, short, value_name = "FORMAT", default_value = "raw")]
+    pub format: DumpFormat,
+}
+
+/// What `btfgen dump` prints.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum DumpFormat {
+    /// A line per type, and one per member
+    Raw,
+    /// One object, in one line
+    Json,
+    /// A header as vmlinux.h
+    C,
 }
 
 /// Options of encoding.

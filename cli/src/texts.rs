@@ -89,13 +89,16 @@ pub static TEXTS: &[Texts] = &[
     Texts {
         command: "dump",
         about: &[
-            "The lines are those of \"bpftool btf dump\". A module with a distilled base (.BTF.base) is shown on that one or, if a \
+            "The lines, the fields of JSON and the header are those of \"bpftool btf dump\". A module with a distilled base (.BTF.base) is shown on that one or, if a \
              base is named, as a kernel has it.",
         ],
         examples: &[
             ("btfgen dump vmlinux", "a kernel's types"),
             ("btfgen dump --btf_base vmlinux foo.ko", "a module's own types"),
             ("btfgen dump /sys/kernel/btf/vmlinux", "those of the running kernel"),
+            ("btfgen dump vmlinux task_struct", "the types of one name"),
+            ("btfgen dump --format c vmlinux", "a header for BPF programs"),
+            ("btfgen dump --format json vmlinux", "for programs to read"),
         ],
         exits: &[Exit::Io, Exit::Usage, Exit::Input, Exit::Base],
         several: "",

@@ -1,13 +1,14 @@
-//! `btfgen dump`: the types of a file, line by line as bpftool prints them.
+//! `btfgen dump`: the types of a file as bpftool prints them, all or some.
 
 use std::io::{self, BufWriter, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use btf::view::BtfView;
 use encoder::input::Input;
 
 use super::{btf_of, distilled_base_of, unchanged};
-use crate::args::DumpArgs;
+use crate::args::{DumpArgs, DumpFormat};
 use crate::exit::Exit;
 use crate::messages::{Failure, print_failure};
 
@@ -53,8 +54,28 @@ fn dump_input(args: &DumpArgs, input: &Input, base_input: Option<&Input>) -> Res
         None => BtfView::parse_on(bytes, distilled.as_ref().or(base.as_ref())),
     };
     let view = view.map_err(bad_input)?;
+    print(args, &view)
+}
+
+fn print(args: &DumpArgs, view: &BtfView<'_>) -> Result<(), Failure> {
+    let names: Vec<&[u8]> = args.names.iter().map(|name| name.as_bytes()).collect();
+    let (chosen, missing) = btf::dump::named(view, &names);
+    if let Some(name) = missing {
+        let text = format!("no type has the name `{}`", String::from_utf8_lossy(name));
+        return Err(Failure::new(Exit::Usage, &args.file, text));
+    }
+    let chosen = (!names.is_empty()).then_some(&chosen[..]);
     let mut out = BufWriter::new(io::stdout().lock());
-    match btf::dump::dump_raw(&view, &mut out).and_then(|()| out.flush()) {
+    let written = match args.format {
+        DumpFormat::Raw => btf::dump::dump_raw_of(view, chosen, &mut out),
+        DumpFormat::Json => btf::dump::dump_json(view, chosen, &mut out),
+        DumpFormat::C => {
+            let failed = |e| Failure::new(Exit::Input, &args.file, format!("cannot be written in C: {e}"));
+            let header = btf::dump::dump_c(view, chosen).map_err(failed)?;
+            out.write_all(&header)
+        }
+    };
+    match written.and_then(|()| out.flush()) {
         // `btfgen dump | head` is no failure.
         Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         Err(e) => Err(Failure::new(Exit::Io, Path::new("standard output"), e.to_string())),

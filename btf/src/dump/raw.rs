@@ -7,24 +7,40 @@
 
 use std::io::{self, Write};
 
+use super::CHUNK_BYTES;
 use crate::ids::{StrOff, TypeId};
 use crate::kind::Kind;
 use crate::view::{BtfView, IntData, TypeView};
 
-/// Bytes collected before they are handed to the writer; any size that makes calls rare does.
-const CHUNK_BYTES: usize = 1 << 16;
-
 /// Writes all own types of `view`. Only the writer can fail.
 pub fn dump_raw(view: &BtfView<'_>, out: &mut impl Write) -> io::Result<()> {
+    dump_raw_of(view, None, out)
+}
+
+/// Writes all own types of `view`, or these of it and its base. Only the writer can fail.
+pub fn dump_raw_of(view: &BtfView<'_>, chosen: Option<&[TypeId]>, out: &mut impl Write) -> io::Result<()> {
     let mut chunk = Vec::with_capacity(CHUNK_BYTES + 4096);
-    for (id, ty) in view.types() {
+    each(view, chosen, |id, ty| {
         write_type(view, id, ty, &mut chunk)?;
         if chunk.len() >= CHUNK_BYTES {
             out.write_all(&chunk)?;
             chunk.clear();
         }
-    }
+        Ok(())
+    })?;
     out.write_all(&chunk)
+}
+
+/// Calls `write` for the own types, or for these.
+pub(super) fn each<'a>(
+    view: &BtfView<'a>,
+    chosen: Option<&[TypeId]>,
+    mut write: impl FnMut(TypeId, TypeView<'a>) -> io::Result<()>,
+) -> io::Result<()> {
+    match chosen {
+        None => view.types().try_for_each(|(id, ty)| write(id, ty)),
+        Some(ids) => ids.iter().filter_map(|&id| Some((id, view.get(id)?))).try_for_each(|(id, ty)| write(id, ty)),
+    }
 }
 
 /// The lines of one type of `view` or its base, as [`dump_raw`] writes them; None if there is no such type.
@@ -130,7 +146,7 @@ fn push_name(out: &mut Vec<u8>, view: &BtfView<'_>, offset: StrOff) {
     }
 }
 
-fn encoding_name(int: IntData) -> &'static str {
+pub(super) fn encoding_name(int: IntData) -> &'static str {
     match int.encoding() {
         0 => "(none)",
         IntData::SIGNED => "SIGNED",
@@ -140,7 +156,7 @@ fn encoding_name(int: IntData) -> &'static str {
     }
 }
 
-fn linkage_name(ty: TypeView<'_>) -> &'static str {
+pub(super) fn linkage_name(ty: TypeView<'_>) -> &'static str {
     match ty.linkage() {
         Some(0) => "static",
         Some(1) => "global",
