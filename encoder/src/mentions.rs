@@ -3,11 +3,13 @@
 use std::collections::{BTreeSet, HashMap};
 
 use btf::kind::Kind;
+use dwarf::die::{Attr, Role, Value};
 use dwarf::elf::ElfFile;
-use dwarf::sections::{DebugData, DebugSection};
-use gimli::{BigEndian, DwTag, EndianSlice, Endianity, LittleEndian};
+use dwarf::unit::{PlansBuffer, Unit, UnitKind};
+use dwarf::walk::{Die, Visit, walk};
+use gimli::{BigEndian, Endianity, LittleEndian};
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 
 /// The compile units whose DWARF defines (or, of a forward declaration, declares) something of a kind and name.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -29,17 +31,17 @@ pub fn mentions(file: &ElfFile<'_>, wanted: &[Option<(Kind, &str)>]) -> Result<V
     }
 }
 
-/// The DIEs that become a kind of type. None: there are none, or each unit has its own, so that they tell nothing.
-fn tags_of(kind: Kind) -> &'static [DwTag] {
+/// The DIEs that become a kind of type; none if these have no names.
+fn roles_of(kind: Kind) -> &'static [Role] {
     match kind {
-        Kind::Struct => &[gimli::DW_TAG_structure_type, gimli::DW_TAG_class_type],
-        Kind::Union => &[gimli::DW_TAG_union_type],
-        Kind::Fwd => &[gimli::DW_TAG_structure_type, gimli::DW_TAG_class_type, gimli::DW_TAG_union_type],
-        Kind::Enum | Kind::Enum64 => &[gimli::DW_TAG_enumeration_type],
-        Kind::Typedef => &[gimli::DW_TAG_typedef],
-        Kind::Func => &[gimli::DW_TAG_subprogram],
-        Kind::Var => &[gimli::DW_TAG_variable],
-        Kind::Int | Kind::Float => &[gimli::DW_TAG_base_type],
+        Kind::Struct => &[Role::Struct],
+        Kind::Union => &[Role::Union],
+        Kind::Fwd => &[Role::Struct, Role::Union],
+        Kind::Enum | Kind::Enum64 => &[Role::Enumeration],
+        Kind::Typedef => &[Role::Typedef],
+        Kind::Func => &[Role::Subprogram],
+        Kind::Var => &[Role::Variable],
+        Kind::Int | Kind::Float => &[Role::BaseType],
         Kind::Ptr
         | Kind::Array
         | Kind::Const
@@ -52,93 +54,86 @@ fn tags_of(kind: Kind) -> &'static [DwTag] {
     }
 }
 
+/// Positions in `wanted` by what their DIE is ([`Role::bit`]), whether it is a declaration, and its name.
+type Numbers<'w> = HashMap<(u32, bool, &'w [u8]), Vec<usize>>;
+
 fn find<E: Endianity>(file: &ElfFile<'_>, wanted: &[Option<(Kind, &str)>], endian: E) -> Result<Vec<Mentions>> {
     let mut found = vec![Mentions::default(); wanted.len()];
-    // By DIE, whether it is a declaration, and name.
-    let mut numbers: HashMap<(DwTag, bool, &[u8]), Vec<usize>> = HashMap::new();
+    let mut numbers = Numbers::new();
     let named = wanted.iter().enumerate().filter_map(|(number, wanted)| Some((number, (*wanted)?)));
     for (number, (kind, name)) in named.filter(|(_, (_, name))| !name.is_empty()) {
-        for &tag in tags_of(kind) {
-            numbers.entry((tag, kind == Kind::Fwd, name.as_bytes())).or_default().push(number);
+        for &role in roles_of(kind) {
+            numbers.entry((role.bit(), kind == Kind::Fwd, name.as_bytes())).or_default().push(number);
         }
     }
     if numbers.is_empty() {
         return Ok(found);
     }
-    let tags: BTreeSet<u16> = numbers.keys().map(|(tag, ..)| tag.0).collect();
+    let longest = numbers.keys().map(|(.., name)| name.len()).max().unwrap_or(0);
+    let roles = numbers.keys().fold(0, |roles, (role, ..)| roles | role);
     let data = file.debug_data()?;
-    // gimli opens no unit without its line program.
-    let line = file.line_programs()?;
-    let dwarf = load(&data, &line, endian)?;
-    data.check()?;
-    let failed = |e: gimli::Error| Error::new(ErrorKind::Input, format!("damaged DWARF: {e}"));
-    let mut headers = dwarf.units();
-    let mut here: BTreeSet<usize> = BTreeSet::new();
-    while let Some(header) = headers.next().map_err(failed)? {
-        let unit = dwarf.unit(header).map_err(failed)?;
-        // Type units and partial units have no name: those that refer to them would have to be found.
-        let Some(unit_name) = unit.name else { continue };
-        here.clear();
-        each(&unit, &dwarf, &tags, |key| here.extend(numbers.get(&key).into_iter().flatten())).map_err(failed)?;
-        for &number in &here {
+    data.info.put_in_order();
+    let (mut plans, mut buffer) = (PlansBuffer::default(), Vec::new());
+    for header in dwarf::unit::headers(&data.info, endian)? {
+        // Of type units and partial units those that refer to them would have to be found.
+        if header.kind != UnitKind::Compile {
+            continue;
+        }
+        let bytes = data.info.part(header.range(), &mut buffer)?;
+        let unit = Unit::open(header, bytes, data.sections(), &mut plans, endian)?;
+        // A partial unit of DWARF 4.
+        if unit.name.is_empty() {
+            continue;
+        }
+        let mut named = Named { unit: &unit, roles, longest, numbers: &numbers, here: BTreeSet::new() };
+        walk(&unit, &plans, &mut named)?;
+        for number in named.here {
             let mentions = &mut found[number];
             if mentions.count == 0 {
-                mentions.first = unit_name.to_string_lossy().into_owned();
+                mentions.first = String::from_utf8_lossy(unit.name).into_owned();
             }
             mentions.count += 1;
         }
     }
+    data.check()?;
     Ok(found)
 }
 
-/// Calls `f` with tag, whether it is a declaration, and name, of each DIE of a unit that has one of some tags and a name.
-fn each<'a, E: Endianity>(
-    unit: &gimli::Unit<EndianSlice<'a, E>>,
-    dwarf: &gimli::Dwarf<EndianSlice<'a, E>>,
-    tags: &BTreeSet<u16>,
-    mut f: impl FnMut((DwTag, bool, &'a [u8])),
-) -> gimli::Result<()> {
-    let mut entries = unit.entries_raw(None)?;
-    while !entries.is_empty() {
-        let offset = entries.next_offset();
-        // What ends a list of children has none.
-        let Some(abbreviation) = entries.read_abbreviation()? else { continue };
-        if tags.contains(&abbreviation.tag().0) {
-            let entry = unit.entry(offset)?;
-            if let Some(name) = entry.attr_value(gimli::DW_AT_name) {
-                let name = dwarf.attr_string(unit, name)?.slice();
-                f((abbreviation.tag(), entry.attr(gimli::DW_AT_declaration).is_some(), name));
-            }
-        }
-        entries.skip_attributes(abbreviation.attributes())?;
-    }
-    Ok(())
+/// Finds what is wanted in a unit.
+struct Named<'u, 'a, 'w, E> {
+    unit: &'u Unit<'a, E>,
+    /// What can be wanted, as bits.
+    roles: u32,
+    /// Bytes of the longest name that is wanted.
+    longest: usize,
+    numbers: &'u Numbers<'w>,
+    here: BTreeSet<usize>,
 }
 
-/// What gimli's own reader reads: slower than ours, and for people, who want to know more. `line` are the line programs.
-///
-/// # Errors
-/// None of its own.
-pub(crate) fn load<'d, E: Endianity>(
-    data: &'d DebugData<'_>,
-    line: &'d DebugSection<'_>,
-    endian: E,
-) -> Result<gimli::Dwarf<EndianSlice<'d, E>>> {
-    gimli::Dwarf::load(|id| {
-        let section = match id {
-            gimli::SectionId::DebugAbbrev => &data.abbrev,
-            gimli::SectionId::DebugAddr => &data.addr,
-            gimli::SectionId::DebugInfo => &data.info,
-            gimli::SectionId::DebugLine => line,
-            gimli::SectionId::DebugLineStr => &data.line_str,
-            gimli::SectionId::DebugLoc => &data.loc,
-            gimli::SectionId::DebugLocLists => &data.loclists,
-            gimli::SectionId::DebugRanges => &data.ranges,
-            gimli::SectionId::DebugRngLists => &data.rnglists,
-            gimli::SectionId::DebugStr => &data.str,
-            gimli::SectionId::DebugStrOffsets => &data.str_offsets,
-            _ => return Ok(EndianSlice::new(&[], endian)),
-        };
-        Ok::<_, Error>(EndianSlice::new(section.whole(), endian))
-    })
+impl<E: Endianity> Visit for Named<'_, '_, '_, E> {
+    fn wants(&self, role: Role, parent: Role) -> bool {
+        // Variables of functions are not in BTF.
+        self.roles & role.bit() != 0 && (role != Role::Variable || parent == Role::Unit)
+    }
+
+    fn enter(&mut self, die: Die<'_>) -> Role {
+        if let Some(name) = self.name(&die) {
+            let key = (die.role.bit(), die.attributes.flag(Attr::Declaration), name);
+            self.here.extend(self.numbers.get(&key).into_iter().flatten());
+        }
+        die.role
+    }
+
+    fn leave(&mut self, _role: Role) {}
+}
+
+impl<'a, E: Endianity> Named<'_, 'a, '_, E> {
+    /// A DIE's name, unless it is longer than all that is wanted: then its end is not looked for, since a damaged file can have
+    /// many names with one far end.
+    fn name(&self, die: &Die<'_>) -> Option<&'a [u8]> {
+        let Some(Value::Text(text)) = die.attributes.get(Attr::Name) else { return None };
+        let rest = self.unit.text_and_rest(text)?;
+        let end = rest.iter().take(self.longest + 1).position(|&byte| byte == 0)?;
+        Some(&rest[..end])
+    }
 }

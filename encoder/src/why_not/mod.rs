@@ -9,12 +9,11 @@ mod text;
 use std::collections::{BTreeMap, BTreeSet};
 
 use dwarf::elf::ElfFile;
-use gimli::{BigEndian, Endianity, LittleEndian};
+use gimli::{BigEndian, EndianSlice, Endianity, LittleEndian};
 use object::elf;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::functions::entry;
-use crate::mentions;
 use reader::Reader;
 
 /// What a file has of a function.
@@ -133,7 +132,24 @@ fn place(file: &ElfFile<'_>, address: u64) -> String {
 fn described<E: Endianity>(file: &ElfFile<'_>, name: &[u8], endian: E) -> Result<Vec<Described>> {
     let data = file.debug_data()?;
     let line = file.line_programs()?;
-    let dwarf = mentions::load(&data, &line, endian)?;
+    let load = |id: gimli::SectionId| {
+        let section = match id {
+            gimli::SectionId::DebugAbbrev => &data.abbrev,
+            gimli::SectionId::DebugAddr => &data.addr,
+            gimli::SectionId::DebugInfo => &data.info,
+            gimli::SectionId::DebugLine => &line,
+            gimli::SectionId::DebugLineStr => &data.line_str,
+            gimli::SectionId::DebugLoc => &data.loc,
+            gimli::SectionId::DebugLocLists => &data.loclists,
+            gimli::SectionId::DebugRanges => &data.ranges,
+            gimli::SectionId::DebugRngLists => &data.rnglists,
+            gimli::SectionId::DebugStr => &data.str,
+            gimli::SectionId::DebugStrOffsets => &data.str_offsets,
+            _ => return Ok(EndianSlice::new(&[], endian)),
+        };
+        Ok::<_, Error>(EndianSlice::new(section.whole(), endian))
+    };
+    let dwarf = gimli::Dwarf::load(load)?;
     data.check()?;
     let failed = |e: gimli::Error| Error::new(ErrorKind::Input, format!("damaged DWARF: {e}"));
     let reader = Reader::new(&dwarf, file.machine).map_err(failed)?;
