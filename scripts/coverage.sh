@@ -30,5 +30,6 @@ while read -r executable; do objects+=(--object "$executable"); done < <(
 # A process that was killed may leave half a profile, and thousands of names are too long for a command line.
 find "$target/profiles" -name '*.profraw' -size +0 >"$target/profiles.list"
 "$tools/llvm-profdata" merge --sparse --failure-mode=all --input-files="$target/profiles.list" --output="$target/all.profdata"
-"$tools/llvm-cov" export --format=lcov --instr-profile="$target/all.profdata" "${objects[@]}" btf dwarf encoder >"$target/lines.info"
+"$tools/llvm-cov" export --format=lcov --instr-profile="$target/all.profdata" "${objects[@]}" --sources btf dwarf encoder >"$target/lines.info"
+rm -rf "$target/profiles"
 exec python3 "$scripts/coverage_report.py" "${1:-90}" <"$target/lines.info"

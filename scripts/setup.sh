@@ -68,9 +68,7 @@ need_llvm() { # llvm-profdata and llvm-cov of the LLVM that rustc has: others ca
     fi
 }
 
-case $1 in
-build) need_rust; need_cc ;;
-test)
+need_test() {
     need_rust; need_cc
     want objcopy binutils
     want make make
@@ -79,7 +77,11 @@ test)
         for triple in aarch64-linux-gnu arm-linux-gnueabihf riscv64-linux-gnu s390x-linux-gnu; do want "$triple-gcc" "gcc-$triple"; done
         for reader in zsh fish mandoc groff; do want "$reader" "$reader"; done
     fi
-    ;;
+}
+
+case $1 in
+build) need_rust; need_cc ;;
+test) need_test ;;
 fuzz) need_rust; need_cc; want c++ g++ ;;
 kernel | sources | boot | kbuild)
     need_rust; need_cc
@@ -107,7 +109,7 @@ kernel | sources | boot | kbuild)
     fi
     ;;
 faults) need_rust; need_cc; want objcopy binutils; want make make; want strace strace; want prlimit util-linux; want mount mount ;;
-coverage) need_rust; need_cc; want objcopy binutils; want make make; want python3 python3; need_llvm ;;
+coverage) need_test; want python3 python3; need_llvm ;;
 deb | test-deb)
     want dpkg-shlibdeps dpkg-dev
     want strip binutils

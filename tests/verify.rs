@@ -7,7 +7,7 @@ use std::fs;
 
 use support::folder::Folder;
 use support::ids::{Module, SETS};
-use support::{Run, btfgen, btfgen_command, encode, must, section};
+use support::{Run, btfgen, btfgen_command, compile, encode, must, section};
 
 use btf::verify::rules::RULES;
 use btf::verify::{KernelVersion, Level, Options, verify_bytes};
@@ -217,9 +217,12 @@ fn violations_are_named_with_the_kernels_words_and_what_to_do() {
         );
         assert_eq!(run.code, 11, "{}", text(&run));
         assert!(text(&run).starts_with(&expected), "{}", text(&run));
-        assert!(text(&run).contains(
-            "\n    BPF: \tprivate type_id=0 bits_offset=128 Invalid type_id\n    it was most likely encoded"
-        ));
+        // Which unit it is from is in the DWARF, which the module has.
+        let from = if file == "broken.ko" { "    from driver.c\n" } else { "" };
+        let rest = format!(
+            "\n    BPF: \tprivate type_id=0 bits_offset=128 Invalid type_id\n{from}    it was most likely encoded"
+        );
+        assert!(text(&run).contains(&rest), "{}", text(&run));
         assert!(text(&run).ends_with(&format!("{file}: refused: {} types, by the rules of Linux 7.3\n", count)));
     }
     // The same as JSON, a line per file, and the good one beside it.
@@ -234,8 +237,62 @@ fn violations_are_named_with_the_kernels_words_and_what_to_do() {
     let element = serde_json::json!({"is": "member", "number": 1, "name": "private"});
     assert_eq!(violation["element"], element);
     assert_eq!(violation["severity"], "violation");
+    assert_eq!((violation["unit"].as_str(), violation["units"].as_u64()), (Some("driver.c"), Some(1)));
     assert!(violation["log"].as_str().unwrap().ends_with("\tprivate type_id=0 bits_offset=128 Invalid type_id"));
     assert!(violation["remedy"].as_str().unwrap().contains("encode it again"));
+}
+
+/// A struct that two units have, and a third one only declares; one that is there without a name is from anywhere.
+#[test]
+fn the_units_of_a_violation_are_those_that_define_what_it_is_about() {
+    let folder = Folder::new();
+    let both = "struct both { int a; struct both *next; };";
+    let units = [
+        ("one", "struct both; struct both *one(struct both *b) { return b; }".to_owned()),
+        ("two", format!("{both} struct both *two(struct both *b) {{ return b->next; }}")),
+        ("three", format!("{both} struct {{ int x; }} anonymous; int three(struct both *b) {{ return b->a; }}")),
+    ];
+    for (name, source) in &units {
+        compile(folder.path(), name, source, &["-ffreestanding", "-fno-pie"]);
+    }
+    let script = support::root().join("tests/cases/kernel.lds");
+    let script = script.to_str().expect("path is UTF-8");
+    must(folder.path(), "ld", ["-T", script, "-o", "vmlinux", "one.o", "two.o", "three.o"]);
+    encode(folder.path(), ["vmlinux"]);
+    let good = section(&folder.file("vmlinux"), ".BTF").unwrap();
+    // The first member of each is void.
+    let (mut btf, view) = (good.clone(), BtfView::parse(&good).unwrap());
+    let mut at = view.header().types().start;
+    let mut broken = Vec::new();
+    for (_, t) in view.types() {
+        if t.kind() == btf::kind::Kind::Struct {
+            patch(&mut btf, at + 12 + 4, 0);
+            broken.push(view.string(t.name_off()).unwrap().to_vec());
+        }
+        at += record_bytes(t);
+    }
+    broken.sort();
+    assert_eq!(broken, [&b""[..], b"both"]);
+    folder.write("broken.btf", &btf);
+    must(folder.path(), "objcopy", ["--update-section", ".BTF=broken.btf", "vmlinux"]);
+    let units = |file: &str| {
+        let run = verify(&folder, &["--json", file]);
+        assert_eq!(run.code, 11, "{}", run.err);
+        let all: serde_json::Value = serde_json::from_str(&text(&run)).unwrap();
+        let of = |v: &serde_json::Value| format!("{} {} {}", v["name"], v["unit"], v["units"]);
+        let mut found: Vec<String> = all["violations"].as_array().unwrap().iter().map(of).collect();
+        found.sort();
+        found
+    };
+    assert_eq!(units("vmlinux"), [r#""" null null"#, r#""both" "two.c" 2"#]);
+    assert!(text(&verify(&folder, &["vmlinux"])).contains("\n    from two.c and 1 more\n"));
+    // Without DWARF, or with one that cannot be read, it is not known.
+    let unknown = [r#""" null null"#, r#""both" null null"#];
+    must(folder.path(), "objcopy", ["-g", "vmlinux", "stripped"]);
+    assert_eq!(units("stripped"), unknown);
+    folder.write("garbage", &[0xff; 64]);
+    must(folder.path(), "objcopy", ["--update-section", ".debug_abbrev=garbage", "vmlinux", "damaged"]);
+    assert_eq!(units("damaged"), unknown);
 }
 
 #[test]

@@ -67,7 +67,7 @@ pub fn add_functions(
     for decision in decisions {
         let Ok(number) = decision.outcome else { continue };
         let instance = &folded.instances.list[number];
-        let taken = instance.taken.as_deref().filter(|_| decision.note == Some(Note::ConstantsPropagated));
+        let taken = taken(instance, decision);
         prototypes.push_record(&prototype(instance, taken, &folded.instances.parameters, &mut uses));
         units.push(unit_index[instance.unit as usize]);
         folded.fold.strings.intern(decision.name(symbols));
@@ -143,17 +143,22 @@ pub fn assemble(
     // Functions, in the order of their names, each with its tags.
     let kfunc_tag = folded.fold.strings.intern(KFUNC_TAG);
     let fastcall_tag = folded.fold.strings.intern(FASTCALL_TAG);
-    let kept = decisions.iter().filter_map(|d| Some((d.name(parts.symbols), d.outcome.ok()?)));
-    for ((name, number), used) in kept.zip(std::mem::take(&mut folded.prototypes)) {
+    let kept = decisions.iter().filter_map(|d| Some((d, d.outcome.ok()?)));
+    for ((decision, number), used) in kept.zip(std::mem::take(&mut folded.prototypes)) {
         let unit = unit_index[folded.instances.list[number].unit as usize];
         let prototype = resolution.target(unit, used);
         summary.functions += 1;
+        let name = decision.name(parts.symbols);
         let id = folded.fold.strings.intern(name);
         let func = out.push(head(Kind::Func), id, prototype, &[0]);
         if parts.features.decl_tag {
             let instance = &folded.instances.list[number];
-            let tag = |&(component, name): &(i32, StrId)| DeclTag { target: func, component, name, kflag: false };
-            out.tags.extend(instance.tags.iter().map(tag));
+            let taken = taken(instance, decision);
+            let tag = |&(component, name): &(i32, StrId)| {
+                let component = component_among(component, taken)?;
+                Some(DeclTag { target: func, component, name, kflag: false })
+            };
+            out.tags.extend(instance.tags.iter().filter_map(tag));
             let whole = |name| DeclTag { target: func, component: -1, name, kflag: false };
             if let Some(kfunc) = parts.kfuncs.get(name) {
                 out.tags.push(whole(kfunc_tag));
@@ -199,6 +204,19 @@ fn function_reports(decisions: &[Decision], symbols: &FunctionSymbols<'_>) -> Ve
     let key = |report: &FunctionReport| (report.dropped == Some(Reason::Fragment), report.name.clone());
     reports.sort_by_cached_key(key);
     reports
+}
+
+/// The parameters that are left of a function, if not all are.
+fn taken<'i>(instance: &'i Instance, decision: &Decision) -> Option<&'i [usize]> {
+    instance.taken.as_deref().filter(|_| decision.note == Some(Note::ConstantsPropagated))
+}
+
+/// The number of a parameter among those that are left; None if it is not. -1 is the function.
+fn component_among(component: i32, taken: Option<&[usize]>) -> Option<i32> {
+    match (usize::try_from(component), taken) {
+        (Ok(number), Some(taken)) => taken.iter().position(|&t| t == number).map(|position| position as i32),
+        _ => Some(component),
+    }
 }
 
 /// The record of a function's prototype; its references are numbers in `uses`. `taken` are the parameters that are left, if

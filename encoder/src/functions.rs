@@ -293,7 +293,7 @@ pub struct Instance {
     pub clang_nocall: bool,
     /// A parameter has no name.
     pub unnamed_parameter: bool,
-    /// Its declaration tags: (component, text).
+    /// Its declaration tags: (number of the parameter in `parameters`, or -1, and text).
     pub tags: Vec<(i32, StrId)>,
 }
 
@@ -420,12 +420,7 @@ impl Instances {
             assembler: c.unit.language == gimli::DW_LANG_Mips_Assembler,
             clang_nocall: clang && nocall,
             unnamed_parameter,
-            tags: c
-                .types
-                .function_and_origins(number)
-                .flat_map(|number| tags.of(number))
-                .map(|t| (t.component, t.text))
-                .collect(),
+            tags: c.tags(number, tags),
         });
     }
 
@@ -480,6 +475,39 @@ impl<'a, E: Endianity> Collector<'_, 'a, E> {
             }
         }
         (name, target)
+    }
+
+    /// The declaration tags of a function and of its origins, whose parameters may be more, or in another order.
+    fn tags(&self, number: usize, tags: &TagsByNumber) -> Vec<(i32, StrId)> {
+        let mut found = Vec::new();
+        // By the place of an origin's parameter, the number of the function's own; made when it is needed.
+        let own = self.parameters(&self.types.functions[number]);
+        let mut own_numbers: Option<FixedMap<u32, usize>> = None;
+        for described in self.types.function_and_origins(number) {
+            for tag in tags.of(described) {
+                let component = match usize::try_from(tag.component) {
+                    Ok(component) if described != number => {
+                        let numbers = own_numbers.get_or_insert_with(|| self.numbers_by_origin(own));
+                        let parameter = self.parameters(&self.types.functions[described]).get(component);
+                        let by_origin = parameter.and_then(|p| numbers.get(&p.offset).copied());
+                        // A definition does not refer to the parameters of its declaration, and has them in the same order.
+                        let in_order = || own.get(component).is_some_and(|p| p.origin == RawRef::VOID);
+                        match by_origin.or_else(|| in_order().then_some(component)) {
+                            Some(component) => component as i32,
+                            None => continue,
+                        }
+                    }
+                    _ => tag.component,
+                };
+                found.push((component, tag.text));
+            }
+        }
+        found
+    }
+
+    fn numbers_by_origin(&self, own: &[RawParameter]) -> FixedMap<u32, usize> {
+        let origins = |p| self.types.origins_of_parameter(p).map(|origin| origin.offset);
+        own.iter().enumerate().flat_map(|(number, p)| origins(p).map(move |offset| (offset, number))).collect()
     }
 
     /// The addresses at which a function may begin: its own, or those of its pieces.

@@ -59,6 +59,7 @@ pub mod hazards;
 pub mod input;
 pub mod kfuncs;
 pub mod locations;
+pub mod mentions;
 pub mod module_file;
 pub mod names;
 pub mod one_shot;

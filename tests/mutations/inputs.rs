@@ -1,4 +1,5 @@
-//! What is damaged: modules and a slice of vmlinux of a real kernel if there is one, and the stand-in kernel with its module.
+//! What is damaged: modules and a slice of vmlinux of a real kernel if there is one, the stand-in kernel with its module, and files with
+//! units that refer to each other.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -45,6 +46,7 @@ impl Inputs {
     pub fn new(folder: &Path) -> Inputs {
         let mut inputs = Inputs { bases: Vec::new(), subjects: Vec::new() };
         inputs.add_fixtures(folder);
+        inputs.add_distant(folder);
         match kernel() {
             Some(kernel) => inputs.add_kernel(&kernel),
             None => println!("no real kernel here, so only the stand-in is damaged; make test-kernel fetches one"),
@@ -59,8 +61,7 @@ impl Inputs {
     }
 
     fn add_fixtures(&mut self, folder: &Path) {
-        let source =
-            Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("cli/ lies in the root").join("kernel-fixtures");
+        let source = root().join("kernel-fixtures");
         let build = format!("BUILD={}", folder.display());
         let mut command = Command::new("make");
         command.arg("-s").arg(&build).current_dir(source).env_remove("MAKEFLAGS").stdout(std::process::Stdio::null());
@@ -71,6 +72,41 @@ impl Inputs {
         let base = Some(self.bases.len() - 1);
         self.add("stand-in vmlinux", vmlinux, None);
         self.add("stand-in driver.ko", read(&folder.join("driver.ko")), base);
+    }
+
+    /// Two units that refer to each other: the DWARF of `tests/sources` in all the ways that move it out of its unit.
+    fn add_distant(&mut self, folder: &Path) {
+        let sources = root().join("tests/sources");
+        let compile = |out: &str, flags: &[&str]| {
+            for unit in ["one", "two"] {
+                let mut command = Command::new("gcc");
+                command.args(["-g", "-gdwarf-5", "-O1", "-ffreestanding", "-fno-pie", "-w", "-c"]).args(flags);
+                run(
+                    command.arg("-o").arg(format!("{unit}.{out}.o")).arg(sources.join(unit).with_extension("c")),
+                    folder,
+                );
+            }
+            [format!("one.{out}.o"), format!("two.{out}.o")]
+        };
+        let link = |out: &str, objects: &[String]| {
+            let script = root().join("tests/cases/kernel.lds");
+            run(Command::new("ld").arg("-T").arg(script).args(["-e", "entry", "-o", out]).args(objects), folder);
+        };
+        let objects = compile("lto", &["-flto"]);
+        let flags = ["-g", "-O1", "-flto", "-r", "-flinker-output=nolto-rel", "-nostdlib", "-o", "lto.ko"];
+        run(Command::new("gcc").args(flags).args(objects), folder);
+        link("types", &compile("types", &["-fdebug-types-section"]));
+        link("plain", &compile("plain", &[]));
+        let mut made = vec!["lto.ko", "types"];
+        if Command::new("dwz").arg("--version").output().is_ok() {
+            run(Command::new("dwz").args(["-o", "dwz", "plain"]), folder);
+            made.push("dwz");
+        } else {
+            println!("dwz is not installed, so no DWARF that it moved is damaged");
+        }
+        for name in made {
+            self.add(&format!("tests/sources, {name}"), read(&folder.join(name)), None);
+        }
     }
 
     fn add_kernel(&mut self, kernel: &Path) {
@@ -99,6 +135,17 @@ impl Inputs {
     pub fn views(&self) -> Vec<BtfView<'_>> {
         self.bases.iter().map(|base| BtfView::parse(base).expect("the base is BTF")).collect()
     }
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("cli/ lies in the root")
+}
+
+/// Runs what makes an input.
+fn run(command: &mut Command, folder: &Path) {
+    let output = command.current_dir(folder).output();
+    let output = output.unwrap_or_else(|e| panic!("{command:?}: {e}"));
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
 /// The BTF of a file, which cannot fail.

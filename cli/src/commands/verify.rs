@@ -8,6 +8,7 @@ use btf::view::BtfView;
 use dwarf::elf::ElfFile;
 use encoder::hazards::{self, Hazard, Severity, Subject};
 use encoder::input::Input;
+use encoder::mentions::{Mentions, mentions};
 use encoder::module_file;
 use serde_json::{Value, json};
 
@@ -95,9 +96,26 @@ struct Report {
     level: Level,
     kernel: KernelVersion,
     /// The violations of each part of the file.
-    parts: Vec<(&'static str, Vec<Finding>)>,
+    parts: Vec<(&'static str, Vec<Violation>)>,
     hazards: Vec<Hazard>,
     types: usize,
+}
+
+/// A finding, and the units that what it is about is from.
+struct Violation {
+    finding: Finding,
+    units: Mentions,
+}
+
+impl Violation {
+    /// Those of a part of a file. Of which units they are is looked up in the file's DWARF; if that is missing or damaged, which is no
+    /// matter of the BTF, it is not known.
+    fn all(findings: Vec<Finding>, elf: Option<&ElfFile<'_>>) -> Vec<Violation> {
+        let wanted: Vec<_> = findings.iter().map(|f| Some((f.kind?, f.name.as_str()))).collect();
+        let units = elf.filter(|_| !wanted.is_empty()).and_then(|elf| mentions(elf, &wanted).ok());
+        let units = units.unwrap_or_else(|| vec![Mentions::default(); wanted.len()]);
+        findings.into_iter().zip(units).map(|(finding, units)| Violation { finding, units }).collect()
+    }
 }
 
 fn verify_file(args: &VerifyArgs, path: &Path, base: Option<&BtfView<'_>>) -> Result<Report, Failure> {
@@ -137,7 +155,8 @@ fn verify_input(args: &VerifyArgs, path: &Path, input: &Input, base: Option<&Btf
     let below = match own_base {
         None => None,
         Some(bytes) => {
-            report.parts.push((".BTF.base", verify_bytes(bytes, None, &options)));
+            // These are types of the kernel.
+            report.parts.push((".BTF.base", Violation::all(verify_bytes(bytes, None, &options), None)));
             match BtfView::parse(bytes) {
                 Ok(view) => Some(view),
                 // Nothing can be said of what stands on it.
@@ -146,7 +165,7 @@ fn verify_input(args: &VerifyArgs, path: &Path, input: &Input, base: Option<&Btf
         }
     };
     let below = below.as_ref().or(base);
-    report.parts.push((".BTF", verify_bytes(bytes, below, &options)));
+    report.parts.push((".BTF", Violation::all(verify_bytes(bytes, below, &options), elf.as_ref())));
     if let Ok(view) = BtfView::parse_on(bytes, below) {
         report.types = view.type_count();
         if !report.is_refused() {
@@ -174,13 +193,19 @@ impl Report {
 
     fn print_text(&self) {
         let file = &self.file;
-        for (part, finding) in self.parts.iter().flat_map(|(part, all)| all.iter().map(move |f| (part, f))) {
+        for (part, violation) in self.parts.iter().flat_map(|(part, all)| all.iter().map(move |v| (part, v))) {
+            let Violation { finding, units } = violation;
             println!(
                 "{file}: violation: {}{finding}",
                 if *part == ".BTF" { String::new() } else { format!("{part}: ") }
             );
             for line in finding.log.lines() {
                 println!("    BPF: {line}");
+            }
+            match units.count {
+                0 => {}
+                1 => println!("    from {}", units.first),
+                count => println!("    from {} and {} more", units.first, count - 1),
             }
             println!("    {}", rule(finding.rule).map_or("", |rule| rule.remedy));
         }
@@ -205,7 +230,7 @@ impl Report {
     }
 
     fn json(&self) -> Value {
-        let violations = self.parts.iter().flat_map(|(part, all)| all.iter().map(|f| of_finding(part, f)));
+        let violations = self.parts.iter().flat_map(|(part, all)| all.iter().map(|v| of_violation(part, v)));
         let (bad, hazards): (Vec<&Hazard>, Vec<&Hazard>) =
             self.hazards.iter().partition(|hazard| hazard.severity == Severity::Violation);
         json!({
@@ -227,7 +252,7 @@ fn severity(hazard: &Hazard) -> &'static str {
     }
 }
 
-fn of_finding(part: &str, finding: &Finding) -> Value {
+fn of_violation(part: &str, Violation { finding, units }: &Violation) -> Value {
     let rule = rule(finding.rule);
     let element = finding.element.as_ref().zip(finding.kind.and_then(element_word));
     json!({
@@ -238,6 +263,8 @@ fn of_finding(part: &str, finding: &Finding) -> Value {
         "kind": finding.kind.map(btf::kind::Kind::name),
         "name": finding.name,
         "element": element.map(|(e, word)| json!({"is": word, "number": e.number, "name": e.name})),
+        "unit": (units.count > 0).then_some(&units.first),
+        "units": (units.count > 0).then_some(units.count),
         "text": finding.text,
         "log": finding.log,
         "broken_if": rule.map(|rule: &rules::Rule| rule.broken_if),

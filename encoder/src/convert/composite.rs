@@ -101,9 +101,7 @@ impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
         }
         self.out.scratch.members.push(Member { name, target, bit_offset, bit_size });
         let number = self.out.scratch.members.len() - 1;
-        if let Some(composite) = self.top().map(|open| *open) {
-            self.annotate(a, Tagged::Type(composite.target), (number - composite.first) as i32);
-        }
+        self.annotate_member(a, number);
         if !die.has_children {
             return Role::Other;
         }
@@ -165,11 +163,17 @@ impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
         });
         let out = &mut *self.out;
         let mut kflag = false;
+        let mut fitted = None;
         let most = self.max_vlen;
         if !is_plain(&out.scratch.members[open.first..], kind, open.size, most) {
             let before = out.scratch.members.len();
-            kflag = fit(&mut out.scratch.members, open.first, kind, open.size, most);
+            let fit = fit(&mut out.scratch.members, open.first, kind, open.size, most);
+            kflag = fit.kflag;
             out.degraded.members += (before - out.scratch.members.len()) as u64;
+            fitted = Some(fit.numbers);
+        }
+        if !out.scratch.member_tags.is_empty() {
+            out.tag_members(&open, fitted.as_deref());
         }
         let words = out.scratch.members[open.first..].iter().map(|m| {
             let offset = m.bit_offset as u32 | if kflag { (m.bit_size as u32) << 24 } else { 0 };
@@ -196,25 +200,32 @@ fn is_plain(members: &[Member], kind: Kind, size: u64, most: usize) -> bool {
         })
 }
 
-/// Brings the members from `first` on into the form that kernels accept; some may be left out. Returns the kflag.
-fn fit(all: &mut Vec<Member>, first: usize, kind: Kind, size: u64, most: usize) -> bool {
-    let mut members = all.split_off(first);
+/// What became of members that could not be written as they were.
+struct Fit {
+    kflag: bool,
+    /// Which members are left, in their order, by the numbers that they had before.
+    numbers: Vec<usize>,
+}
+
+/// Brings the members from `first` on into the form that kernels accept; some may be left out.
+fn fit(all: &mut Vec<Member>, first: usize, kind: Kind, size: u64, most: usize) -> Fit {
+    let mut members: Vec<(usize, Member)> = all.drain(first..).enumerate().collect();
     // Kernels demand ascending offsets in structs, and none in unions (rules M54, M55 of btf/src/verify/meta.rs).
     match kind {
-        Kind::Union => members.retain(|m| m.bit_offset == 0),
-        _ if !members.is_sorted_by_key(|m| m.bit_offset) => members.sort_by_key(|m| m.bit_offset),
+        Kind::Union => members.retain(|(_, m)| m.bit_offset == 0),
+        _ if !members.is_sorted_by_key(|(_, m)| m.bit_offset) => members.sort_by_key(|(_, m)| m.bit_offset),
         _ => {}
     }
-    let mut kflag = members.iter().any(|m| m.bit_size != 0);
-    if kflag && members.iter().any(|m| m.bit_offset >= KFLAG_BITS) {
+    let mut kflag = members.iter().any(|(_, m)| m.bit_size != 0);
+    if kflag && members.iter().any(|(_, m)| m.bit_offset >= KFLAG_BITS) {
         // Offsets beyond 2 MiB and bit-fields cannot be said together: the plain members stay right.
-        members.retain(|m| m.bit_size == 0);
+        members.retain(|(_, m)| m.bit_size == 0);
         kflag = false;
     }
     // Beyond the end: sizes that are computed at run time (a GNU C struct with an array of variable length) are 0.
     let end = size.saturating_mul(8).min(u64::from(u32::MAX));
-    members.retain(|m| m.bit_offset <= end && m.bit_size < 256);
+    members.retain(|(_, m)| m.bit_offset <= end && m.bit_size < 256);
     members.truncate(most);
-    all.append(&mut members);
-    kflag
+    all.extend(members.iter().map(|(_, m)| *m));
+    Fit { kflag, numbers: members.into_iter().map(|(number, _)| number).collect() }
 }

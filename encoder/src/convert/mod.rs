@@ -103,6 +103,7 @@ pub struct UnitTypes {
 struct Scratch {
     open: Vec<Open>,
     members: Vec<composite::Member>,
+    member_tags: Vec<tag::MemberTag>,
     /// How many DIEs are open in those that have variants.
     variants: Vec<usize>,
     enumerators: Vec<enumeration::Enumerator>,
@@ -183,6 +184,7 @@ impl UnitTypes {
         let s = &mut self.scratch;
         s.open.clear();
         s.members.clear();
+        s.member_tags.clear();
         s.variants.clear();
         s.enumerators.clear();
         s.parameters.clear();

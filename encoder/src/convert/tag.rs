@@ -11,7 +11,7 @@ use dwarf::die::{Attr, Attributes, Role, Value};
 use dwarf::walk::Die;
 use gimli::Endianity;
 
-use super::{Converter, RawRef, UnitTypes, head};
+use super::{Converter, Open, RawRef, UnitTypes, head};
 
 /// A declaration tag.
 #[derive(Clone, Copy, Debug)]
@@ -91,13 +91,29 @@ struct Link {
     next: RawRef,
 }
 
+/// A declaration tag of a member of a composite that is being read: which members it will have, and in which order, is known at its end.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct MemberTag {
+    /// Place in the scratch list of members.
+    member: usize,
+    tag: Annotation,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Annotation {
+    /// clang's: the text.
+    Text(StrId),
+    /// gcc's: the first link.
+    Chain(RawRef),
+}
+
 /// The annotations of a unit that stand by themselves, and what refers to them.
 #[derive(Debug, Default)]
 pub(super) struct Annotations {
     links: FixedMap<RawRef, Link>,
     /// Pointers by the numbers of their types, and the first link.
     pointers: Vec<(usize, RawRef)>,
-    /// What else is annotated, with the number of the member or parameter, and the first link.
+    /// What else is annotated, with the number of the member or parameter as it is written, and the first link.
     others: Vec<(Tagged, i32, RawRef)>,
 }
 
@@ -140,6 +156,26 @@ impl UnitTypes {
         }
         self.annotations = annotations;
     }
+
+    /// A composite ends: tags of its members get the numbers that these have now. `fitted` are the numbers that those that are left had
+    /// before, if that are not all, or in another order. The tags of the others go with them.
+    #[cold]
+    pub(super) fn tag_members(&mut self, composite: &Open, fitted: Option<&[usize]>) {
+        // Those of composites around this one come first.
+        let own = self.scratch.member_tags.partition_point(|tag| tag.member < composite.first);
+        let now: Option<FixedMap<usize, usize>> =
+            fitted.map(|numbers| numbers.iter().enumerate().map(|(now, &before)| (before, now)).collect());
+        let tagged = Tagged::Type(composite.target);
+        for MemberTag { member, tag } in self.scratch.member_tags.drain(own..) {
+            let before = member - composite.first;
+            let number = now.as_ref().map_or(Some(before), |now| now.get(&before).copied());
+            let Some(component) = number.map(|number| number as i32) else { continue };
+            match tag {
+                Annotation::Text(text) => self.tags.push(RawTag { tagged, component, text }),
+                Annotation::Chain(first) => self.annotations.others.push((tagged, component, first)),
+            }
+        }
+    }
 }
 
 impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
@@ -158,6 +194,14 @@ impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
         if attributes.has(Attr::Annotation) && self.features.decl_tag {
             let first = self.reference_of(attributes, Attr::Annotation);
             self.out.annotations.others.push((tagged, component, first));
+        }
+    }
+
+    /// The same of a member, by its place in the scratch list.
+    pub(super) fn annotate_member(&mut self, attributes: &Attributes, member: usize) {
+        if attributes.has(Attr::Annotation) && self.features.decl_tag {
+            let tag = Annotation::Chain(self.reference_of(attributes, Attr::Annotation));
+            self.out.scratch.member_tags.push(MemberTag { member, tag });
         }
     }
 
@@ -204,7 +248,14 @@ impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
         let (tagged, component) = match (die.parent, below) {
             (Role::Struct | Role::Union, _) => (Tagged::Type(top.target), -1),
             (Role::Typedef, _) => (Tagged::Type(RawRef(top.place as u32)), -1),
-            (Role::Member, Some(composite)) => (Tagged::Type(composite.target), (top.place - composite.first) as i32),
+            (Role::Member, Some(_)) => {
+                let text = self.names.spelling(self.unit, text);
+                if text != StrId::EMPTY {
+                    let tag = Annotation::Text(text);
+                    self.out.scratch.member_tags.push(MemberTag { member: top.place, tag });
+                }
+                return Role::Other;
+            }
             (Role::Subprogram, _) => (Tagged::Function(top.place), -1),
             (Role::Parameter, Some(_)) => {
                 let (first, end) = self.out.functions[top.place].parameters;

@@ -7,28 +7,29 @@ use crate::rng::Rng;
 use crate::sites::{Part, RELA, Sites, UnitSite, Value, leb_size, put_leb};
 
 /// Tags that an encoder looks at, and some others.
-const TAGS: [u16; 26] = [
+const TAGS: [u16; 28] = [
     0x01, 0x02, 0x04, 0x05, 0x0b, 0x0d, 0x0f, 0x11, 0x13, 0x15, 0x16, 0x17, 0x18, 0x1d, 0x21, 0x24, 0x26, 0x28, 0x2e,
-    0x34, 0x35, 0x37, 0x3b, 0x41, 0x47, 0x6000,
+    0x34, 0x35, 0x37, 0x3b, 0x3c, 0x3d, 0x41, 0x47, 0x6000,
 ];
 
 /// Attributes that an encoder looks at, and some others.
-const ATTRIBUTES: [u16; 30] = [
-    0x01, 0x02, 0x03, 0x0b, 0x0c, 0x0d, 0x11, 0x12, 0x13, 0x1c, 0x20, 0x22, 0x25, 0x2f, 0x31, 0x34, 0x36, 0x37, 0x38,
-    0x3c, 0x3e, 0x3f, 0x47, 0x49, 0x55, 0x69, 0x6b, 0x72, 0x73, 0x2139,
+const ATTRIBUTES: [u16; 31] = [
+    0x01, 0x02, 0x03, 0x0b, 0x0c, 0x0d, 0x11, 0x12, 0x13, 0x18, 0x1c, 0x20, 0x22, 0x25, 0x2f, 0x31, 0x34, 0x36, 0x37,
+    0x38, 0x3c, 0x3e, 0x3f, 0x47, 0x49, 0x55, 0x69, 0x6b, 0x72, 0x73, 0x2139,
 ];
 
 /// All forms of DWARF 5, and some that there are not.
 const FORMS: std::ops::Range<usize> = 1..0x2f;
 
 /// References to DIEs.
-const REFERENCES: [DwForm; 6] = [
+const REFERENCES: [DwForm; 7] = [
     gimli::DW_FORM_ref1,
     gimli::DW_FORM_ref2,
     gimli::DW_FORM_ref4,
     gimli::DW_FORM_ref8,
     gimli::DW_FORM_ref_udata,
     gimli::DW_FORM_ref_addr,
+    gimli::DW_FORM_ref_sig8,
 ];
 /// Numbers of any length.
 const LEBS: [DwForm; 7] = [
@@ -91,6 +92,23 @@ fn some_value<'s>(sites: &'s Sites, rng: &mut Rng, wanted: impl Fn(&Value) -> bo
     after.iter().chain(before).find(|value| wanted(value))
 }
 
+/// Another unit's DIE, a unit itself, or a place anywhere; another type's signature, or none's.
+fn distant_reference(file: &mut [u8], sites: &Sites, value: &Value, rng: &mut Rng) {
+    let unit = &sites.units[rng.below(sites.units.len())];
+    let target = match value.form {
+        gimli::DW_FORM_ref_sig8 => match some_value(sites, rng, |v| v.form == gimli::DW_FORM_ref_sig8) {
+            Some(other) if rng.below(4) > 0 => sites.get(file, other.at as usize, 8),
+            _ => rng.next(),
+        },
+        _ => match rng.below(4) {
+            0 => (unit.bytes.start + unit.header) as u64,
+            1 => rng.number(unit.bytes.end as u64, sites.info.len() as u64),
+            _ => u64::from(sites.dies[rng.below(sites.dies.len())]),
+        },
+    };
+    set_value(file, sites, value, target);
+}
+
 fn is_reference(value: &Value) -> bool {
     REFERENCES.contains(&value.form)
 }
@@ -115,6 +133,9 @@ fn is_leb(form: DwForm) -> bool {
 /// A reference to a DIE, to the middle of one, into the header, out of the unit, to itself.
 fn reference(file: &mut [u8], sites: &Sites, rng: &mut Rng) {
     let Some(value) = some_value(sites, rng, is_reference) else { return };
+    if value.form == gimli::DW_FORM_ref_sig8 || value.form == gimli::DW_FORM_ref_addr && rng.below(2) == 0 {
+        return distant_reference(file, sites, value, rng);
+    }
     let unit = unit_of(sites, value);
     let size = unit.bytes.len() as u64;
     let die = |rng: &mut Rng| u64::from(sites.dies[unit.dies.start + rng.below(unit.dies.len())]);
@@ -135,10 +156,11 @@ fn reference(file: &mut [u8], sites: &Sites, rng: &mut Rng) {
 
 /// Several references of a unit, each to the DIE of the next one.
 fn loop_of_references(file: &mut [u8], sites: &Sites, rng: &mut Rng) {
-    let Some(value) = some_value(sites, rng, is_reference) else { return };
+    let is_offset = |v: &&Value| is_reference(v) && v.form != gimli::DW_FORM_ref_sig8;
+    let Some(value) = some_value(sites, rng, |v| is_offset(&v)) else { return };
     let unit = unit_of(sites, value);
-    let all: Vec<&Value> =
-        sites.values[unit.values.clone()].iter().filter(|v| is_reference(v) && v.attr == gimli::DW_AT_type).collect();
+    let values = sites.values[unit.values.clone()].iter();
+    let all: Vec<&Value> = values.filter(|v| is_offset(v) && v.attr == gimli::DW_AT_type).collect();
     if all.is_empty() {
         return;
     }
@@ -147,7 +169,8 @@ fn loop_of_references(file: &mut [u8], sites: &Sites, rng: &mut Rng) {
         let next = members[(i + 1) % members.len()];
         let die = sites.dies[unit.dies.clone()].partition_point(|&die| die <= next.at);
         let die = sites.dies[unit.dies.start + die.saturating_sub(1)] as usize;
-        set_value(file, sites, value, (die - unit.bytes.start) as u64);
+        let start = if value.form == gimli::DW_FORM_ref_addr { 0 } else { unit.bytes.start };
+        set_value(file, sites, value, (die - start) as u64);
     }
 }
 
