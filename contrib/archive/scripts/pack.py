@@ -81,7 +81,7 @@ with step(snakemake):
         "base": facts["base"],
         "btfgen": run(params.btfgen, "--version").strip(),
         "btfgen_flags": params.flags,
-        "verified_by_the_rules_of": verdicts["kernel"],
+        "verified": {"kernel": verdicts["kernel"], "hazards": verdicts["hazards"]},
         "vmlinux": {"file": Path(output.base).name, **pack(output.base, lambda out: out.write(base)), "types": verdicts["vmlinux_types"]},
         "modules": {
             "file": Path(output.modules).name,

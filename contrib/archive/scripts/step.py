@@ -51,15 +51,15 @@ def peak_memory():
     return max(own, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss) * 1024
 
 
-def run(*command, cwd=None):
-    """Runs a program; Failed, with the last line that it printed, unless its exit status is 0. Returns its standard output."""
+def run(*command, cwd=None, fine=(0,)):
+    """Runs a program. Returns its standard output. Failed, with the error that it printed, if its exit status is not one of `fine`."""
     print("$", *(command if len(command) < 20 else [*command[:20], "..."]))
     try:
         done = subprocess.run(command, cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace")
     except FileNotFoundError:
         raise Failed(f"the program `{command[0]}` is not here") from None
     print(done.stderr, end="")
-    if done.returncode != 0:
+    if done.returncode not in fine:
         why = f"exit status {done.returncode}" if done.returncode > 0 else f"signal {-done.returncode}"
         first = next((line for line in done.stderr.splitlines() if "error" in line), "")
         raise Failed(f"{command[0].rpartition('/')[2]}: {why}: {first or (done.stderr or done.stdout).strip().rpartition(chr(10))[2]}")
