@@ -34,6 +34,11 @@ impl Blob {
         Blob { endian: base.endian(), types: Vec::new(), strings: Vec::new(), str_start, next_id }
     }
 
+    /// The id of the type that comes next.
+    pub fn next_id(&self) -> u32 {
+        self.next_id
+    }
+
     /// Offset of a string that is added; 0 for the empty one.
     pub fn name(&mut self, name: impl AsRef<[u8]>) -> u32 {
         let name = name.as_ref();

@@ -89,6 +89,15 @@ pub enum Command {
     /// Say why a function is not in BTF, with what tells it and where
     /// that stands in the source
     WhyNot(WhyNotArgs),
+    /// Say what BTF is made of: bytes and types by kind, strings, what
+    /// is taken from the base, what is redundant
+    Stats(StatsArgs),
+    /// Say which types, functions and variables differ between two
+    /// files, whatever their ids and order
+    Diff(DiffArgs),
+    /// Say why a type is in a module although the base has one of that
+    /// name, or what needs it
+    Why(WhyArgs),
     /// Write manual pages and completions for shells
     #[command(hide = true)]
     Generate(GenerateArgs),
@@ -116,6 +125,70 @@ pub struct WhyNotArgs {
     /// Base.
     #[command(flatten)]
     pub base: BaseArg,
+}
+
+/// Options of `btfgen stats`.
+#[derive(Args, Debug)]
+#[command(after_help = texts::help("stats"))]
+pub struct StatsArgs {
+    /// ELF files with .BTF (a vmlinux, modules), or raw BTF; @LIST:
+    /// those that a file lists, one per line
+    #[arg(value_name = "FILE", required_unless_present = "modules_dirs")]
+    pub files: Vec<PathBuf>,
+    /// All modules (*.ko) below DIR
+    #[arg(long = "modules-dir", value_name = "DIR")]
+    pub modules_dirs: Vec<PathBuf>,
+    /// Base.
+    #[command(flatten)]
+    pub base: BaseArg,
+    /// How many of the largest types are named
+    #[arg(long, value_name = "N", default_value = "10")]
+    pub largest: usize,
+    /// One JSON object per file and line, then one of all together
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `btfgen why`.
+#[derive(Args, Debug)]
+#[command(after_help = texts::help("why"))]
+pub struct WhyArgs {
+    /// Name of a type, as in task_struct or `struct task_struct`
+    #[arg(value_name = "TYPE")]
+    pub name: String,
+    /// Module (ELF file with .BTF), or raw BTF
+    pub file: PathBuf,
+    /// Base.
+    #[command(flatten)]
+    pub base: BaseArg,
+    /// How many differences to the base's type are shown, the nearest
+    /// ones first
+    #[arg(long, value_name = "N", default_value = "3")]
+    pub most: usize,
+    /// One JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `btfgen diff`.
+#[derive(Args, Debug)]
+#[command(after_help = texts::help("diff"))]
+pub struct DiffArgs {
+    /// ELF file with .BTF, or raw BTF
+    pub first: PathBuf,
+    /// What it is compared with
+    pub second: PathBuf,
+    /// Base of both if they are split BTF: ELF file with .BTF, or raw
+    /// BTF. Twice: of the first, of the second [default for modules:
+    /// that of their kernel, if it is found]
+    #[arg(long = "btf_base", short = 'B', value_name = "BASE", alias = "btf-base")]
+    pub bases: Vec<PathBuf>,
+    /// All differences of each type, not only the first
+    #[arg(long)]
+    pub full: bool,
+    /// One JSON object
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Options of `btfgen check`.

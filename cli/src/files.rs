@@ -6,21 +6,20 @@ use std::path::{Path, PathBuf};
 
 use encoder::input::Input;
 
-use crate::args::EncodeArgs;
 use crate::commands::unchanged;
 use crate::exit::Exit;
 use crate::messages::{Failure, print_warning};
 
 /// The files that the arguments name, in their order: `@LIST` stands for the lines of a file, `--modules-dir` for the modules below a folder.
-pub fn named(args: &EncodeArgs) -> Result<Vec<PathBuf>, Failure> {
+pub fn named(named: &[PathBuf], dirs: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
     let mut files = Vec::new();
-    for file in &args.files {
+    for file in named {
         match file.as_os_str().as_bytes().strip_prefix(b"@") {
             Some(list) if !list.is_empty() => files.extend(lines(Path::new(OsStr::from_bytes(list)))?),
             _ => files.push(file.clone()),
         }
     }
-    for dir in &args.modules_dirs {
+    for dir in dirs {
         files.extend(modules(dir)?);
     }
     Ok(files)

@@ -59,10 +59,13 @@ fn main() -> ExitCode {
     let cli = Cli::parse_from(args::tidied(args));
     messages::set_quiet(cli.talk.quiet);
     let exit = match &cli.command {
+        Some(Command::Diff(args)) => return commands::diff::run(args),
         Some(Command::Check(args)) => commands::check::run(args),
         Some(Command::Verify(args)) => commands::verify::run(args),
         Some(Command::Dump(args)) => commands::dump::run(args),
         Some(Command::WhyNot(args)) => commands::why_not::run(args),
+        Some(Command::Why(args)) => commands::why::run(args),
+        Some(Command::Stats(args)) => commands::stats::run(args),
         Some(Command::Generate(args)) => commands::generate::run(args),
         None if cli.encode.features.only_names => {
             println!("{}", features::names());

@@ -143,6 +143,46 @@ pub static TEXTS: &[Texts] = &[
         environment: &[],
     },
     Texts {
+        command: "stats",
+        about: &[
+            "A type is redundant if its equal stands in the base or earlier in the same BTF, and redefined if the base has another one of its name.",
+        ],
+        examples: &[
+            ("btfgen stats vmlinux", "a kernel's BTF"),
+            ("btfgen stats --btf_base vmlinux foo.ko", "a module's"),
+            ("btfgen stats -B vmlinux --modules-dir DIR", "all modules, and all together"),
+        ],
+        exits: &[Exit::Io, Exit::Usage, Exit::Input, Exit::Base, Exit::NoBase],
+        several: FIRST_FAILURE,
+        environment: &[],
+    },
+    Texts {
+        command: "diff",
+        about: &["Types are compared by name and by all that can be reached from them, whatever their ids and order."],
+        examples: &[
+            ("btfgen diff vmlinux-6.12 vmlinux-7.3", "two kernels"),
+            ("btfgen diff -B vmlinux old.ko new.ko", "two versions of a module"),
+        ],
+        // Those of diff(1).
+        exits: &[],
+        several: "0: nothing differs; 1: something does; 2: trouble.",
+        environment: &[],
+    },
+    Texts {
+        command: "why",
+        about: &[
+            "If the base defines a type of that name, the answer is the shortest path to what differs; else it is what needs the type. Where there is DWARF, \
+             each place comes with source file and line.",
+        ],
+        examples: &[
+            ("btfgen why task_struct -B vmlinux foo.ko", "why is it there again?"),
+            ("btfgen why \"struct foo\" -B vmlinux foo.ko", "what needs it?"),
+        ],
+        exits: &[Exit::Io, Exit::Usage, Exit::Input, Exit::Base, Exit::NoBase],
+        several: "",
+        environment: &[],
+    },
+    Texts {
         command: "pahole",
         about: &[
             "The flags are those that the kernel's build, from 5.11 to 7.x, passes to pahole; btfgen's own are understood beside them. \

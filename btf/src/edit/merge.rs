@@ -28,8 +28,8 @@ impl Edit<'_> {
         self.keep(&target);
     }
 
-    /// Per own type what it is equal to. DECL_TAGs are equal to themselves.
-    fn equal_types(&self) -> Vec<u32> {
+    /// Per own type what it is equal to, as a [`Target`] word. FUNC, VAR, DATASEC and DECL_TAG are equal to themselves.
+    pub(crate) fn equal_types(&self) -> Vec<u32> {
         let own = self.records.len();
         let candidates = Candidates::of(self);
         // The nodes: own types, candidates, and all else that is referred to, which is what it is.

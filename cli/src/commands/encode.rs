@@ -84,7 +84,7 @@ pub fn run_with(args: &EncodeArgs, options: &Options, remarks: &[String], server
         return usage("no file to encode; see btfgen --help".into());
     }
     let mut named = args.clone();
-    match files::named(args) {
+    match files::named(&args.files, &args.modules_dirs) {
         // An empty list is no mistake.
         Ok(files) if files.is_empty() => return Exit::Done,
         Ok(files) => named.files = files,

@@ -1,12 +1,16 @@
 //! One file per command.
 
 pub mod check;
+pub mod diff;
 pub mod dump;
 pub mod encode;
 pub mod generate;
 mod in_place;
+mod loaded;
 pub mod resolve_btfids;
+pub mod stats;
 pub mod verify;
+pub mod why;
 pub mod why_not;
 
 use std::path::Path;

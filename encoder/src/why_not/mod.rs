@@ -3,12 +3,14 @@
 //!
 //! Encoding needs none of this and knows less: it is read apart, with gimli's own reader, which also reads line programs.
 
+pub mod declared;
 mod reader;
 mod text;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use dwarf::elf::ElfFile;
+use dwarf::sections::{DebugData, DebugSection};
 use gimli::{BigEndian, EndianSlice, Endianity, LittleEndian};
 use object::elf;
 
@@ -129,15 +131,18 @@ fn place(file: &ElfFile<'_>, address: u64) -> String {
     }
 }
 
-fn described<E: Endianity>(file: &ElfFile<'_>, name: &[u8], endian: E) -> Result<Vec<Described>> {
-    let data = file.debug_data()?;
-    let line = file.line_programs()?;
+/// The sections as gimli reads them.
+fn sections<'d, E: Endianity>(
+    data: &'d DebugData<'_>,
+    line: &'d DebugSection<'_>,
+    endian: E,
+) -> Result<gimli::Dwarf<EndianSlice<'d, E>>> {
     let load = |id: gimli::SectionId| {
         let section = match id {
             gimli::SectionId::DebugAbbrev => &data.abbrev,
             gimli::SectionId::DebugAddr => &data.addr,
             gimli::SectionId::DebugInfo => &data.info,
-            gimli::SectionId::DebugLine => &line,
+            gimli::SectionId::DebugLine => line,
             gimli::SectionId::DebugLineStr => &data.line_str,
             gimli::SectionId::DebugLoc => &data.loc,
             gimli::SectionId::DebugLocLists => &data.loclists,
@@ -149,7 +154,13 @@ fn described<E: Endianity>(file: &ElfFile<'_>, name: &[u8], endian: E) -> Result
         };
         Ok::<_, Error>(EndianSlice::new(section.whole(), endian))
     };
-    let dwarf = gimli::Dwarf::load(load)?;
+    gimli::Dwarf::load(load)
+}
+
+fn described<E: Endianity>(file: &ElfFile<'_>, name: &[u8], endian: E) -> Result<Vec<Described>> {
+    let data = file.debug_data()?;
+    let line = file.line_programs()?;
+    let dwarf = sections(&data, &line, endian)?;
     data.check()?;
     let failed = |e: gimli::Error| Error::new(ErrorKind::Input, format!("damaged DWARF: {e}"));
     let reader = Reader::new(&dwarf, file.machine).map_err(failed)?;

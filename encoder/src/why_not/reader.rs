@@ -109,7 +109,7 @@ impl<'r, 'a, E: Endianity> Reader<'r, 'a, E> {
                 found.insert(global(unit, entry.offset()), (number, entry.offset()));
             } else {
                 let unit = unit.unit_ref(self.dwarf);
-                let place = || self.source(unit, entry, gimli::DW_AT_call_file, gimli::DW_AT_call_line);
+                let place = || source(unit, entry, gimli::DW_AT_call_file, gimli::DW_AT_call_line);
                 calls.entry(target).or_insert_with(|| (0, place().unwrap_or_default())).0 += 1;
             }
             Ok(())
@@ -128,7 +128,7 @@ impl<'r, 'a, E: Endianity> Reader<'r, 'a, E> {
             origin: origin(entry).and_then(|value| target(unit, value)),
             declaration: entry.attr(gimli::DW_AT_declaration).is_some(),
             addresses: addresses(unit_ref, entry)?,
-            source: self.source(unit_ref, entry, gimli::DW_AT_decl_file, gimli::DW_AT_decl_line),
+            source: source(unit_ref, entry, gimli::DW_AT_decl_file, gimli::DW_AT_decl_line),
             result: type_of(entry).map(|at| type_name(unit_ref, Some(at))).transpose()?,
             ..Function::default()
         };
@@ -215,30 +215,6 @@ impl<'r, 'a, E: Endianity> Reader<'r, 'a, E> {
             _ => 0,
         })
     }
-
-    /// File and line that two attributes name.
-    fn source(
-        &self,
-        unit: UnitRef<'_, Slice<'a, E>>,
-        entry: &Entry<'a, E>,
-        file: gimli::DwAt,
-        line: gimli::DwAt,
-    ) -> Option<String> {
-        let line = entry.attr(line)?.udata_value()?;
-        let number = match entry.attr_value(file)? {
-            AttributeValue::FileIndex(number) => number,
-            value => value.udata_value()?,
-        };
-        let header = unit.line_program.as_ref()?.header();
-        let file = header.file(number)?;
-        let text = |value| Some(unit.attr_string(value).ok()?.to_string_lossy().into_owned());
-        let name = text(file.path_name())?;
-        let folder = file.directory(header).and_then(text).unwrap_or_default();
-        let here = unit.comp_dir.map(|dir| dir.to_string_lossy().into_owned()).unwrap_or_default();
-        let alone = name.starts_with('/') || folder.is_empty() || folder == here;
-        let path = if alone { name } else { format!("{folder}/{name}") };
-        Some(format!("{path}:{line}"))
-    }
 }
 
 /// Calls `f` with each DIE of a function, or of one that was inlined.
@@ -314,4 +290,27 @@ fn first_expression<R: gimli::Reader>(
         }
     }
     Ok(None)
+}
+
+/// File and line that two attributes name.
+pub(super) fn source<'a, E: Endianity>(
+    unit: UnitRef<'_, Slice<'a, E>>,
+    entry: &Entry<'a, E>,
+    file: gimli::DwAt,
+    line: gimli::DwAt,
+) -> Option<String> {
+    let line = entry.attr(line)?.udata_value()?;
+    let number = match entry.attr_value(file)? {
+        AttributeValue::FileIndex(number) => number,
+        value => value.udata_value()?,
+    };
+    let header = unit.line_program.as_ref()?.header();
+    let file = header.file(number)?;
+    let text = |value| Some(unit.attr_string(value).ok()?.to_string_lossy().into_owned());
+    let name = text(file.path_name())?;
+    let folder = file.directory(header).and_then(text).unwrap_or_default();
+    let here = unit.comp_dir.map(|dir| dir.to_string_lossy().into_owned()).unwrap_or_default();
+    let alone = name.starts_with('/') || folder.is_empty() || folder == here;
+    let path = if alone { name } else { format!("{folder}/{name}") };
+    Some(format!("{path}:{line}"))
 }
