@@ -183,6 +183,22 @@ pub static TEXTS: &[Texts] = &[
         environment: &[],
     },
     Texts {
+        command: "report",
+        about: &[
+            "The page is one HTML file that loads nothing: a map of the bytes by folder, file and kind, and tables of files, of types of the base that modules \
+             have again, and of functions that are left out. The base is shown beside the modules.",
+            "What is in the files is counted as it is, whatever encoder wrote it. Those with DWARF are also encoded in memory, to see which functions are left \
+             out and how large the BTF would be; files without BTF are shown as btfgen would write them. No file is changed.",
+        ],
+        examples: &[
+            ("btfgen report DIR -o report.html", "DIR/vmlinux and modules below"),
+            ("btfgen report DIR -B vmlinux -o report.html", "with another base"),
+        ],
+        exits: &[Exit::Io, Exit::Usage, Exit::Input, Exit::Base, Exit::NoBase],
+        several: FIRST_FAILURE,
+        environment: &[],
+    },
+    Texts {
         command: "pahole",
         about: &[
             "The flags are those that the kernel's build, from 5.11 to 7.x, passes to pahole; btfgen's own are understood beside them. \
