@@ -98,9 +98,32 @@ pub enum Command {
     /// Say why a type is in a module although the base has one of that
     /// name, or what needs it
     Why(WhyArgs),
+    /// Write a page about the BTF of a kernel and its modules: where
+    /// the bytes are, what is there twice, what is left out
+    Report(ReportArgs),
     /// Write manual pages and completions for shells
     #[command(hide = true)]
     Generate(GenerateArgs),
+}
+
+/// Options of `btfgen report`.
+#[derive(Args, Debug)]
+#[command(
+    after_help = texts::help("report"),
+    mut_arg("base", |arg| arg.help(
+        "Base of split BTF: an ELF file with .BTF, or raw BTF [default:\nDIR/vmlinux, or that of the modules' kernel, if it is found]"
+    ))
+)]
+pub struct ReportArgs {
+    /// Folder with modules (*.ko), a build tree for example
+    #[arg(value_name = "DIR")]
+    pub folder: PathBuf,
+    /// Write the page, one HTML file, to OUT
+    #[arg(long, short, value_name = "OUT")]
+    pub output: PathBuf,
+    /// Base.
+    #[command(flatten)]
+    pub base: BaseArg,
 }
 
 /// Options of `btfgen generate`.

@@ -31,6 +31,7 @@ mod messages;
 mod pahole;
 mod personality;
 mod progress;
+mod report;
 #[allow(unsafe_code)]
 mod signals;
 mod texts;
@@ -64,9 +65,10 @@ fn main() -> ExitCode {
         Some(Command::Verify(args)) => commands::verify::run(args),
         Some(Command::Dump(args)) => commands::dump::run(args),
         Some(Command::WhyNot(args)) => commands::why_not::run(args),
-        Some(Command::Generate(args)) => commands::generate::run(args),
         Some(Command::Why(args)) => commands::why::run(args),
         Some(Command::Stats(args)) => commands::stats::run(args),
+        Some(Command::Report(args)) => commands::report::run(args),
+        Some(Command::Generate(args)) => commands::generate::run(args),
         None if cli.encode.features.only_names => {
             println!("{}", features::names());
             exit::Exit::Done

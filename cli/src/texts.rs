@@ -179,14 +179,31 @@ pub static TEXTS: &[Texts] = &[
     Texts {
         command: "why",
         about: &[
-            "The BTF may be of any encoder. With DWARF in the files, it is said where in the source each step stands.",
+            "If the base defines a type of that name, the answer is the shortest path to what differs; else it is what needs the type. Where there is DWARF, \
+             each place comes with source file and line.",
         ],
         examples: &[
-            ("btfgen why task_struct foo.ko", "why has it one of its own?"),
-            ("btfgen why -B vmlinux foo_ops foo.ko", "the same, on a base that is named"),
+            ("btfgen why task_struct -B vmlinux foo.ko", "why is it there again?"),
+            ("btfgen why \"struct foo\" -B vmlinux foo.ko", "what needs it?"),
         ],
         exits: &[Exit::Io, Exit::Usage, Exit::Input, Exit::Base, Exit::NoBase],
         several: "",
+        environment: &[],
+    },
+    Texts {
+        command: "report",
+        about: &[
+            "The page is one HTML file that loads nothing: a map of the bytes by folder, file and kind, and tables of files, of types of the base that modules \
+             have again, and of functions that are left out. The base is shown beside the modules.",
+            "What is in the files is counted as it is, whatever encoder wrote it. Those with DWARF are also encoded in memory, to see which functions are left \
+             out and how large the BTF would be; files without BTF are shown as btfgen would write them. No file is changed.",
+        ],
+        examples: &[
+            ("btfgen report DIR -o report.html", "DIR/vmlinux and modules below"),
+            ("btfgen report DIR -B vmlinux -o report.html", "with another base"),
+        ],
+        exits: &[Exit::Io, Exit::Usage, Exit::Input, Exit::Base, Exit::NoBase],
+        several: FIRST_FAILURE,
         environment: &[],
     },
     Texts {

@@ -477,7 +477,7 @@ pub(super) fn replace_failure(path: &Path, e: ReplaceError) -> Failure {
 }
 
 /// True if two paths lead to one file.
-fn same_file(a: &Path, b: &Path) -> bool {
+pub(super) fn same_file(a: &Path, b: &Path) -> bool {
     matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
 }
 

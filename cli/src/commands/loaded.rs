@@ -64,7 +64,8 @@ pub fn with_view<T>(
     result
 }
 
-fn view_of<T>(
+/// [`with_view`] for a file that is open.
+pub fn view_of<T>(
     path: &Path,
     input: &Input,
     base: Option<&BtfView<'_>>,
