@@ -202,7 +202,11 @@ impl Search<'_> {
         Ok(found)
     }
 
-    fn difference(&self, end: (Node, Node), from: &FixedMap<(Node, Node), Option<((Node, Node), usize)>>) -> Difference {
+    fn difference(
+        &self,
+        end: (Node, Node),
+        from: &FixedMap<(Node, Node), Option<((Node, Node), usize)>>,
+    ) -> Difference {
         let mut links = Vec::new();
         let mut at = end;
         while let Some(Some((before, place))) = from.get(&at) {

@@ -65,6 +65,8 @@ pub enum Command {
     /// Say why a type is in a module although the base has one of that
     /// name, or what needs it
     Why(WhyArgs),
+    /// Make one BTF of several finished ones, each type once
+    Merge(MergeArgs),
 }
 
 /// Options of `btfgen why-not`.
@@ -121,6 +123,24 @@ pub struct WhyArgs {
     /// One JSON object
     #[arg(long)]
     pub json: bool,
+}
+
+/// Options of `btfgen merge`.
+#[derive(Args, Debug)]
+pub struct MergeArgs {
+    /// ELF files with .BTF, or raw BTF
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+    /// Where raw BTF is written to [default: standard output]
+    #[arg(long, short, value_name = "OUT")]
+    pub output: Option<PathBuf>,
+    /// Base that the files stand on, and the result: ELF file with
+    /// .BTF, or raw BTF [default for modules: that of their kernel]
+    #[arg(long = "btf_base", short = 'B', value_name = "BASE", alias = "btf-base")]
+    pub base: Option<PathBuf>,
+    /// Put all of the base into the result, which then stands alone
+    #[arg(long)]
+    pub flatten: bool,
 }
 
 /// Options of `btfgen diff`.

@@ -334,15 +334,14 @@ impl Found<'_, '_> {
             record[FIXED_WORDS..].chunks_exact(3).map(entry).collect()
         };
         let (before, after) = (entries(x), entries(y));
-        let old: FixedMap<u32, (u32, u32)> = before.iter().map(|&(part, _, offset, size)| (part, (offset, size))).collect();
+        let old: FixedMap<u32, (u32, u32)> =
+            before.iter().map(|&(part, _, offset, size)| (part, (offset, size))).collect();
         let new: FixedSet<u32> = after.iter().map(|e| e.0).collect();
         let mut moved = Vec::new();
         let place = |node: Node| format!("{path}: {}", joint.text(joint.name(node)));
         for &(part, node, offset, size) in &after {
             match old.get(&part) {
-                None => {
-                    self.push(&place(node), Aspect::Element, None, Some(format!("{size} bytes at {offset}")))
-                }
+                None => self.push(&place(node), Aspect::Element, None, Some(format!("{size} bytes at {offset}"))),
                 Some(&(_, was)) if was != size => self.push_if(&place(node), Aspect::Size, was, size),
                 Some(&(was, _)) if was != offset => moved.push((place(node), was, offset)),
                 Some(_) => {}

@@ -6,6 +6,7 @@ pub mod dump;
 pub mod encode;
 mod in_place;
 mod loaded;
+pub mod merge;
 pub mod resolve_btfids;
 pub mod stats;
 pub mod verify;

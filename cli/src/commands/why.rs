@@ -175,9 +175,7 @@ impl Shown<'_> {
     fn json(&self) -> Value {
         let step = |step: &Step| json!({"text": step.text, "here": self.here.get(step), "base": self.there.get(step)});
         let path = |path: &[Step]| path.iter().map(step).collect::<Vec<_>>();
-        let difference = |d: &Difference| {
-            json!({"path": path(&d.path), "here": d.here, "base": d.there, "only_declared": d.only_declared})
-        };
+        let difference = |d: &Difference| json!({"path": path(&d.path), "here": d.here, "base": d.there, "only_declared": d.only_declared});
         let reason = |reason: &Reason| match reason {
             Reason::InBase(base) => json!({"reason": "in_base", "base": base.0}),
             Reason::Differs { base, differences } => {

@@ -59,8 +59,7 @@ fn find<E: Endianity>(file: &ElfFile<'_>, sought: &[Sought], endian: E) -> Resul
     let line = file.line_programs()?;
     let dwarf = super::sections(&data, &line, endian)?;
     data.check()?;
-    search(&dwarf, sought, &mut found)
-        .map_err(|e| Error::new(ErrorKind::Input, format!("damaged DWARF: {e}")))?;
+    search(&dwarf, sought, &mut found).map_err(|e| Error::new(ErrorKind::Input, format!("damaged DWARF: {e}")))?;
     Ok(found)
 }
 
