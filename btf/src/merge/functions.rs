@@ -2,8 +2,11 @@
 
 use super::unit::Unit;
 use super::{Output, Own};
+use crate::base::Base;
 use crate::dedup::fold::Use;
 use crate::dedup::resolve::Target;
+use crate::graph::refs;
+use crate::ids::TypeId;
 use crate::kind::Kind;
 use crate::map::FixedMap;
 use crate::strings::StrId;
@@ -31,17 +34,35 @@ impl Functions {
         }));
     }
 
-    /// Writes each once. A function that is only declared is the global one of its name and prototype.
-    pub fn write(&self, out: &mut Output, own: &mut Own) {
+    /// Writes each once. A function that is only declared is the global one of its name that takes and returns the same, whatever the
+    /// parameters are called: declarations need not name them.
+    pub fn write(&self, out: &mut Output, base: Option<&Base<'_>>, own: &mut Own) {
         let mut written: FixedMap<Key, Target> = FixedMap::default();
+        let mut global: FixedMap<(StrId, Vec<u32>), Target> = FixedMap::default();
         let (declared, defined): (Vec<_>, Vec<_>) = self.all.iter().partition(|((.., linkage), _)| *linkage == EXTERN);
         for &(key, place) in defined.into_iter().chain(declared) {
             let (name, prototype, linkage) = key;
-            let definition = written.get(&(name, prototype, GLOBAL)).filter(|_| linkage == EXTERN).copied();
+            let signature = |out: &Output| (name, signature(out, base, prototype));
+            let definition = if linkage == EXTERN { global.get(&signature(out)).copied() } else { None };
             let target = definition.unwrap_or_else(|| {
                 *written.entry(key).or_insert_with(|| out.push(Kind::Func, name, prototype, &[linkage]))
             });
+            if linkage == GLOBAL {
+                global.entry(signature(out)).or_insert(target);
+            }
             own.insert(place, target);
+        }
+    }
+}
+
+/// What a prototype takes and returns.
+fn signature(out: &Output, base: Option<&Base<'_>>, prototype: u32) -> Vec<u32> {
+    match Target::of(prototype) {
+        Target::Own(number) => refs(out.records.get(number as usize)).collect(),
+        // Its references are type ids, and so are the words of targets in the base.
+        Target::Base(TypeId::VOID) => Vec::new(),
+        Target::Base(id) => {
+            base.and_then(|base| base.record(id)).map_or(vec![prototype], |record| refs(record).collect())
         }
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! Each input is a unit of the deduplication that the encoder uses ([`crate::dedup`]), with what it refers to of its base; so a forward
 //! declaration in one becomes the definition that another one has, if there is just one. Functions of one name, prototype and linkage are one; one
-//! that is only declared (extern) is the global one of its name and prototype, if there is one. Declaration tags follow what they are on.
+//! that is only declared (extern) is the global one of its name that takes and returns the same, if there is one. Declaration tags follow what they are on.
 //!
 //! **Sections.** A DATASEC of an input is a piece of the section of its name. Pieces with the same variables in the same places are one, so that
 //! an input that comes twice counts once; others stand one behind the other in the order of the inputs, as a linker puts them. Variables outside of all
@@ -83,7 +83,7 @@ pub fn merge(inputs: &[Input<'_, '_>], base: Option<&BtfView<'_>>) -> Result<Vec
         variables.add(number, unit, &fold.strings, input.places, &target)?;
     }
     let mut own = Own::default();
-    functions.write(&mut out, &mut own);
+    functions.write(&mut out, index.as_ref(), &mut own);
     variables.write(&mut out, &mut own)?;
     for (number, unit) in units.iter().enumerate() {
         let on_own =

@@ -33,7 +33,8 @@ fn what_one_declares_and_another_defines() {
     let fwd = a.fwd("s", false);
     let ptr = a.ptr(fwd);
     let proto = a.proto(int, &[("p", ptr)]);
-    a.func("f", 2, proto);
+    let unnamed = a.proto(int, &[("", ptr)]);
+    a.func("f", 2, unnamed);
     a.func("g", 0, proto);
     let mut b = Blob::new();
     let int = b.int("int", 4);
@@ -48,7 +49,7 @@ fn what_one_declares_and_another_defines() {
     let (a, b) = (BtfView::parse(&a).expect("it is BTF"), BtfView::parse(&b).expect("it is BTF"));
     for views in [[&a, &b], [&b, &a]] {
         let lines = dump(&merged(&views, None), None);
-        assert_eq!((count(&lines, "FWD"), count(&lines, "STRUCT 's'"), count(&lines, "FUNC_PROTO")), (0, 1, 1));
+        assert_eq!((count(&lines, "FWD"), count(&lines, "STRUCT 's'"), count(&lines, "FUNC_PROTO")), (0, 1, 2));
         assert_eq!((count(&lines, "FUNC 'f'"), count(&lines, "linkage=global"), count(&lines, "FUNC 'g'")), (1, 1, 1));
         assert_eq!(count(&lines, "DECL_TAG 'tag'"), 2, "{lines:#?}");
     }

@@ -1,21 +1,20 @@
 //! `btfgen merge`: one BTF of several finished ones.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 
 use btf::merge::{self, Places};
-use btf::verify::KernelVersion;
+use btf::verify::{self, Level, verify_bytes};
 use btf::view::BtfView;
 use dwarf::elf::ElfFile;
-use encoder::output;
 use encoder::replace::{self, Durability};
 
 use super::encode::replace_failure;
 use super::loaded::{Loaded, base_of, print, with_base, with_views};
 use crate::args::MergeArgs;
 use crate::exit::Exit;
-use crate::messages::{Failure, print_failure};
+use crate::messages::{Failure, print_failure, print_warning};
 use crate::signals;
 
 /// Runs the command.
@@ -63,18 +62,31 @@ fn merged(
     let bytes =
         merge::merge(&inputs, on).map_err(|e| Failure::new(Exit::Input, name, format!("cannot be merged: {e}")))?;
     let is_64 = files.iter().filter_map(Loaded::elf).all(|elf| elf.is_64);
-    let pointer_bytes = if is_64 { 8 } else { 4 };
-    if let Err(e) = output::check(&bytes, None, on, pointer_bytes, KernelVersion::NEWEST) {
-        // Most likely one of the inputs was refused as well.
-        for (path, view) in args.files.iter().zip(views) {
-            let found = output::violation(view.bytes(), view.base(), pointer_bytes, KernelVersion::NEWEST);
-            if let Some(text) = found {
-                return Err(Failure::new(Exit::Input, path, format!("its BTF is not valid: {text}")));
-            }
+    let options = verify::Options {
+        level: Level::Kernel,
+        pointer_bytes: if is_64 { 8 } else { 4 },
+        max_findings: usize::MAX,
+        ..verify::Options::default()
+    };
+    // Compilers leave to others what kernels do not take, such as functions of another object.
+    let mut known: BTreeSet<&str> = BTreeSet::new();
+    for (path, view) in args.files.iter().zip(views) {
+        let findings = verify_bytes(view.bytes(), view.base(), &options);
+        if let Some(first) = findings.first() {
+            print_warning(
+                path,
+                &format!("a kernel would refuse its BTF, and what comes of it may be refused, too: {first}"),
+            );
         }
-        return Err(Failure::new(e.kind().into(), name, e.to_string()));
+        known.extend(findings.iter().map(|finding| finding.rule));
     }
-    Ok(bytes)
+    match verify_bytes(&bytes, on, &options).into_iter().find(|finding| !known.contains(finding.rule)) {
+        None => Ok(bytes),
+        Some(finding) => {
+            let text = format!("the result breaks a rule that no input breaks: {finding}; please report this as a bug");
+            Err(Failure::new(Exit::Verify, name, text))
+        }
+    }
 }
 
 /// The sections of an object file, and the variables in them.
