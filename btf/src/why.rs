@@ -88,8 +88,13 @@ pub struct Difference {
 /// Why a type is there.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Reason {
-    /// It need not be: this type of the base is its equal.
-    InBase(TypeId),
+    /// It need not be: a type of the base is its equal.
+    InBase {
+        /// That type.
+        base: TypeId,
+        /// How it is reached here; see [`Reason::New`].
+        root: Vec<Step>,
+    },
     /// The base's type of that name is another one.
     Differs {
         /// The base's type.
@@ -148,7 +153,7 @@ pub fn why(view: &BtfView<'_>, wanted: &Wanted, most: usize) -> Result<Answer> {
         let same_space: Vec<Node> = same_space.collect();
         let equal = same_space.iter().find(|&&other| parts[node as usize] == parts[other as usize]);
         let reasons = match (equal, same_space.as_slice()) {
-            (Some(&equal), _) => vec![Reason::InBase(id(equal))],
+            (Some(&equal), _) => vec![Reason::InBase { base: id(equal), root: search.root(node) }],
             (None, []) => vec![Reason::New(search.root(node))],
             (None, others) => {
                 let reason = |&other: &Node| {
@@ -356,5 +361,126 @@ fn title(joint: &Joint, node: Node) -> String {
     match Space::of(joint.record(node)) {
         Some(space) => format!("{} {}", space.word(), joint.text(joint.name(node))),
         None => spell(joint, node),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::testing::{Blob, RandomType, build, build_on};
+
+    fn texts(path: &[Step]) -> Vec<&str> {
+        path.iter().map(|step| step.text.as_str()).collect()
+    }
+
+    /// `struct outer { struct ring *next; }`, `struct ring { struct ring *next; union { int (*call)(struct deep *d); }; }`.
+    fn rings(b: &mut Blob, int: u32, deep: &dyn Fn(&mut Blob) -> u32) {
+        let next = b.next_id();
+        let (ring, outer) = (next + 6, next + 7);
+        b.ptr(ring);
+        let deep = deep(b);
+        let to_deep = b.ptr(deep);
+        let proto = b.proto(int, &[("d", to_deep)]);
+        let call = b.ptr(proto);
+        let inner = b.composite(Kind::Union, "", false, 8, &[("call", call, 0)]);
+        assert_eq!(b.structure("ring", 16, &[("next", next, 0), ("", inner, 64)]), ring);
+        assert_eq!(b.structure("outer", 8, &[("next", next, 0)]), outer);
+    }
+
+    #[test]
+    fn the_way_to_the_first_difference() {
+        let mut base = Blob::new();
+        let int = base.int("int", 4);
+        rings(&mut base, int, &|b| b.structure("deep", 8, &[("x", 1, 0)]));
+        let base = base.bytes();
+        let base = BtfView::parse(&base).expect("a base");
+        let ask = |deep: &dyn Fn(&mut Blob) -> u32| {
+            let mut b = Blob::on(&base);
+            rings(&mut b, int, deep);
+            let proto = b.proto(int, &[("o", b.next_id() - 1)]);
+            b.func("f", 1, proto);
+            let bytes = b.bytes();
+            let view = BtfView::parse_split(&bytes, &base).expect("a split BTF");
+            why(&view, &Wanted::of("struct outer"), 3).expect("it is sound")
+        };
+        let answer = ask(&|b| b.fwd("deep", false));
+        let [Reason::Differs { differences, .. }] = &answer.own[0].reasons[..] else { panic!("{answer:?}") };
+        let way = ["struct outer", "member 'next'", "struct ring", "member 'call'", "parameter 1 'd'", "struct deep"];
+        assert_eq!((texts(&differences[0].path), differences.len()), (way.to_vec(), 1));
+        assert!(differences[0].only_declared);
+        assert_eq!(
+            (differences[0].here.as_str(), differences[0].there.as_str()),
+            ("struct deep, only declared", "struct deep, 8 bytes, 1 member")
+        );
+        let member = Some(b"call".to_vec());
+        assert_eq!(
+            differences[0].path[3].declared,
+            Some(Declared { space: Space::Struct, name: b"ring".to_vec(), member })
+        );
+        let answer = ask(&|b| b.structure("deep", 8, &[("x", 1, 32)]));
+        let [Reason::Differs { differences, .. }] = &answer.own[0].reasons[..] else { panic!("{answer:?}") };
+        assert_eq!(differences[0].here, "8 bytes, 1 member; member 1 is 'x' at bit 32");
+        let answer = ask(&|b| b.structure("deep", 8, &[("x", 1, 0)]));
+        let [Reason::InBase { root, .. }] = &answer.own[0].reasons[..] else { panic!("{answer:?}") };
+        assert_eq!(texts(root), ["func f", "parameter 1 'o'", "struct outer"]);
+    }
+
+    #[test]
+    fn what_needs_it() {
+        let mut base = Blob::new();
+        let int = base.int("int", 4);
+        base.structure("known", 4, &[("x", int, 0)]);
+        let base = base.bytes();
+        let base = BtfView::parse(&base).expect("a base");
+        let mut b = Blob::on(&base);
+        let lone = b.structure("lone", 4, &[("x", int, 0)]);
+        let used = b.structure("used", 4, &[("x", lone, 0)]);
+        b.typedef("used_t", used);
+        let bytes = b.bytes();
+        let view = BtfView::parse_split(&bytes, &base).expect("a split BTF");
+        let ask = |name: &str| why(&view, &Wanted::of(name), 1).expect("it is sound");
+        let root = |name: &str| match &ask(name).own[0].reasons[..] {
+            [Reason::New(path)] => texts(path).join(" -> "),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(root("lone"), "typedef used_t -> struct used -> member 'x' -> struct lone");
+        assert_eq!(root("used_t"), "typedef used_t");
+        assert_eq!(ask("known").base, [(TypeId(2), "struct known".to_owned())]);
+        assert_eq!(ask("union known"), Answer::default());
+        assert_eq!(ask("nothing"), Answer::default());
+    }
+
+    proptest! {
+        /// There is a difference if and only if two types are not equal, and it is one.
+        #[test]
+        fn differences_are_real(base in vec(any::<RandomType>(), 1..20), own in vec(any::<RandomType>(), 1..20)) {
+            let order = |types: &[RandomType]| (0..types.len()).collect::<Vec<usize>>();
+            let base = build(&base, &order(&base));
+            let base = BtfView::parse(&base).expect("a base");
+            let bytes = build_on(Blob::on(&base), &own, &order(&own)).bytes();
+            let view = BtfView::parse_split(&bytes, &base).expect("a split BTF");
+            let Ok(joint) = Joint::of(&[&view]) else { panic!("it is sound") };
+            let parts = joint.strict_parts();
+            for name in ["a", "b", "c"] {
+                for why in why(&view, &Wanted::of(name), 100).expect("it is sound").own {
+                    for reason in why.reasons {
+                        match reason {
+                            Reason::InBase { base, .. } => {
+                                prop_assert_eq!(parts[why.id.index()], parts[base.index()]);
+                            }
+                            Reason::Differs { base, differences } => {
+                                prop_assert!(parts[why.id.index()] != parts[base.index()]);
+                                prop_assert!(!differences.is_empty());
+                                prop_assert!(differences.iter().all(|d| d.here != d.there), "{:#?}", differences);
+                            }
+                            Reason::New(path) => prop_assert!(!path.is_empty()),
+                        }
+                    }
+                }
+            }
+        }
     }
 }

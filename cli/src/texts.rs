@@ -191,6 +191,18 @@ pub static TEXTS: &[Texts] = &[
         environment: &[],
     },
     Texts {
+        command: "merge",
+        about: &["Needs no DWARF: the files may be of compilers that write BTF (gcc -gbtf, clang -target bpf)."],
+        examples: &[
+            ("btfgen merge -o all.btf a.o b.o", "one BTF of two objects"),
+            ("btfgen merge -B vmlinux -o all.btf a.ko b.ko", "of two modules, on their base"),
+            ("btfgen merge --flatten -B vmlinux -o all.btf a.ko", "base and module as one"),
+        ],
+        exits: &[Exit::Io, Exit::Usage, Exit::Input, Exit::Base, Exit::Limit, Exit::Verify, Exit::NoBase],
+        several: "",
+        environment: &[],
+    },
+    Texts {
         command: "report",
         about: &[
             "The page is one HTML file that loads nothing: a map of the bytes by folder, file and kind, and tables of files, of types of the base that modules \
