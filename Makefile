@@ -14,7 +14,7 @@ target = $(or $(CARGO_TARGET_DIR),target)
 # An absolute path, since the scripts change folders.
 export BTFGEN = $(abspath $(target))/release/btfgen
 
-.PHONY: all build check demo test test-kernel test-boot test-verify test-kbuild test-resolve test-oneshot test-sources test-faults coverage growth mutations fuzz sanitize properties compare bench deny static doc clean install help
+.PHONY: all build check demo test test-kernel test-boot test-verify test-kbuild test-resolve test-oneshot test-sources test-dump test-faults coverage growth mutations fuzz sanitize properties compare bench deny static doc clean install help
 
 all: build
 
@@ -83,6 +83,13 @@ test-sources:
 	@scripts/setup.sh sources
 	$(CARGO) build --release --locked
 	@KERNEL=$(KERNEL) scripts/test-sources.sh
+
+# `btfgen dump` beside bpftool; its C headers beside DWARF, as gcc and clang lay them out.
+test-dump:
+	@scripts/setup.sh dump
+	$(CARGO) build --release --locked
+	$(CARGO) build --release --locked -p btfgen-dwarf --example layouts
+	@LAYOUTS=$(abspath $(target))/release/examples/layouts scripts/test-dump.sh
 
 # kill -9, errors of each system call, full disks, others that write to what is read. FAULTS="small inject": less, and parts of it.
 test-faults:
@@ -175,6 +182,7 @@ help:
 	@echo "make test-kbuild                        modules, and kernels, built with btfgen by the Kbuild of 6.1, 6.12 and 7.3"
 	@echo "make test-resolve                       resolve_btfids against the kernel's own"
 	@echo "make test-oneshot                       all modules in place in one step, with .BTF_ids"
+	@echo "make test-dump                          dump against bpftool, and its C headers against DWARF"
 	@echo "make test-faults [FAULTS=small]         kill -9, failing system calls, full disks: no file is lost"
 	@echo "make coverage                           lines that make test executes, by crate"
 	@echo "make deny                               licences and sources of what is used     make static   no libraries"

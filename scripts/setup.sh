@@ -1,10 +1,11 @@
 #!/bin/bash
-# Sees to it that what a make target needs is installed:   setup.sh build|test|kernel|sources|boot|kbuild|faults|coverage|fuzz|check
+# Sees to it that what a make target needs is installed:   setup.sh build|test|kernel|sources|dump|boot|kbuild|faults|coverage|fuzz|check
 #   build    Rust 1.85 or newer, a C linker
 #   test     and a C and a C++ compiler with their headers, binutils, make: test inputs and kernel-fixtures/ are compiled. On Debian
 #            also for other machines; elsewhere tests of those are ignored, and say so
 #   kernel   and what fetches and compares Debian kernels: apt, dpkg, flock, python3 (numpy: see python.sh)
 #   sources  and dwz
+#   dump     as kernel, and clang
 #   boot     and what kernels are compiled with in a Debian root (which has the compilers itself), QEMU for x86-64
 #   kbuild   the same without QEMU, and make, gcc-12, DKMS, what the tools of Debian's header packages need
 #   faults   as test, and strace, what limits files and mounts
@@ -78,7 +79,7 @@ test)
     fi
     ;;
 fuzz) need_rust; need_cc; want c++ g++ ;;
-kernel | sources | boot | kbuild)
+kernel | sources | dump | boot | kbuild)
     need_rust; need_cc
     want objcopy binutils
     want python3 python3
@@ -88,6 +89,7 @@ kernel | sources | boot | kbuild)
         other+=("apt and dpkg, to fetch Debian's kernels (other distributions package them)")
     fi
     if [ "$1" = sources ]; then want dwz dwz; fi
+    if [ "$1" = dump ]; then want clang clang; fi
     if [ "$1" = boot ] || [ "$1" = kbuild ]; then
         want cpio cpio
         want patch patch
