@@ -20,7 +20,7 @@ export BTFGEN = $(abspath $(target))/release/btfgen
 share = $(abspath $(target))/share
 programs = btfgen btfgen-pahole btfgen-resolve_btfids
 
-.PHONY: all build deb test-deb uninstall check demo test test-kernel test-boot test-verify test-kbuild test-resolve test-oneshot test-sources test-archive test-faults coverage growth mutations fuzz sanitize properties compare bench deny static package doc clean install help
+.PHONY: all build deb test-deb uninstall check demo test test-kernel test-boot test-verify test-kbuild test-resolve test-oneshot test-sources test-archive test-dump test-faults coverage growth mutations fuzz sanitize properties compare bench deny static package doc clean install help
 
 all: build
 
@@ -97,6 +97,13 @@ test-archive:
 	@scripts/setup.sh archive
 	$(CARGO) build --release --locked
 	@scripts/test-archive.sh
+
+# `btfgen dump` beside bpftool; its C headers beside DWARF, as gcc and clang lay them out.
+test-dump:
+	@scripts/setup.sh dump
+	$(CARGO) build --release --locked
+	$(CARGO) build --release --locked -p btfgen-dwarf --example layouts
+	@LAYOUTS=$(abspath $(target))/release/examples/layouts scripts/test-dump.sh
 
 # kill -9, errors of each system call, full disks, others that write to what is read. FAULTS="small inject": less, and parts of it.
 test-faults:
@@ -219,6 +226,7 @@ help:
 	@echo "make test-resolve                       resolve_btfids against the kernel's own"
 	@echo "make test-oneshot                       all modules in place in one step, with .BTF_ids"
 	@echo "make test-archive [SMALL=1]             the workflow of contrib/archive: killed, resumed, faulty packages"
+	@echo "make test-dump                          dump against bpftool, and its C headers against DWARF"
 	@echo "make test-faults [FAULTS=small]         kill -9, failing system calls, full disks: no file is lost"
 	@echo "make coverage                           lines that make test executes, by crate"
 	@echo "make deny                               licences and sources of what is used     make static   no libraries"

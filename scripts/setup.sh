@@ -1,11 +1,12 @@
 #!/bin/bash
-# Sees to it that what a make target needs is installed:   setup.sh build|test|kernel|sources|archive|boot|kbuild|faults|coverage|fuzz|check|deb|test-deb
+# Sees to it that what a make target needs is installed:   setup.sh build|test|kernel|sources|archive|dump|boot|kbuild|faults|coverage|fuzz|check|deb|test-deb
 #   build    Rust 1.85 or newer, a C linker
 #   test     and a C and a C++ compiler with their headers, binutils, make: test inputs and kernel-fixtures/ are compiled. On Debian
 #            also for other machines, and what reads manual pages and completions; elsewhere tests of those are ignored, and say so
 #   kernel   and what fetches and compares Debian kernels: apt, dpkg, flock, python3 (numpy: see python.sh)
 #   sources  and dwz
 #   archive  as kernel, and Python 3.11 with venv, make, compressors, rsync; from PyPI comes what contrib/archive/requirements.txt names
+#   dump     as kernel, and clang
 #   boot     and what kernels are compiled with in a Debian root (which has the compilers itself), QEMU for x86-64
 #   kbuild   the same without QEMU, and make, gcc-12, DKMS, what the tools of Debian's header packages need
 #   faults   as test, and strace, what limits files and mounts
@@ -84,7 +85,7 @@ case $1 in
 build) need_rust; need_cc ;;
 test) need_test ;;
 fuzz) need_rust; need_cc; want c++ g++ ;;
-kernel | sources | archive | boot | kbuild)
+kernel | sources | archive | dump | boot | kbuild)
     need_rust; need_cc
     want objcopy binutils
     want python3 python3
@@ -103,6 +104,7 @@ kernel | sources | archive | boot | kbuild)
             if python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then packages+=(python3-venv); else other+=("Python 3.11 or newer"); fi
         fi
     fi
+    if [ "$1" = dump ]; then want clang clang; fi
     if [ "$1" = boot ] || [ "$1" = kbuild ]; then
         want cpio cpio
         want patch patch

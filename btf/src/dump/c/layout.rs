@@ -81,8 +81,8 @@ pub struct Layouts<'v, 'a> {
 
 impl<'v, 'a> Layouts<'v, 'a> {
     pub fn new(view: &'v BtfView<'a>, definitions: Rc<[TypeId]>) -> Layouts<'v, 'a> {
-        let lowest = view.levels()[0];
-        let word = lowest.word_size().or(view.word_size()).filter(|word| matches!(word, 4 | 8)).unwrap_or(8);
+        let known = view.levels().iter().find_map(|level| level.word_size().filter(|word| matches!(word, 4 | 8)));
+        let word = known.unwrap_or(if has_short_pointers(view) { 4 } else { 8 });
         Layouts { view, word, known: vec![None; view.end_id().index()], definitions }
     }
 
@@ -179,6 +179,17 @@ impl<'v, 'a> Layouts<'v, 'a> {
         let layout = Layout::new(u64::from(ty.size_or_type()), [1, 1]);
         Plan { layout, packed: false, gaps: Vec::new(), unit: 1, opaque: Some(why.into()) }
     }
+}
+
+/// Whether a struct has less than 8 bytes of room for a pointer: tells the machine where there is no `long`.
+fn has_short_pointers(view: &BtfView<'_>) -> bool {
+    let composites = view.levels().into_iter().flat_map(|level| level.types_of(|kind| kind == Kind::Struct));
+    let mut members = composites.flat_map(|(_, ty)| {
+        let ends = ty.members().skip(1).map(move |next| next.bit_offset(ty.kflag()));
+        let ends = ends.chain([ty.size_or_type().saturating_mul(8)]);
+        ty.members().zip(ends).map(move |(member, end)| (member.type_id, member.bit_offset(ty.kflag()), end))
+    });
+    members.any(|(id, start, end)| view.kind(id) == Some(Kind::Ptr) && end.saturating_sub(start) < 64)
 }
 
 /// A member as far as its place is concerned; all in bits but the alignments.
@@ -286,7 +297,7 @@ fn union(fields: &[Field], bits: u64) -> Place_ {
     }
     let mut gaps = vec![Gap::None; fields.len() + 1];
     if aligns.iter().any(|&align| largest.next_multiple_of(u64::from(align) * 8) != bits) {
-        let align = shown_by(largest, bits, aligns).filter(|_| !packed);
+        let align = shown_by(largest, bits, aligns);
         gaps[fields.len()] = align.map_or(Gap::Bits(0, bits), Gap::Aligned);
         raise(&mut aligns, [align.unwrap_or(1); 2]);
     }

@@ -514,14 +514,13 @@ impl<'v, 'a> Printer<'v, 'a> {
             name.extend_from_slice(b"___empty = 0,\n");
             self.out.append(&mut name);
         }
-        let (mut is_wide, mut fits) = (false, true);
+        let (mut lowest, mut highest) = (0, 0);
         for value in ty.enumerators() {
             self.out.resize(self.out.len() + indent + 1, b'\t');
             let name = self.names.ident(value.name_off);
             self.out.extend_from_slice(&name);
             let number = if ty.kflag() { i128::from(value.value) } else { i128::from(value.value as u64) };
-            is_wide |= number > i128::from(u32::MAX) || number < i128::from(i32::MIN);
-            fits &= fits_in(number, bytes, ty.kflag());
+            (lowest, highest) = (number.min(lowest), number.max(highest));
             _ = match (number > i128::from(u32::MAX), number) {
                 (true, _) if !ty.kflag() => writeln!(self.out, " = {number}ULL,"),
                 (_, number) if number == i128::from(i64::MIN) => writeln!(self.out, " = {}LL - 1,", number + 1),
@@ -533,15 +532,18 @@ impl<'v, 'a> Printer<'v, 'a> {
                 break;
             }
         }
-        if !fits {
+        let fits = |bytes| fits_in(lowest, bytes, lowest < 0) && fits_in(highest, bytes, lowest < 0);
+        if !fits(bytes) {
             let text = format!("a value does not fit into the {bytes} bytes of the enum");
             return Err(Error::new(ErrorKind::Record, Place::Type(id), text));
         }
         self.out.resize(self.out.len() + indent, b'\t');
-        self.text(match (bytes, is_wide) {
-            (1, _) => "} __attribute__((mode(QI)))",
-            (2, _) => "} __attribute__((mode(HI)))",
-            (8, false) => "} __attribute__((mode(DI)))",
+        // Without more, compilers take 4 bytes or, for large values, 8.
+        self.text(match bytes {
+            1 => "} __attribute__((packed))",
+            2 if !fits(1) => "} __attribute__((packed))",
+            2 => "} __attribute__((mode(HI)))",
+            8 if fits(4) => "} __attribute__((mode(DI)))",
             _ => "}",
         });
         self.stack.push(Piece::DeclTags(id, -1));
