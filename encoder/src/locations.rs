@@ -22,6 +22,9 @@ pub struct Machine {
     even_pairs: bool,
     /// Whether registers are known: without, nothing can be said about them.
     is_known: bool,
+    /// Parameters that begin in memory are judged as pahole 1.32 does: a location that is a constant says nothing about one beyond
+    /// the registers, and where one of two words is later counts.
+    as_pahole: bool,
 }
 
 impl Machine {
@@ -50,6 +53,7 @@ impl Machine {
             by_reference: machine == elf::EM_S390,
             even_pairs: !is_64 && matches!(machine, elf::EM_ARM | elf::EM_MIPS | elf::EM_PPC),
             is_known: !expected.is_empty(),
+            as_pahole: false,
         }
     }
 
@@ -63,7 +67,8 @@ impl Machine {
             elf::EM_SPARC | elf::EM_SPARCV9 => (&[], 6),
             _ => (&[], 0),
         };
-        Machine { expected, count, by_reference: machine == elf::EM_S390, even_pairs: false, is_known: true }
+        let by_reference = machine == elf::EM_S390;
+        Machine { expected, count, by_reference, even_pairs: false, is_known: true, as_pahole: true }
     }
 }
 
@@ -114,7 +119,14 @@ impl Facts {
             if c.machine.even_pairs && size == 2 * word && !is_struct && !is_union {
                 register = register.next_multiple_of(2);
             }
-            facts.optimized |= matches!(place, Place::Nowhere | Place::Constant);
+            facts.optimized |= match place {
+                Place::Nowhere => true,
+                Place::Constant => {
+                    let is_location = p.location != RawLocation::Constant;
+                    !(c.machine.as_pahole && is_location && register >= c.machine.count)
+                }
+                Place::Register(_) | Place::Other => false,
+            };
             if clang && !nocall {
                 if in_memory {
                     continue;
@@ -252,7 +264,8 @@ fn pieces_of<E: Endianity>(c: &Collector<'_, '_, E>, expression: gimli::Expressi
     }
     found
 }
-/// Most entries of a list, and most operations of an expression, that are looked at for an entry value: compilers need few. Without an
+
+/// Most entries of a list that are looked at for an entry value, and most operations of an expression: compilers need few. Without an
 /// end, n parameters with one list of n entries would be n² of them.
 const ENTRIES: usize = 256;
 const OPERATIONS: usize = 32;
@@ -283,7 +296,9 @@ fn place<E: Endianity>(c: &Collector<'_, '_, E>, location: RawLocation, wide: bo
                     if found != Place::Other {
                         return (found, true);
                     }
-                    if let Some(register) = entry_value(c, expression) {
+                    let later = entry_value(c, expression)
+                        .or_else(|| first_piece(c, expression).filter(|_| wide && c.machine.as_pahole));
+                    if let Some(register) = later {
                         return (Place::Register(register), true);
                     }
                 }
@@ -343,21 +358,30 @@ fn has_stack_value<E: Endianity>(c: &Collector<'_, '_, E>, expression: gimli::Ex
     false
 }
 
-/// The register of an entry value, if the expression has one.
+/// The register whose value on entry the expression is. In a longer expression it may be any parameter's.
 fn entry_value<E: Endianity>(
     c: &Collector<'_, '_, E>,
     expression: gimli::Expression<EndianSlice<'_, E>>,
 ) -> Option<u16> {
     let mut operations = expression.operations(c.unit.gimli_encoding());
-    for _ in 0..OPERATIONS {
-        let operation = operations.next().ok().flatten()?;
-        if let Operation::EntryValue { expression } = operation {
-            let mut inner = gimli::Expression(expression).operations(c.unit.gimli_encoding());
-            return match inner.next() {
-                Ok(Some(Operation::Register { register })) => Some(register.0),
-                _ => None,
-            };
-        }
+    let Ok(Some(Operation::EntryValue { expression })) = operations.next() else { return None };
+    if !matches!(operations.next(), Ok(None | Some(Operation::StackValue))) {
+        return None;
     }
-    None
+    match gimli::Expression(expression).operations(c.unit.gimli_encoding()).next() {
+        Ok(Some(Operation::Register { register })) => Some(register.0),
+        _ => None,
+    }
+}
+
+/// The register of the first of several pieces.
+fn first_piece<E: Endianity>(
+    c: &Collector<'_, '_, E>,
+    expression: gimli::Expression<EndianSlice<'_, E>>,
+) -> Option<u16> {
+    let mut operations = expression.operations(c.unit.gimli_encoding());
+    match (operations.next(), operations.next()) {
+        (Ok(Some(Operation::Register { register })), Ok(Some(Operation::Piece { .. }))) => Some(register.0),
+        _ => None,
+    }
 }
