@@ -219,7 +219,14 @@ impl Search<'_> {
             at = *before;
         }
         links.reverse();
-        let (here, there) = self.apart(end);
+        let (mut here, mut there) = self.apart(end);
+        if here == there {
+            // What C has no words for, such as the linkage of a function.
+            let kind = |node: Node| self.joint.kind(node).map_or("void", Kind::name);
+            let words = |node: Node| &self.joint.record(node)[2..];
+            here += &format!(" ({} {:x?})", kind(end.0), words(end.0));
+            there += &format!(" ({} {:x?})", kind(end.1), words(end.1));
+        }
         let [x, y] = [end.0, end.1].map(|node| self.joint.record(node));
         let only_declared = is_forward(x) != is_forward(y) && Space::of(x) == Space::of(y);
         Difference { path: self.steps(&links, end.0), here, there, only_declared }
