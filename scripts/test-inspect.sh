@@ -49,12 +49,13 @@ check() { # check WHAT EXPECTED FOUND
 status() { "$@" >"$work/out" 2>"$work/err" && echo 0 || echo $?; }
 
 # --- stats ----------------------------------------------------------------------------------------------------------
-minimal() { # minimal BASE FILE...: in base, repeated, copies of task_struct, by btfmin.py
+# btfmin.py ends with 1 if there is anything redundant.
+btfmin() { "$scripts/python.sh" "$scripts/btfmin.py" "$@" 2>/dev/null || [ $? = 1 ]; }
+minimal() { # minimal BASE FILE...: in base, repeated, by btfmin.py
     local base=(--base "$1")
     [ "$1" != none ] || base=()
     shift
-    "$scripts/python.sh" "$scripts/btfmin.py" "${base[@]}" "$@" 2>/dev/null |
-        sed -n 's/^files.*, types \([0-9]*\), in base \([0-9]*\), repeated \([0-9]*\), copies of task_struct \([0-9]*\) .*/\1 types, \2 in base, \3 repeated/p'
+    btfmin "${base[@]}" "$@" | sed -n 's/^files.*, types \([0-9]*\), in base \([0-9]*\), repeated \([0-9]*\),.*/\1 types, \2 in base, \3 repeated/p'
 }
 of_stats() { # the last line of `stats --json` as minimal has it
     python3 -c 'import json, sys
@@ -103,7 +104,7 @@ reasons = [reason for line in sys.stdin for own in json.loads(line)["own"] for r
 equal = sum(reason["reason"] == "in_base" for reason in reasons)
 declared = sum(reason["reason"] == "differs" and reason["differences"][0]["only_declared"] for reason in reasons)
 print(f"{len(reasons)} copies of task_struct: {equal} equal to the base\x27s, {declared} differ in what one only declares")' <"$work/why")
-copies=$("$scripts/python.sh" "$scripts/btfmin.py" --base "$new/vmlinux" "$new/modules" 2>/dev/null | sed -n 's/.*copies of task_struct \([0-9]*\).*/\1/p')
+copies=$(btfmin --base "$new/vmlinux" "$new/modules" | sed -n 's/.*copies of task_struct \([0-9]*\).*/\1/p')
 check "why, of all copies" "$copies" "${answers%% *}"
 printf '        %s\n' "$answers"
 

@@ -119,7 +119,7 @@ fn why_says_where_the_first_difference_is() {
     );
     has(
         &ask("struct own"),
-        &["the base has none of this name; it is needed by", "  func c -> parameter 1 'o' -> struct own"],
+        &["the base defines none of this name; it is needed by", "  func c -> parameter 1 'o' -> struct own"],
     );
     assert_eq!(ask("union own"), "union own: neither m.o nor its base has a type of this name\n");
     has(&ask("int"), &["type int: not in m.o: it uses that of the base, type "]);

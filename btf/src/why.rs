@@ -102,7 +102,7 @@ pub enum Reason {
         /// How they differ, the nearest first; there is at least one.
         differences: Vec<Difference>,
     },
-    /// The base has none of that name. How it is reached from a function, a variable or, if there is none, another type that nothing
+    /// The base defines none of that name. How it is reached from a function, a variable or, if there is none, another type that nothing
     /// refers to; the type itself is last. It is alone if nothing refers to it.
     New(Vec<Step>),
 }
@@ -149,7 +149,9 @@ pub fn why(view: &BtfView<'_>, wanted: &Wanted, most: usize) -> Result<Answer> {
     let mut answer = Answer::default();
     for node in own {
         let space = Space::of(joint.record(node));
-        let same_space = base.iter().copied().filter(|&other| Space::of(joint.record(other)) == space);
+        // What the base only declares it does not have.
+        let has = |other: Node| is_forward(joint.record(node)) || !is_forward(joint.record(other));
+        let same_space = base.iter().copied().filter(|&other| Space::of(joint.record(other)) == space && has(other));
         let same_space: Vec<Node> = same_space.collect();
         let equal = same_space.iter().find(|&&other| parts[node as usize] == parts[other as usize]);
         let reasons = match (equal, same_space.as_slice()) {

@@ -96,7 +96,8 @@ pub struct StatsArgs {
     /// modules' kernel, if it is found]
     #[arg(long = "btf_base", short = 'B', value_name = "BASE", alias = "btf-base")]
     pub base: Option<PathBuf>,
-    /// How many of the largest types are named
+    /// How many of the largest types are named, and of those that are
+    /// redefined (in JSON, all)
     #[arg(long, value_name = "N", default_value = "10")]
     pub largest: usize,
     /// One JSON object per file and line, then one of all together

@@ -166,9 +166,9 @@ impl Shown<'_> {
 
     fn root(&self, out: &mut String, path: &[Step]) {
         match path {
-            [] | [_] => _ = writeln!(out, "the base has none of this name; nothing here refers to it"),
+            [] | [_] => _ = writeln!(out, "the base defines none of this name; nothing here refers to it"),
             path => {
-                _ = writeln!(out, "the base has none of this name; it is needed by");
+                _ = writeln!(out, "the base defines none of this name; it is needed by");
                 _ = writeln!(out, "  {}", chain(path));
             }
         }
