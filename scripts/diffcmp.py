@@ -33,9 +33,11 @@ def compare(path, old, new, seen):
     rest_new = [m for m in after if not m[0]]
     for member in list(rest_old):
         if member in rest_new:
-            rest_new.remove(member)
-            rest_old.remove(member)
+            del rest_new[rest_new.index(member)]
+            del rest_old[rest_old.index(member)]
     pairs += list(zip(rest_old, rest_new))
+    places = {id(member): place for place, member in enumerate(after)}
+    pairs.sort(key=lambda pair: places[id(pair[1])])
     count = min(len(rest_old), len(rest_new))
     names_old, names_new = {m[0] for m in before if m[0]}, {m[0] for m in after if m[0]}
     found |= {("removed", f"{path}.{name}") for name in names_old - names_new}

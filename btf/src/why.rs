@@ -170,6 +170,9 @@ pub fn why(view: &BtfView<'_>, wanted: &Wanted, most: usize) -> Result<Answer> {
     Ok(answer)
 }
 
+/// Per pair of types the one that it was reached from, and by which of its references; None for the first.
+type Ways = FixedMap<(Node, Node), Option<((Node, Node), usize)>>;
+
 struct Search<'j> {
     joint: &'j Joint,
     parts: &'j [u32],
@@ -178,8 +181,7 @@ struct Search<'j> {
 impl Search<'_> {
     /// The nearest pairs that differ by themselves, from two types that are not equal.
     fn differences(&self, a: Node, b: Node, most: usize) -> Result<Vec<Difference>> {
-        // Per pair the one that it was reached from, and by which reference.
-        let mut from: FixedMap<(Node, Node), Option<((Node, Node), usize)>> = FixedMap::default();
+        let mut from = Ways::default();
         from.insert((a, b), None);
         let mut queue = VecDeque::from([(a, b)]);
         let mut found = Vec::new();
@@ -209,11 +211,7 @@ impl Search<'_> {
         Ok(found)
     }
 
-    fn difference(
-        &self,
-        end: (Node, Node),
-        from: &FixedMap<(Node, Node), Option<((Node, Node), usize)>>,
-    ) -> Difference {
+    fn difference(&self, end: (Node, Node), from: &Ways) -> Difference {
         let mut links = Vec::new();
         let mut at = end;
         while let Some(Some((before, place))) = from.get(&at) {
