@@ -31,7 +31,7 @@ Exit codes: 0 done, 1 cannot read or write, 2 wrong usage, 3 not ELF or damaged
 DWARF, 4 no DWARF, 5 base BTF missing or not fitting, 6 beyond the limits of
 BTF, 7 the result failed verification, 8 no base found, 9 warnings and
 --fatal_warnings, 10 `check` says no, 11 `verify` found a violation. With several
-files: that of the first one that failed."
+files: that of the first one that failed. `diff` has those of diff(1)."
 )]
 pub struct Cli {
     /// What to do other than encoding.
