@@ -6,7 +6,7 @@ use crate::kind::Kind;
 use crate::strings::StrId;
 
 /// Pointers, arrays, qualifiers and prototypes one after the other that are spelled out; more are `...`.
-const MAX_LINKS: usize = 32;
+pub(crate) const MAX_LINKS: usize = 32;
 /// Prototypes in prototypes that are spelled out.
 const MAX_DEPTH: usize = 3;
 /// Parameters of a prototype that are spelled out.

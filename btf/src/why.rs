@@ -102,7 +102,7 @@ pub enum Reason {
         /// How they differ, the nearest first; there is at least one.
         differences: Vec<Difference>,
     },
-    /// The base has none of that name. How it is reached from a function, a variable or, if there is none, another type that nothing
+    /// The base defines none of that name. How it is reached from a function, a variable or, if there is none, another type that nothing
     /// refers to; the type itself is last. It is alone if nothing refers to it.
     New(Vec<Step>),
 }
@@ -149,7 +149,9 @@ pub fn why(view: &BtfView<'_>, wanted: &Wanted, most: usize) -> Result<Answer> {
     let mut answer = Answer::default();
     for node in own {
         let space = Space::of(joint.record(node));
-        let same_space = base.iter().copied().filter(|&other| Space::of(joint.record(other)) == space);
+        // What the base only declares it does not have.
+        let has = |other: Node| is_forward(joint.record(node)) || !is_forward(joint.record(other));
+        let same_space = base.iter().copied().filter(|&other| Space::of(joint.record(other)) == space && has(other));
         let same_space: Vec<Node> = same_space.collect();
         let equal = same_space.iter().find(|&&other| parts[node as usize] == parts[other as usize]);
         let reasons = match (equal, same_space.as_slice()) {
@@ -168,6 +170,9 @@ pub fn why(view: &BtfView<'_>, wanted: &Wanted, most: usize) -> Result<Answer> {
     Ok(answer)
 }
 
+/// Per pair of types the one that it was reached from, and by which of its references; None for the first.
+type Ways = FixedMap<(Node, Node), Option<((Node, Node), usize)>>;
+
 struct Search<'j> {
     joint: &'j Joint,
     parts: &'j [u32],
@@ -176,8 +181,7 @@ struct Search<'j> {
 impl Search<'_> {
     /// The nearest pairs that differ by themselves, from two types that are not equal.
     fn differences(&self, a: Node, b: Node, most: usize) -> Result<Vec<Difference>> {
-        // Per pair the one that it was reached from, and by which reference.
-        let mut from: FixedMap<(Node, Node), Option<((Node, Node), usize)>> = FixedMap::default();
+        let mut from = Ways::default();
         from.insert((a, b), None);
         let mut queue = VecDeque::from([(a, b)]);
         let mut found = Vec::new();
@@ -207,11 +211,7 @@ impl Search<'_> {
         Ok(found)
     }
 
-    fn difference(
-        &self,
-        end: (Node, Node),
-        from: &FixedMap<(Node, Node), Option<((Node, Node), usize)>>,
-    ) -> Difference {
+    fn difference(&self, end: (Node, Node), from: &Ways) -> Difference {
         let mut links = Vec::new();
         let mut at = end;
         while let Some(Some((before, place))) = from.get(&at) {
@@ -219,7 +219,14 @@ impl Search<'_> {
             at = *before;
         }
         links.reverse();
-        let (here, there) = self.apart(end);
+        let (mut here, mut there) = self.apart(end);
+        if here == there {
+            // What C has no words for, such as the linkage of a function.
+            let kind = |node: Node| self.joint.kind(node).map_or("void", Kind::name);
+            let words = |node: Node| &self.joint.record(node)[2..];
+            here += &format!(" ({} {:x?})", kind(end.0), words(end.0));
+            there += &format!(" ({} {:x?})", kind(end.1), words(end.1));
+        }
         let [x, y] = [end.0, end.1].map(|node| self.joint.record(node));
         let only_declared = is_forward(x) != is_forward(y) && Space::of(x) == Space::of(y);
         Difference { path: self.steps(&links, end.0), here, there, only_declared }

@@ -166,7 +166,8 @@ pub struct StatsArgs {
     /// Base.
     #[command(flatten)]
     pub base: BaseArg,
-    /// How many of the largest types are named
+    /// How many of the largest types are named, and of those that are
+    /// redefined (in JSON, all)
     #[arg(long, value_name = "N", default_value = "10")]
     pub largest: usize,
     /// One JSON object per file and line, then one of all together

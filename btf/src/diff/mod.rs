@@ -25,7 +25,7 @@ use crate::graph::{Head, Tag, TagKind, is_forward, refs};
 use crate::joint::{Joint, Node, shape};
 use crate::kind::Kind;
 use crate::map::{FixedMap, FixedSet};
-use crate::spell::{declare, outline, spell};
+use crate::spell::{MAX_LINKS, declare, outline, spell};
 use crate::strings::StrId;
 use crate::view::BtfView;
 
@@ -410,8 +410,8 @@ impl Compare<'_> {
 
     /// The type behind pointers, arrays and qualifiers.
     fn end_of(&self, mut node: Node) -> Node {
-        // Rings of pointers are not C, but possible.
-        for _ in 0..self.joint.len() {
+        // As far as it is spelled; rings of pointers are not C, but possible.
+        for _ in 0..MAX_LINKS {
             let record = self.joint.record(node);
             node = match self.joint.kind(node) {
                 Some(Kind::Ptr | Kind::Const | Kind::Volatile | Kind::Restrict | Kind::TypeTag) => record[2],

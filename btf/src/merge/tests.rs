@@ -94,7 +94,7 @@ fn sections_stand_one_behind_the_other() {
         String::from_utf8_lossy(view.string(view.get(id).expect("there").name_off()).unwrap()).into_owned()
     };
     let sections = view.types_of(|kind| kind == Kind::Datasec);
-    let sections: Vec<(String, Option<u32>, Vec<(String, u32, u32)>)> = sections
+    let sections: Vec<_> = sections
         .map(|(id, t)| {
             let vars = t.vars().map(|v| (name(v.type_id), v.byte_offset, v.byte_size));
             (name(id), t.byte_size(), vars.collect())
@@ -104,7 +104,8 @@ fn sections_stand_one_behind_the_other() {
     // The first one's ends at 12, since v is at 8; the next one begins where its alignment, which nothing tells, has it.
     let data = vec![entry("w", 0), entry("v", 8), entry("x", 16), entry("v", 20)];
     let kconfig = vec![entry("outside", 0), entry("other", 4)];
-    assert_eq!(sections, [(".data".into(), Some(24), data), (".kconfig".into(), Some(8), kconfig)]);
+    let expected = [(".data".to_owned(), Some(24), data), (".kconfig".to_owned(), Some(8), kconfig)];
+    assert_eq!(sections, expected);
     let lines = dump(&bytes, None);
     assert_eq!((count(&lines, "VAR 'v'"), count(&lines, "VAR 'alone'"), count(&lines, "VAR 'outside'")), (2 * 2, 1, 2));
 }

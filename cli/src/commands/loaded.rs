@@ -70,9 +70,10 @@ impl Loaded {
         ElfFile::parse(self.input.bytes()).ok()
     }
 
-    /// What of `base` the file stands on: nothing if it is linked for itself (a vmlinux).
+    /// What of `base` the file stands on: nothing if it is linked for itself (a vmlinux), or is that base.
     fn stands_on<'b, 'v>(&self, base: Option<&'b BtfView<'v>>) -> Option<&'b BtfView<'v>> {
-        base.filter(|_| self.elf().is_none_or(|elf| elf.relocatable))
+        let is_base = |base: &BtfView<'_>| btf_of(&self.input, &self.path).is_ok_and(|bytes| bytes == base.bytes());
+        base.filter(|base| self.elf().is_none_or(|elf| elf.relocatable) && !is_base(base))
     }
 
     /// The distilled base of a file.
@@ -99,7 +100,7 @@ impl Loaded {
     }
 }
 
-/// Calls `f` with the BTFs of files. What is linked for itself (a vmlinux) stands on nothing; what has a distilled base stands on it or, as a
+/// Calls `f` with the BTFs of files. What is linked for itself (a vmlinux), or is the base, stands on nothing; what has a distilled base stands on it or, as a
 /// kernel has it, on `base`; all else stands on `base`.
 pub fn with_views<T>(
     files: &[Loaded],

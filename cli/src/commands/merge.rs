@@ -1,6 +1,6 @@
 //! `btfgen merge`: one BTF of several finished ones.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 
@@ -68,20 +68,24 @@ fn merged(
         max_findings: usize::MAX,
         ..verify::Options::default()
     };
-    // Compilers leave to others what kernels do not take, such as functions of another object.
-    let mut known: BTreeSet<&str> = BTreeSet::new();
-    for (path, view) in args.files.iter().zip(views) {
-        let findings = verify_bytes(view.bytes(), view.base(), &options);
-        if let Some(first) = findings.first() {
-            print_warning(
-                path,
-                &format!("a kernel would refuse its BTF, and what comes of it may be refused, too: {first}"),
-            );
-        }
-        known.extend(findings.iter().map(|finding| finding.rule));
+    let findings = verify_bytes(&bytes, on, &options);
+    if findings.is_empty() {
+        return Ok(bytes);
     }
-    match verify_bytes(&bytes, on, &options).into_iter().find(|finding| !known.contains(finding.rule)) {
-        None => Ok(bytes),
+    // Compilers write what kernels do not take, and so may what comes of it.
+    let mut known: BTreeMap<&str, &Path> = BTreeMap::new();
+    for (path, view) in args.files.iter().zip(views) {
+        let of_input = verify_bytes(view.bytes(), view.base(), &options);
+        of_input.iter().for_each(|finding| _ = known.entry(finding.rule).or_insert(path));
+    }
+    match findings.iter().find(|finding| !known.contains_key(finding.rule)) {
+        None => {
+            let (first, more) = (&findings[0], findings.len() - 1);
+            let more = if more == 0 { String::new() } else { format!(", and {more} more") };
+            let text = format!("a kernel would refuse its BTF, and does so with the result: {first}{more}");
+            print_warning(known[first.rule], &text);
+            Ok(bytes)
+        }
         Some(finding) => {
             let text = format!("the result breaks a rule that no input breaks: {finding}; please report this as a bug");
             Err(Failure::new(Exit::Verify, name, text))

@@ -76,7 +76,7 @@ fn steps(answer: &Answer) -> impl Iterator<Item = &Step> {
     let reasons = answer.own.iter().flat_map(|why| &why.reasons);
     reasons.flat_map(|reason| {
         let (differences, root): (&[Difference], &[Step]) = match reason {
-            Reason::InBase { root, .. } => (&[], root),
+            Reason::InBase { .. } => (&[], &[]),
             Reason::Differs { differences, .. } => (differences, &[]),
             Reason::New(path) => (&[], path),
         };
@@ -166,9 +166,9 @@ impl Shown<'_> {
 
     fn root(&self, out: &mut String, path: &[Step]) {
         match path {
-            [] | [_] => _ = writeln!(out, "the base has none of this name; nothing here refers to it"),
+            [] | [_] => _ = writeln!(out, "the base defines none of this name; nothing here refers to it"),
             path => {
-                _ = writeln!(out, "the base has none of this name; it is needed by");
+                _ = writeln!(out, "the base defines none of this name; it is needed by");
                 _ = writeln!(out, "  {}", chain(path));
             }
         }
@@ -179,8 +179,9 @@ impl Shown<'_> {
         let step = |step: &Step| json!({"text": step.text, "here": self.here.get(step), "base": self.there.get(step)});
         let path = |path: &[Step]| path.iter().map(step).collect::<Vec<_>>();
         let difference = |d: &Difference| json!({"path": path(&d.path), "here": d.here, "base": d.there, "only_declared": d.only_declared});
+        let names = |path: &[Step]| path.iter().map(|step| step.text.clone()).collect::<Vec<_>>();
         let reason = |reason: &Reason| match reason {
-            Reason::InBase { base, root } => json!({"reason": "in_base", "base": base.0, "path": path(root)}),
+            Reason::InBase { base, root } => json!({"reason": "in_base", "base": base.0, "path": names(root)}),
             Reason::Differs { base, differences } => {
                 let differences: Vec<Value> = differences.iter().map(difference).collect();
                 json!({"reason": "differs", "base": base.0, "differences": differences})
