@@ -112,7 +112,8 @@ impl Random {
         match self.rng.below(if depth < 3 { 22 } else { 17 }) {
             0..=2 => _ = writeln!(self.out, "{qualifier}{integer} {name}{aligned};"),
             3..=5 => {
-                let width = self.rng.below(bits as usize) + 1;
+                // Of one as wide as its type clang does not say that it is one, not even where it begins within a byte.
+                let width = self.rng.below(bits as usize - 1) + 1;
                 _ = writeln!(self.out, "{qualifier}{integer} {name}: {width};");
             }
             6 if !is_union => {
