@@ -4,9 +4,11 @@
 mod random;
 mod support;
 
+use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
+use btf::ids::StrOff;
 use btf::view::BtfView;
 
 use support::folder::Folder;
@@ -92,6 +94,39 @@ fn random_types() {
             eprintln!("{compiler}, seed {seed}");
             round_trip(folder.path(), compiler, &random::source(seed));
         }
+    }
+}
+
+/// Sizes and offsets that a BTF has, as assertions in C; bit-fields have no offset there.
+fn assertions(view: &BtfView<'_>) -> String {
+    let name = |offset| String::from_utf8_lossy(view.string(offset).expect("a name")).into_owned();
+    let mut out = String::new();
+    for (_, ty) in view.types().filter(|(_, ty)| ty.is_composite() && ty.name_off() != StrOff::EMPTY) {
+        let tag = format!("{} {}", ty.kind().name().to_lowercase(), name(ty.name_off()));
+        _ = writeln!(out, "_Static_assert(sizeof({tag}) == {}, \"\");", ty.size_or_type());
+        for member in ty.members().filter(|m| m.name_off != StrOff::EMPTY && m.bit_size(ty.kflag()) == 0) {
+            let (path, bits) = (name(member.name_off), member.bit_offset(ty.kflag()));
+            _ = writeln!(out, "_Static_assert(__builtin_offsetof({tag}, {path}) * 8 == {bits}, \"\");");
+        }
+    }
+    out
+}
+
+#[test]
+fn bpf_has_the_layout_of_the_machine() {
+    if !works("clang", &["-target", "bpf", "-x", "c", "-c", "/dev/null", "-o", "/dev/null"]) {
+        return skipped("clang for BPF is not installed");
+    }
+    let folder = Folder::new();
+    let at = folder.path();
+    let every = fs::read_to_string(support::root().join("tests/dump/every.c")).expect("it is there");
+    for source in (0..5).map(random::source).chain([every]) {
+        let (_, header) = described(at, "gcc", &source, &["-w"]);
+        let bytes = fs::read(at.join("a.btf")).expect("it was written");
+        let assertions = assertions(&BtfView::parse(&bytes).expect("it is BTF"));
+        assert!(assertions.len() > 100);
+        fs::write(at.join("bpf.c"), header + &assertions).expect("it is written");
+        must(at, "clang", ["-target", "bpf", "-w", "-c", "bpf.c"]);
     }
 }
 

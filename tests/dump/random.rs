@@ -125,7 +125,7 @@ impl Random {
                 _ = writeln!(
                     self.out,
                     "enum minus {name}: {}; enum small {name}_; enum wide {name}__;",
-                    self.rng.below(30) + 3
+                    self.rng.below(29) + 3
                 )
             }
             9 => _ = writeln!(self.out, "{integer} {name}[{count}][2]{aligned};"),
