@@ -408,6 +408,7 @@ impl<'v, 'a> Printer<'v, 'a> {
 
     /// What follows `struct x`.
     fn structure(&mut self, id: TypeId, ty: TypeView<'a>, indent: usize) -> Result<()> {
+        self.steps += ty.vlen() as usize;
         let plan = self.layouts.plan(id, ty)?;
         self.text(" {\n");
         let mut pieces = Vec::new();

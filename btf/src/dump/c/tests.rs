@@ -272,6 +272,16 @@ fn depth_and_repetition_are_bounded() {
     let data = b.bytes();
     let error = dump_c(&BtfView::parse(&data).unwrap(), None).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Limit, "{error}");
+    // Structs in each other, all of which mention themselves.
+    let mut b = Blob::new();
+    let int = b.int("int", 4);
+    let count = 50_000;
+    for n in 0..count {
+        let (inner, own) = if n + 1 < count { (4 + 2 * n, 3 + 2 * n) } else { (int, 3 + 2 * n) };
+        b.structure(&format!("s{n}"), 8 * (count - n) + 8, &[("own", own, 0), ("inner", inner, 64)]);
+        b.ptr(own - 1);
+    }
+    assert!(body(&b).ends_with("};"));
     // A long chain that many members have costs its length each time.
     let mut b = Blob::new();
     let mut id = b.int("int", 4);
