@@ -109,6 +109,7 @@ test-dump:
 	$(CARGO) build --release --locked
 	$(CARGO) build --release --locked -p btfgen-dwarf --example layouts
 	@LAYOUTS=$(abspath $(target))/release/examples/layouts scripts/test-dump.sh
+	DUMP_FROM=1000 DUMP_ROUNDS=30 $(CARGO) test --locked -p btfgen --test dump random
 
 # kill -9, errors of each system call, full disks, others that write to what is read. FAULTS="small inject": less, and parts of it.
 test-faults:

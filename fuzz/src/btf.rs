@@ -3,7 +3,7 @@
 use btf::base::Base;
 use btf::dialect::Dialect;
 use btf::distill::{Ambiguous, distill};
-use btf::dump::dump_raw;
+use btf::dump::{dump_c, dump_json, dump_raw, named};
 use btf::edit::Edit;
 use btf::error::ErrorKind;
 use btf::verify::{Level, Options, verify};
@@ -40,6 +40,7 @@ fn look_at(view: &BtfView<'_>) {
     let mut text = Vec::new();
     dump_raw(view, &mut text).expect("memory takes everything");
     assert_eq!(text.is_empty(), view.type_count() == 0);
+    dump_as_others(view);
     _ = (Dialect::of(view, Dialect::PAHOLE_1_32), view.word_size(), view.is_dangling());
     _ = accepts(view, Level::Kernel);
     // Nobody else looks at whether the variables of a DATASEC are there.
@@ -57,6 +58,21 @@ fn look_at(view: &BtfView<'_>) {
             assert!(!is_valid || keeps_records(&new), "what was valid still is");
         }
         Err(e) => assert_eq!(e.kind(), ErrorKind::Limit, "{e}"),
+    }
+}
+
+/// JSON of anything is text with an end; a header is there or an error, of all types and of those of one name.
+fn dump_as_others(view: &BtfView<'_>) {
+    let mut text = Vec::new();
+    dump_json(view, None, &mut text).expect("memory takes everything");
+    assert!(text.starts_with(b"{\"types\":[") && text.ends_with(b"]}\n") && std::str::from_utf8(&text).is_ok());
+    let names: Vec<&[u8]> = view.types().filter_map(|(_, ty)| view.string(ty.name_off())).take(1).collect();
+    let (chosen, _) = named(view, &names);
+    for chosen in [None, Some(&chosen[..])] {
+        match dump_c(view, chosen) {
+            Ok(header) => assert!(header.ends_with(b"#endif /* __VMLINUX_H__ */\n")),
+            Err(e) => assert!(matches!(e.kind(), ErrorKind::Record | ErrorKind::Limit), "{e}"),
+        }
     }
 }
 

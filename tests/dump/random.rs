@@ -112,7 +112,8 @@ impl Random {
         match self.rng.below(if depth < 3 { 22 } else { 17 }) {
             0..=2 => _ = writeln!(self.out, "{qualifier}{integer} {name}{aligned};"),
             3..=5 => {
-                let width = self.rng.below(bits as usize) + 1;
+                // Of one as wide as its type clang does not say that it is one, not even where it begins within a byte.
+                let width = self.rng.below(bits as usize - 1) + 1;
                 _ = writeln!(self.out, "{qualifier}{integer} {name}: {width};");
             }
             6 if !is_union => {
@@ -124,7 +125,7 @@ impl Random {
                 _ = writeln!(
                     self.out,
                     "enum minus {name}: {}; enum small {name}_; enum wide {name}__;",
-                    self.rng.below(30) + 3
+                    self.rng.below(29) + 3
                 )
             }
             9 => _ = writeln!(self.out, "{integer} {name}[{count}][2]{aligned};"),

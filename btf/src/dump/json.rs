@@ -168,3 +168,65 @@ impl Json<'_, '_> {
         self.text.push(b'"');
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::header::Endian;
+    use crate::testing::{Blob, every_kind};
+
+    fn json(blob: &Blob, chosen: Option<&[TypeId]>) -> String {
+        let data = blob.bytes();
+        let mut out = Vec::new();
+        dump_json(&BtfView::parse(&data).unwrap(), chosen, &mut out).unwrap();
+        String::from_utf8(out).unwrap().replace("},{\"id\"", "},\n{\"id\"")
+    }
+
+    /// What bpftool 7.8 prints for `every_kind`.
+    const EVERY_KIND: &str = r#"{"types":[{"id":1,"kind":"INT","name":"int","size":4,"bits_offset":0,"nr_bits":32,"encoding":"SIGNED"},
+{"id":2,"kind":"INT","name":"long","size":8,"bits_offset":0,"nr_bits":64,"encoding":"SIGNED"},
+{"id":3,"kind":"PTR","name":"(anon)","type_id":1},
+{"id":4,"kind":"ARRAY","name":"(anon)","type_id":1,"index_type_id":2,"nr_elems":3},
+{"id":5,"kind":"UNION","name":"u","size":4,"vlen":2,"members":[{"name":"a","type_id":1,"bits_offset":0},{"name":"b","type_id":1,"bits_offset":0}]},
+{"id":6,"kind":"STRUCT","name":"s","size":24,"vlen":3,"members":[{"name":"a","type_id":1,"bits_offset":0},{"name":"(anon)","type_id":3,"bits_offset":64},{"name":"c","type_id":4,"bits_offset":96}]},
+{"id":7,"kind":"STRUCT","name":"bits","size":16,"vlen":3,"members":[{"name":"x","type_id":1,"bits_offset":0,"bitfield_size":3},{"name":"y","type_id":1,"bits_offset":3,"bitfield_size":29},{"name":"p","type_id":3,"bits_offset":64}]},
+{"id":8,"kind":"ENUM","name":"e","encoding":"UNSIGNED","size":4,"vlen":2,"values":[{"name":"A","val":1},{"name":"B","val":18446744073709551615}]},
+{"id":9,"kind":"ENUM","name":"(anon)","encoding":"SIGNED","size":4,"vlen":2,"values":[{"name":"C","val":1},{"name":"D","val":-1}]},
+{"id":10,"kind":"ENUM64","name":"e64","encoding":"UNSIGNED","size":8,"vlen":2,"values":[{"name":"E","val":1},{"name":"F","val":18446744073709551615}]},
+{"id":11,"kind":"ENUM64","name":"es64","encoding":"SIGNED","size":8,"vlen":2,"values":[{"name":"G","val":-9223372036854775808},{"name":"H","val":-1}]},
+{"id":12,"kind":"FWD","name":"f","fwd_kind":"struct"},
+{"id":13,"kind":"FWD","name":"g","fwd_kind":"union"},
+{"id":14,"kind":"CONST","name":"(anon)","type_id":6},
+{"id":15,"kind":"TYPE_TAG","name":"user","type_id":14},
+{"id":16,"kind":"PTR","name":"(anon)","type_id":15},
+{"id":17,"kind":"VOLATILE","name":"(anon)","type_id":14},
+{"id":18,"kind":"RESTRICT","name":"(anon)","type_id":3},
+{"id":19,"kind":"TYPEDEF","name":"t","type_id":6},
+{"id":20,"kind":"FUNC_PROTO","name":"(anon)","ret_type_id":1,"vlen":3,"params":[{"name":"x","type_id":1},{"name":"y","type_id":3},{"name":"(anon)","type_id":0}]},
+{"id":21,"kind":"FUNC","name":"f1","type_id":20,"linkage":"global"},
+{"id":22,"kind":"VAR","name":"v","type_id":1,"linkage":"static"},
+{"id":23,"kind":"DATASEC","name":".data","size":16,"vlen":1,"vars":[{"type_id":22,"offset":8,"size":4}]},
+{"id":24,"kind":"FLOAT","name":"double","size":8},
+{"id":25,"kind":"DECL_TAG","name":"tag","type_id":21,"component_idx":1},
+{"id":26,"kind":"DECL_TAG","name":"tag","type_id":22,"component_idx":-1}]}
+"#;
+
+    #[test]
+    fn has_what_bpftool_has() {
+        for endian in [Endian::Little, Endian::Big] {
+            assert_eq!(json(&every_kind(endian), None), EVERY_KIND);
+        }
+    }
+
+    #[test]
+    fn is_text_whatever_the_names() {
+        let mut b = Blob::new();
+        let name = b.name(b"a\"\\\n\xff");
+        b.raw(name, Kind::Float, 0, false, 4, &[]);
+        b.raw(999, Kind::Ptr, 0, false, 7, &[]);
+        let expected = "{\"types\":[{\"id\":1,\"kind\":\"FLOAT\",\"name\":\"a\\\"\\\\\\u000a\u{fffd}\",\"size\":4},\n\
+            {\"id\":2,\"kind\":\"PTR\",\"name\":\"(invalid)\",\"type_id\":7}]}\n";
+        assert_eq!(json(&b, None), expected);
+        assert_eq!(json(&b, Some(&[TypeId(9)])), "{\"types\":[]}\n");
+    }
+}

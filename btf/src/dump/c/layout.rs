@@ -89,7 +89,7 @@ impl<'v, 'a> Layouts<'v, 'a> {
     /// Learns the layout of a type, whose parts are known.
     pub fn learn(&mut self, id: TypeId, ty: TypeView<'a>) -> Result<()> {
         let layout = match ty.kind() {
-            Kind::Int => Some(Layout { narrow: self.narrow(ty), ..self.scalar(ty.size_or_type()) }),
+            Kind::Int => Some(self.integer(ty)),
             Kind::Float | Kind::Enum | Kind::Enum64 => Some(self.scalar(ty.size_or_type())),
             Kind::Ptr => Some(self.scalar(self.word)),
             Kind::Typedef | Kind::Volatile | Kind::Const | Kind::Restrict | Kind::TypeTag => {
@@ -116,8 +116,18 @@ impl<'v, 'a> Layouts<'v, 'a> {
         *self.known.get(self.definitions.get(id.index())?.index())?
     }
 
+    fn integer(&self, ty: TypeView<'a>) -> Layout {
+        let bytes = ty.size_or_type();
+        // Those that C has no integer of are written as bytes.
+        match bytes {
+            1 | 2 | 4 | 8 => Layout { narrow: self.narrow(ty), ..self.scalar(bytes) },
+            16 if self.word == 8 => Layout { narrow: self.narrow(ty), ..self.scalar(bytes) },
+            _ => Layout::new(u64::from(bytes), [1, 1]),
+        }
+    }
+
     fn scalar(&self, bytes: u32) -> Layout {
-        // A size that is no power of two is written as an array of bytes, or is a `long double` of 12, which is aligned to 4.
+        // A size that is no power of two is that of a `long double` of i386, which is aligned to 4, or written as bytes.
         let natural = (1 << bytes.trailing_zeros().min(4)).min(16);
         let align = if bytes.is_power_of_two() || bytes == 12 { natural } else { 1 };
         Layout::new(u64::from(bytes), [align, align.min(self.word)])
@@ -225,10 +235,10 @@ impl Field {
     }
 }
 
-/// What C cannot say, with or without `packed`, or only with it.
-type Place_ = std::result::Result<Plan, &'static str>;
+/// A plan, or what C cannot say: without `packed`, or at all.
+type Outcome = std::result::Result<Plan, &'static str>;
 
-fn structure(fields: &[Field], bits: u64, packed: bool) -> Place_ {
+fn structure(fields: &[Field], bits: u64, packed: bool) -> Outcome {
     let mut aligns: Aligns = [1, 1];
     let mut gaps = Vec::with_capacity(fields.len() + 1);
     let mut end = 0;
@@ -278,7 +288,7 @@ fn structure(fields: &[Field], bits: u64, packed: bool) -> Place_ {
     Ok(Plan { layout: Layout::new(bits / 8, aligns), packed, gaps, unit: 1, opaque: None })
 }
 
-fn union(fields: &[Field], bits: u64) -> Place_ {
+fn union(fields: &[Field], bits: u64) -> Outcome {
     if fields.iter().any(|field| field.start != 0) {
         return Err("a member of a union is not at its start");
     }

@@ -49,6 +49,18 @@ impl<'v, 'a> Names<'v, 'a> {
             }
         }
         let mut tags = Used::default();
+        // A name that is there is nobody's second.
+        for (_, ty) in
+            view.levels().into_iter().flat_map(|level| level.types()).filter(|(_, ty)| ty.name_off() != StrOff::EMPTY)
+        {
+            match ty.kind() {
+                Kind::Struct | Kind::Union | Kind::Enum | Kind::Enum64 => {
+                    _ = tags.insert(names.plain(ty.name_off()), 0)
+                }
+                Kind::Typedef => _ = names.idents.entry(names.plain(ty.name_off())).or_insert(0),
+                _ => {}
+            }
+        }
         let mut forwards = Vec::new();
         // By kind, composites only: the definition, and how many there are.
         let mut defined: HashMap<(bool, Cow<'a, [u8]>), (TypeId, u32), foldhash::fast::FixedState> = HashMap::default();
@@ -173,12 +185,13 @@ fn push_suffix(number: u32, out: &mut Vec<u8>) {
     }
 }
 
-/// The next number for this name: 1 if it is not used yet. The name with its number is used then.
+/// The next number for this name: 1 if it is not used yet, which for a name that is there means 0. The name with its number is used then.
 fn suffix<'a>(used: &mut Used<'a>, name: &Cow<'a, [u8]>) -> u32 {
-    let Some(last) = used.get_mut(name) else {
-        used.insert(name.clone(), 1);
+    let last = used.entry(name.clone()).or_insert(0);
+    if *last == 0 {
+        *last = 1;
         return 1;
-    };
+    }
     let mut number = *last;
     let mut with_number;
     loop {

@@ -109,7 +109,8 @@ impl<'v, 'a> Order<'v, 'a> {
         }
         if is_named_composite(ty) && need == Need::Declared && self.writing.last() == Some(&id) {
             // Inside of its own definition it needs no declaration, if nothing else that mentions it is written before.
-            if state & WRITTEN == 0 && !self.mentioned.contains(&id) {
+            // It is the innermost one, and those that were mentioned since are closed: it can only be the last.
+            if state & WRITTEN == 0 && self.mentioned.last() != Some(&id) {
                 self.mentioned.push(id);
             }
             return Ok(());

@@ -408,6 +408,7 @@ impl<'v, 'a> Printer<'v, 'a> {
 
     /// What follows `struct x`.
     fn structure(&mut self, id: TypeId, ty: TypeView<'a>, indent: usize) -> Result<()> {
+        self.steps += ty.vlen() as usize;
         let plan = self.layouts.plan(id, ty)?;
         self.text(" {\n");
         let mut pieces = Vec::new();
@@ -533,8 +534,8 @@ impl<'v, 'a> Printer<'v, 'a> {
             }
         }
         let fits = |bytes| fits_in(lowest, bytes, lowest < 0) && fits_in(highest, bytes, lowest < 0);
-        if !fits(bytes) {
-            let text = format!("a value does not fit into the {bytes} bytes of the enum");
+        if !matches!(bytes, 1 | 2 | 4 | 8) || !fits(bytes) {
+            let text = format!("a value does not fit into the {bytes} bytes of the enum, or no enum has this size");
             return Err(Error::new(ErrorKind::Record, Place::Type(id), text));
         }
         self.out.resize(self.out.len() + indent, b'\t');
