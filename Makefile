@@ -20,7 +20,7 @@ export BTFGEN = $(abspath $(target))/release/btfgen
 share = $(abspath $(target))/share
 programs = btfgen btfgen-pahole btfgen-resolve_btfids
 
-.PHONY: all build deb test-deb uninstall check demo test test-kernel test-boot test-verify test-kbuild test-resolve test-oneshot test-sources test-archive test-dump test-inspect test-faults coverage growth mutations fuzz sanitize properties compare bench deny static package doc clean install help
+.PHONY: all build deb test-deb test-report uninstall check demo test test-kernel test-boot test-verify test-kbuild test-resolve test-oneshot test-sources test-archive test-dump test-inspect test-faults coverage growth mutations fuzz sanitize properties compare bench deny static package doc clean install help
 
 all: build
 
@@ -211,6 +211,12 @@ uninstall:
 	rm -f $(addsuffix .fish,$(addprefix $(DESTDIR)$(datadir)/fish/vendor_completions.d/,$(programs)))
 	rm -rf $(DESTDIR)$(docdir)
 
+# The page of `btfgen report` for that kernel, in a headless Chromium.
+test-report:
+	@scripts/setup.sh report
+	$(CARGO) build --release --locked
+	@KERNEL=$(KERNEL) scripts/test-report.sh
+
 # A package for this machine's Debian or Ubuntu, in $(target)/debian.
 deb: build
 	@scripts/setup.sh deb
@@ -231,6 +237,7 @@ help:
 	@echo "make test-inspect                       stats, diff, why and merge beside gdb and btfmin.py"
 	@echo "make test-kbuild                        modules, and kernels, built with btfgen by the Kbuild of 6.1, 6.12 and 7.3"
 	@echo "make test-resolve                       resolve_btfids against the kernel's own"
+	@echo "make test-report                        the page of btfgen report in a headless browser"
 	@echo "make test-oneshot                       all modules in place in one step, with .BTF_ids"
 	@echo "make test-archive [SMALL=1]             the workflow of contrib/archive: killed, resumed, faulty packages"
 	@echo "make test-dump                          dump against bpftool, and its C headers against DWARF"

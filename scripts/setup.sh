@@ -1,5 +1,5 @@
 #!/bin/bash
-# Sees to it that what a make target needs is installed:   setup.sh build|test|kernel|sources|archive|dump|boot|kbuild|faults|coverage|fuzz|check|deb|test-deb
+# Sees to it that what a make target needs is installed:   setup.sh build|test|kernel|sources|archive|dump|boot|kbuild|faults|coverage|fuzz|check|deb|test-deb|report
 #   build    Rust 1.85 or newer, a C linker
 #   test     and a C and a C++ compiler with their headers, binutils, make: test inputs and kernel-fixtures/ are compiled. On Debian
 #            also for other machines, and what reads manual pages and completions; elsewhere tests of those are ignored, and say so
@@ -15,6 +15,7 @@
 #   check    Rust with rustfmt and clippy
 #   deb      what Debian packages are made with
 #   test-deb and lintian, mmdebstrap, a C compiler
+#   report   as kernel, and Chromium, tidy
 # As root on a system with apt, missing packages are installed; elsewhere this says what to install. Quiet when all is there.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
@@ -85,7 +86,7 @@ case $1 in
 build) need_rust; need_cc ;;
 test) need_test ;;
 fuzz) need_rust; need_cc; want c++ g++ ;;
-kernel | sources | archive | dump | boot | kbuild)
+kernel | sources | archive | dump | boot | kbuild | report)
     need_rust; need_cc
     want objcopy binutils
     want python3 python3
@@ -105,6 +106,10 @@ kernel | sources | archive | dump | boot | kbuild)
         fi
     fi
     if [ "$1" = dump ]; then want clang clang; fi
+    if [ "$1" = report ]; then
+        want tidy tidy
+        command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || packages+=(chromium)
+    fi
     if [ "$1" = boot ] || [ "$1" = kbuild ]; then
         want cpio cpio
         want patch patch

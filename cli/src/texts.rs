@@ -184,7 +184,7 @@ pub static TEXTS: &[Texts] = &[
         ],
         examples: &[
             ("btfgen why task_struct -B vmlinux foo.ko", "why is it there again?"),
-            ("btfgen why \"struct foo\" -B vmlinux foo.ko", "what needs it?"),
+            ("btfgen why foo_ops -B vmlinux foo.ko", "what needs it?"),
         ],
         exits: &[Exit::Io, Exit::Usage, Exit::Input, Exit::Base, Exit::NoBase],
         several: "",

@@ -27,12 +27,13 @@ function percent(part, whole) {
 }
 
 // ---------------------------------------------------------------------------------------------------------------- The map
-// A node is {name, bytes, redundant, children, parent, file}: a folder, a file, or what a file's bytes are for.
+// A node is {name, bytes, redundant, excess, children, parent, file}: a folder, a file, or what a file's bytes are for. Of a file, excess is
+// what it has beyond the bytes that btfgen would write; what its kinds have of that is not known, and shared out.
 
 function tree() {
-  const root = { name: "all", bytes: 0, redundant: 0, children: new Map(), parent: null };
+  const root = { name: "all", bytes: 0, redundant: 0, excess: 0, children: new Map(), parent: null };
   const below = (parent, name) => {
-    if (!parent.children.has(name)) parent.children.set(name, { name, bytes: 0, redundant: 0, children: new Map(), parent });
+    if (!parent.children.has(name)) parent.children.set(name, { name, bytes: 0, redundant: 0, excess: 0, children: new Map(), parent });
     return parent.children.get(name);
   };
   data.files.forEach((file, number) => {
@@ -48,9 +49,12 @@ function tree() {
     }
     below(node, "strings").bytes += file.strings;
     below(node, "header").bytes += file.bytes - file.strings - file.type_bytes;
+    const excess = file.written === null ? 0 : Math.max(0, file.bytes - file.written);
+    for (const leaf of node.children.values()) leaf.excess = (excess * leaf.bytes) / file.bytes;
     for (const one of way) {
       one.bytes += file.bytes;
       one.redundant += file.redundant_bytes;
+      one.excess += excess;
     }
   });
   const sort = (node) => {
@@ -100,7 +104,9 @@ let place = root;
 let areas = [];
 let wanted = "";
 
-const color = (node) => `color-mix(in oklab, var(--warm) ${((100 * node.redundant) / node.bytes).toFixed(0)}%, var(--cool))`;
+const measure = byId("measure");
+if (!data.files.some((file) => file.written !== null)) measure.value = "redundant";
+const color = (node) => `color-mix(in oklab, var(--warm) ${((100 * node[measure.value]) / node.bytes).toFixed(0)}%, var(--cool))`;
 const matches = (node) => node.file !== undefined && data.files[node.file].path.toLowerCase().includes(wanted);
 const hasMatch = (node) => matches(node) || node.children.some(hasMatch);
 const inMatch = (node) => node !== null && (matches(node) || inMatch(node.parent));
@@ -110,7 +116,7 @@ function describe(node) {
   if (node.file !== undefined) {
     const file = data.files[node.file];
     text += `; ${count(file.types)} types, ${count(file.redefined)} redefined`;
-    if (file.written !== null) text += `; ${bytes(file.written)} as btfgen writes it`;
+    text += file.written === null ? "" : `; ${bytes(file.written)} as btfgen writes it`;
   }
   return text;
 }
@@ -190,7 +196,9 @@ byId("map").addEventListener("keydown", (event) => {
   event.preventDefault();
   next?.button.focus();
 });
-addEventListener("resize", () => draw(areas.find((area) => area.button.tabIndex === 0)?.node));
+const redraw = () => draw(areas.find((area) => area.button.tabIndex === 0)?.node);
+addEventListener("resize", redraw);
+measure.addEventListener("change", redraw);
 
 // ------------------------------------------------------------------------------------------------------------- The tables
 
@@ -321,7 +329,7 @@ notes(byId("failures"), `${count(data.failures.length)} files could not be read`
 
 function search() {
   wanted = byId("search").value.trim().toLowerCase();
-  draw(areas.find((area) => area.button.tabIndex === 0)?.node);
+  redraw();
   const found = [files, types, functions].map((table) => table.draw());
   byId("hits").textContent = wanted ? `${count(found[0])} files, ${count(found[1])} types, ${count(found[2])} functions` : "";
 }
