@@ -79,7 +79,7 @@ with step(snakemake):
         **params.kernel,
         "build_id": facts["build_id"],
         "base": facts["base"],
-        "btfgen": run(params.btfgen, "--version").strip(),
+        "btfgen": run(snakemake.config["btfgen"], "--version").strip(),
         "btfgen_flags": params.flags,
         "verified": {"kernel": verdicts["kernel"], "hazards": verdicts["hazards"]},
         "vmlinux": {"file": Path(output.base).name, **pack(output.base, lambda out: out.write(base)), "types": verdicts["vmlinux_types"]},
