@@ -249,24 +249,28 @@ mended() {
     echo "done now; the others were left alone"
 }
 refused() {
-    # An encoder that damages what it has written: what verify refuses does not get into the archive.
+    # An encoder that damages what it has written: what verify refuses does not get into the archive. And one that kills the step, as a
+    # kernel does that has no memory left.
     local folder=$work/refused
     begin_list "$folder"
     add "$folder" 6.1.1 "$url/6.1.1.deb" "$(sum "$packages/6.1.1.deb")"
     add "$folder" 6.1.2 "$packages/6.1.6.root" -
+    add "$folder" 6.1.3 "$url/6.1.3.deb" "$(sum "$packages/6.1.3.deb")"
     add "$folder" 6.1.6 "$packages/6.1.6.root" -
     cat >"$work/damaging" <<END
 #!/bin/bash
 "$btfgen" "\$@" || exit
+case "\$*" in *6.1.3/*--btf_encode_detached*) kill -9 "\$PPID" ;; esac
 case "\$*" in *6.1.1/*--detached-dir*) printf '\377\377\377' | dd of="\$(echo "\${@: -3:1}")/driver.ko.btf" bs=1 seek=40 conv=notrunc status=none ;; esac
 END
     chmod +x "$work/damaging"
-    printf '%s\t%s\t%s\n' 6.1.1 verify "btfgen verify: driver.ko.btf is refused: \\[[0-9]+\\] Invalid btf_info:affffff: .* \\(M3\\)" 6.1.2 unpack 'no vmlinux of this release' >"$work/refused.expected"
-    btfgen=$work/damaging failures "$folder" "$work/refused.expected" && echo "not in the archive"
+    printf '%s\t%s\t%s\n' 6.1.1 verify "btfgen verify: driver.ko.btf is refused: \\[[0-9]+\\] Invalid btf_info:affffff: .* \\(M3\\)" 6.1.2 unpack 'no vmlinux of this release' \
+        6.1.3 base 'ended without a message' >"$work/refused.expected"
+    btfgen=$work/damaging failures "$folder" "$work/refused.expected" && echo "not in the archive; a step that is killed is reported"
 }
 bases() {
     # vmlinux with DWARF and BTF by base=shipped; one without DWARF by what it has.
-    local folder=$work/bases root=$packages/6.1.6.root/usr/lib/debug shipped=$work/shipped.btf release path
+    local folder=$work/bases shipped=$work/shipped.btf release path
     begin_list "$folder"
     for release in 6.3.1 6.3.2; do
         tree "$release"
