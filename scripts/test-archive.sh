@@ -260,7 +260,7 @@ refused() {
     cat >"$work/damaging" <<END
 #!/bin/bash
 "$btfgen" "\$@" || exit
-case "\$*" in *6.1.3/*--btf_encode_detached*) kill -9 "\$PPID" ;; esac
+case "\$*" in *--btf_encode_detached*6.1.3/*) kill -9 "\$PPID" ;; esac
 case "\$*" in *6.1.1/*--detached-dir*) printf '\377\377\377' | dd of="\$(echo "\${@: -3:1}")/driver.ko.btf" bs=1 seek=40 conv=notrunc status=none ;; esac
 END
     chmod +x "$work/damaging"
