@@ -35,8 +35,8 @@ check:
 	@scripts/setup.sh check
 	$(CARGO) fmt --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
-	@for script in scripts/*.sh .ci/run; do bash -n "$$script" || exit 1; done
-	@if command -v shellcheck >/dev/null; then shellcheck -x scripts/*.sh .ci/run; else echo "shellcheck is not here: skipped"; fi
+	@for script in scripts/*.sh contrib/archive/*.sh .ci/run; do bash -n "$$script" || exit 1; done
+	@if command -v shellcheck >/dev/null; then shellcheck -x scripts/*.sh contrib/archive/*.sh .ci/run; else echo "shellcheck is not here: skipped"; fi
 
 # btfgen on a small stand-in kernel and a module; see kernel-fixtures/.
 demo:

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
-from archive import is_package, read_list, write_report
+from archive import in_words, is_package, read_list, remove_leftovers, write_report
 
 ARCHIVE, WORK, LOGS = (str(config[name]) for name in ("archive", "work", "logs"))
 try:
@@ -25,10 +25,12 @@ def package_of(kernel, name):
 
 
 def report_outcome():
-    """Writes index and report. They lie beside the kernels, with a storage provider below its prefix, which has to be a folder."""
+    """Writes index and report, tidies up. They lie beside the kernels, with a storage provider below its prefix, which has to be a folder."""
     settings = workflow.storage_settings
     if settings.default_storage_provider not in (None, "fs"):
         logger.warning("no index and no report: the archive is not in a file system")
         return
     place = Path(settings.default_storage_prefix or "")
-    logger.info(write_report(KERNELS, place / ARCHIVE, place / LOGS))
+    rows = write_report(KERNELS, place / ARCHIVE, place / LOGS)
+    remove_leftovers(rows, place / WORK)
+    logger.info(in_words(rows, place / ARCHIVE / "report.tsv"))

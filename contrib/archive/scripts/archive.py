@@ -2,9 +2,11 @@
 
 A kernel's name is its path in the archive, ID/VERSION_ID/ARCH/RELEASE."""
 
+import contextlib
 import json
 import os
 import re
+import shutil
 from pathlib import Path
 from urllib.parse import urlparse
 
@@ -51,7 +53,7 @@ def is_package(kernel):
 
 
 def write_report(kernels, archive, logs):
-    """Writes `index.tsv`, of all kernels in the folder `archive`, and `report.tsv`, of those in the list. Returns a line about the latter."""
+    """Writes `index.tsv`, of all kernels in the folder `archive`, and `report.tsv`, of those in the list. Returns the rows of the latter."""
     summaries = {str(path.parent.relative_to(archive)): json.loads(path.read_text()) for path in archive.glob("*/*/*/*/summary.json")}
     index = [
         [s["build_id"], *name.split("/"), name, s["vmlinux"]["file_sha256"], s["modules"]["file_sha256"]] for name, s in summaries.items()
@@ -60,18 +62,30 @@ def write_report(kernels, archive, logs):
     archive.mkdir(parents=True, exist_ok=True)
     write_table(archive / "index.tsv", INDEX_COLUMNS, sorted(index, key=lambda row: row[5]))
     write_table(archive / "report.tsv", REPORT_COLUMNS, rows)
+    return rows
+
+
+def in_words(rows, report):
+    """For those who look at the end of the run: how many there are of each, and what failed."""
     count = lambda status: sum(row[0] == status for row in rows)
-    text = f"{len(rows)} kernels: {count('done')} done, {count('failed')} failed, {count('open')} open; see {archive / 'report.tsv'}"
+    text = f"{len(rows)} kernels: {count('done')} done, {count('failed')} failed, {count('open')} open; see {report}"
     return "\n".join([text, *(f"  failed: {row[1]}: {row[2]}: {row[-1]}" for row in rows if row[0] == "failed")])
 
 
+def remove_leftovers(rows, work):
+    """Removes temporary files of kernels that are done: Snakemake does not, if it was killed between the last step and that."""
+    for status, name, *_ in rows:
+        if status != "done" or not (work / name).is_dir():
+            continue
+        shutil.rmtree(work / name)
+        for folder in Path(name).parents:
+            with contextlib.suppress(OSError):
+                (work / folder).rmdir()
+
+
 def outcome(name, done, results, logs):
-    """The report's row for one kernel. The newest log says why it failed; one that ends without a word is that of a step that was killed."""
-    if done:
-        cost = json.loads((results / "cost.json").read_text())
-        total = lambda key: round(sum(step[key] for step in cost.values()), 2)
-        size = sum(entry.stat().st_size for entry in results.iterdir())
-        return ["done", name, "", total("seconds"), total("cpu_seconds"), max(step["peak_memory"] for step in cost.values()), size, ""]
+    """The report's row for one kernel. The newest log says why it failed; one that ends without a word is that of a step that was killed.
+    What an earlier run put into the archive stays, but that is no success of this one."""
     found = [log for log in (logs / f"{step}.log" for step in STEPS) if log.exists()]
     if found:
         log = max(found, key=lambda log: log.stat().st_mtime_ns)
@@ -79,7 +93,12 @@ def outcome(name, done, results, logs):
         if last != "done":
             message = last.removeprefix("error: ") if last.startswith("error: ") else "ended without a message: killed, or out of memory or time"
             return ["failed", name, log.stem, "", "", "", "", message.replace("\t", " ")]
-    return ["open", name, "", "", "", "", "", ""]
+    if not done:
+        return ["open", name, "", "", "", "", "", ""]
+    cost = json.loads((results / "cost.json").read_text())
+    total = lambda key: round(sum(step[key] for step in cost.values()), 2)
+    size = sum(entry.stat().st_size for entry in results.iterdir())
+    return ["done", name, "", total("seconds"), total("cpu_seconds"), max(step["peak_memory"] for step in cost.values()), size, ""]
 
 
 def write_table(path, columns, rows):

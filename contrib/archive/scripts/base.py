@@ -56,5 +56,5 @@ with step(snakemake) as figures:
     except ELFError as error:
         raise Failed(f"vmlinux: {error}") from error
     if origin == "dwarf":
-        run(params.btfgen, f"-j{snakemake.threads}", *params.flags, "--btf_encode_detached", snakemake.output.btf, vmlinux)
+        run(snakemake.config["btfgen"], f"-j{snakemake.threads}", *params.flags, "--btf_encode_detached", snakemake.output.btf, vmlinux)
     write_json(snakemake.output.facts, facts)

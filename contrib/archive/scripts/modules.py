@@ -7,7 +7,7 @@ from step import Failed, run, step
 with step(snakemake):
     modules, out = Path(snakemake.input.tree, "modules"), Path(snakemake.output.btf)
     out.mkdir()
-    command = [snakemake.params.btfgen, f"-j{snakemake.threads}", *snakemake.params.flags, "--btf_base", snakemake.input.base]
+    command = [snakemake.config["btfgen"], f"-j{snakemake.threads}", *snakemake.params.flags, "--btf_base", snakemake.input.base]
     run(*command, "--detached-dir", str(out), "--modules-dir", str(modules))
     wanted = {f"{path.name}.btf" for path in modules.iterdir()}
     found = {path.name for path in out.iterdir()}

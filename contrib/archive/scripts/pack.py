@@ -7,6 +7,7 @@ import tarfile
 from pathlib import Path
 
 import zstandard
+from archive import is_package
 from step import Failed, read_json, run, sha256, step, write_json
 
 PIECE = 1 << 20
@@ -51,18 +52,14 @@ def pack(path, fill):
     return {"bytes": raw.size, "sha256": raw.digest.hexdigest(), "file_bytes": os.path.getsize(path), "file_sha256": sha256(path)}
 
 
-def add_all(tar, files):
-    """In the order of the names, with nothing of who made them and when."""
-    for path in files:
-        member = tarfile.TarInfo(path.name)
-        member.size, member.mode = path.stat().st_size, 0o644
-        with path.open("rb") as file:
-            tar.addfile(member, file)
-
-
-def fill_tar(out, files):
+def write_tar(out, files):
+    """In the given order, with nothing of who made them and when."""
     with tarfile.open(fileobj=out, mode="w|", format=tarfile.USTAR_FORMAT) as tar:
-        add_all(tar, files)
+        for path in files:
+            member = tarfile.TarInfo(path.name)
+            member.size, member.mode = path.stat().st_size, 0o644
+            with path.open("rb") as file:
+                tar.addfile(member, file)
 
 
 def about(path, types):
@@ -79,13 +76,13 @@ with step(snakemake):
         **params.kernel,
         "build_id": facts["build_id"],
         "base": facts["base"],
-        "btfgen": run(params.btfgen, "--version").strip(),
+        "btfgen": run(snakemake.config["btfgen"], "--version").strip(),
         "btfgen_flags": params.flags,
         "verified": {"kernel": verdicts["kernel"], "hazards": verdicts["hazards"]},
         "vmlinux": {"file": Path(output.base).name, **pack(output.base, lambda out: out.write(base)), "types": verdicts["vmlinux_types"]},
         "modules": {
             "file": Path(output.modules).name,
-            **pack(output.modules, lambda out: fill_tar(out, modules)),
+            **pack(output.modules, lambda out: write_tar(out, modules)),
             "count": len(modules),
             "btf_bytes": sum(path.stat().st_size for path in modules),
             "types": sum(verdicts["module_types"].values()),
@@ -93,7 +90,7 @@ with step(snakemake):
         },
     }
     write_json(output.summary, summary)
-    before = [Path(path) for path in [*([source.fetch] if source.fetch else []), *source.costs]]
+    before = [Path(path) for path in [*([source.fetch] if is_package(params.kernel) else []), *source.costs]]
     costs = {path.stem: read_json(path) for path in before}
 
 # The step's own cost is there only now.

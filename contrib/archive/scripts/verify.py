@@ -35,7 +35,7 @@ def verdicts(files, *command, cwd=None):
 with step(snakemake):
     kernel = rules(snakemake.params.release)
     base, modules = Path(snakemake.input.base).absolute(), Path(snakemake.input.modules)
-    command = [snakemake.params.btfgen, "verify", "--json", "--kernel", kernel]
+    command = [snakemake.config["btfgen"], "verify", "--json", "--kernel", kernel]
     names = sorted(path.name for path in modules.glob("*.btf"))
     of_base = verdicts([str(base)], *command)
     of_modules = verdicts(names, *command, "--btf_base", str(base), cwd=modules)
