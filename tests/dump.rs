@@ -148,7 +148,7 @@ fn formats_and_names() {
     assert_eq!((&object["vlen"], &object["members"][0]["name"]), (&5.into(), &"list".into()));
     let some: serde_json::Value =
         serde_json::from_str(&dump(at, &["-f", "json", "base", "object"])).expect("it is JSON");
-    assert_eq!(some["types"].as_array().expect("an array"), &[object.clone()]);
+    assert_eq!(some["types"].as_array().expect("an array"), std::slice::from_ref(object));
 
     let header = dump(at, &["-f", "c", "base", "word"]);
     assert!(header.contains("union word {") && !header.contains("struct object"), "{header}");

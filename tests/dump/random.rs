@@ -18,7 +18,7 @@ const INTEGERS: [(&str, u32); 9] = [
 
 /// C source with types and nothing else.
 pub fn source(seed: u64) -> String {
-    let mut random = Random { rng: Rng::new(seed), out: String::new(), structs: 0, names: 0, open: Vec::new() };
+    let mut random = Random { rng: Rng::new(seed), out: String::new(), structs: 0, names: 0, unions: Vec::new() };
     random.out.push_str("typedef unsigned long long u64; typedef u64 loose __attribute__((aligned(4)));\n");
     random.out.push_str("enum small { SMALL } __attribute__((packed)); enum wide { WIDE = 1ll << 40 }; enum minus { MINUS = -5, PLUS };\n");
     random.out.push_str(
@@ -37,8 +37,8 @@ struct Random {
     structs: usize,
     /// Names of members and others so far: none is used twice.
     names: usize,
-    /// Whether a flexible array may not follow: it is not the last member of a struct at the top.
-    open: Vec<bool>,
+    /// Which of them are unions, by number: nobody mentions these as structs.
+    unions: Vec<bool>,
 }
 
 impl Random {
@@ -58,7 +58,6 @@ impl Random {
         if is_typedef {
             _ = write!(self.out, " t{number};\nstruct s{number} {{ t{number} in; }}");
         } else if word == "union" {
-            // Others say `struct` of what is there.
             _ = write!(
                 self.out,
                 ";\nstruct s{number}_ {{ union s{number} in; }};\ntypedef struct s{number}_ w{number}"
@@ -68,25 +67,23 @@ impl Random {
         if word == "struct" || is_typedef {
             self.structs += 1;
         } else {
-            _ = write!(self.out, "struct r{number} {{ w{number} in; }};\n");
+            _ = writeln!(self.out, "struct r{number} {{ w{number} in; }};");
             self.structs += 1;
-            // The number stands for a union: nobody mentions it as a struct.
-            self.open.resize(self.structs, false);
-            self.open[number] = true;
+            self.unions.resize(self.structs, false);
+            self.unions[number] = true;
         }
-        self.open.resize(self.structs, false);
+        self.unions.resize(self.structs, false);
     }
 
     fn body(&mut self, is_union: bool, depth: usize) {
         self.out.push_str("{\n");
-        // A struct without members is one of C++ or of GNU C; clang and gcc agree for C.
         for _ in 0..self.rng.below(9) + usize::from(!self.rng.one_in(12)) {
             self.out.push('\t');
             self.member(is_union, depth);
         }
         if !is_union && self.rng.one_in(10) && depth == 0 {
             let name = self.name("flexible");
-            _ = write!(self.out, "\tint before_{name}; short {name}[0];\n");
+            _ = writeln!(self.out, "\tint before_{name}; short {name}[0];");
         }
         self.out.push('}');
         match self.rng.below(8) {
@@ -176,7 +173,7 @@ impl Random {
 
     /// A struct that is complete.
     fn earlier(&mut self) -> Option<usize> {
-        let structs: Vec<usize> = (0..self.structs).filter(|&n| !self.open[n]).collect();
+        let structs: Vec<usize> = (0..self.structs).filter(|&n| !self.unions[n]).collect();
         (!structs.is_empty()).then(|| *self.rng.pick(&structs))
     }
 }

@@ -20,7 +20,13 @@ const RESERVED: [&str; 36] = [
     "static", "struct", "switch", "typedef", "typeof", "union", "unsigned", "void", "volatile", "while", "asm",
 ];
 
-type Used<'a> = HashMap<Cow<'a, [u8]>, u32, foldhash::fast::FixedState>;
+type Map<K, V> = HashMap<K, V, foldhash::fast::FixedState>;
+
+/// Names and the last number that each was given.
+type Used<'a> = Map<Cow<'a, [u8]>, u32>;
+
+/// Names of unions (true) and of structs.
+type Tag<'a> = (bool, Cow<'a, [u8]>);
 
 /// The names of all types, and those of values as they are given.
 pub struct Names<'v, 'a> {
@@ -63,24 +69,24 @@ impl<'v, 'a> Names<'v, 'a> {
         }
         let mut forwards = Vec::new();
         // By kind, composites only: the definition, and how many there are.
-        let mut defined: HashMap<(bool, Cow<'a, [u8]>), (TypeId, u32), foldhash::fast::FixedState> = HashMap::default();
+        let mut defined: Map<Tag<'a>, (TypeId, u32)> = HashMap::default();
         for level in view.levels() {
             for (id, ty) in level.types().filter(|(_, ty)| ty.name_off() != StrOff::EMPTY) {
                 match ty.kind() {
                     Kind::Struct | Kind::Union => {
                         let name = names.plain(ty.name_off());
-                        names.suffixes[id.index()] = suffix(&mut tags, &name);
+                        names.suffixes[id.index()] = suffix(&mut tags, name.clone());
                         let entry = defined.entry((ty.kind() == Kind::Union, name)).or_insert((id, 0));
                         entry.1 += 1;
                     }
                     Kind::Enum | Kind::Enum64 => {
-                        names.suffixes[id.index()] = suffix(&mut tags, &names.plain(ty.name_off()));
+                        names.suffixes[id.index()] = suffix(&mut tags, names.plain(ty.name_off()));
                     }
                     Kind::Fwd => forwards.push((id, ty)),
                     Kind::Typedef if names.is_builtin_va_list(ty) => {}
                     Kind::Typedef => {
                         let name = names.plain(ty.name_off());
-                        names.suffixes[id.index()] = suffix(&mut names.idents, &name);
+                        names.suffixes[id.index()] = suffix(&mut names.idents, name.clone());
                         names.typedefs.insert(name);
                     }
                     Kind::Int
@@ -100,14 +106,14 @@ impl<'v, 'a> Names<'v, 'a> {
             }
         }
         // All forward declarations of a name are one; of none or several definitions, as far as is known.
-        let mut declared: HashMap<(bool, Cow<'a, [u8]>), u32, foldhash::fast::FixedState> = HashMap::default();
+        let mut declared: Map<Tag<'a>, u32> = HashMap::default();
         for (id, ty) in forwards {
             let key = (ty.kflag(), names.plain(ty.name_off()));
             if let Some(&(definition, 1)) = defined.get(&key) {
                 definitions[id.index()] = definition;
             } else {
                 let name = key.1.clone();
-                names.suffixes[id.index()] = *declared.entry(key).or_insert_with(|| suffix(&mut tags, &name));
+                names.suffixes[id.index()] = *declared.entry(key).or_insert_with(|| suffix(&mut tags, name));
             }
         }
         names.definitions = definitions.into();
@@ -133,7 +139,7 @@ impl<'v, 'a> Names<'v, 'a> {
     /// A name for a value, or for an integer type that compilers do not have; it is used then.
     pub fn ident(&mut self, name: StrOff) -> Cow<'a, [u8]> {
         let name = self.plain(name);
-        match suffix(&mut self.idents, &name) {
+        match suffix(&mut self.idents, name.clone()) {
             0 | 1 => name,
             number => {
                 let mut name = name.into_owned();
@@ -186,7 +192,7 @@ fn push_suffix(number: u32, out: &mut Vec<u8>) {
 }
 
 /// The next number for this name: 1 if it is not used yet, which for a name that is there means 0. The name with its number is used then.
-fn suffix<'a>(used: &mut Used<'a>, name: &Cow<'a, [u8]>) -> u32 {
+fn suffix<'a>(used: &mut Used<'a>, name: Cow<'a, [u8]>) -> u32 {
     let last = used.entry(name.clone()).or_insert(0);
     if *last == 0 {
         *last = 1;
@@ -202,7 +208,7 @@ fn suffix<'a>(used: &mut Used<'a>, name: &Cow<'a, [u8]>) -> u32 {
             break;
         }
     }
-    if let Some(last) = used.get_mut(name) {
+    if let Some(last) = used.get_mut(&name) {
         *last = number;
     }
     used.insert(Cow::Owned(with_number), 1);
