@@ -20,7 +20,7 @@ export BTFGEN = $(abspath $(target))/release/btfgen
 share = $(abspath $(target))/share
 programs = btfgen btfgen-pahole btfgen-resolve_btfids
 
-.PHONY: all build deb test-deb test-report uninstall check demo test test-kernel test-boot test-verify test-kbuild test-resolve test-oneshot test-sources test-faults coverage growth mutations fuzz sanitize properties compare bench deny static doc clean install help
+.PHONY: all build deb test-deb test-report uninstall check demo test test-kernel test-boot test-verify test-inspect test-kbuild test-resolve test-oneshot test-sources test-faults coverage growth mutations fuzz sanitize properties compare bench deny static doc clean install help
 
 all: build
 
@@ -67,6 +67,11 @@ test-verify:
 	$(CARGO) build --release --locked
 	$(CARGO) build --release --locked -p btfgen-mutate --example corpus
 	@CORPUS=$(abspath $(target))/release/examples/corpus scripts/test-verify.sh
+
+# stats, diff, why and merge on real kernels, beside gdb and btfmin.py.
+test-inspect:
+	$(CARGO) build --release --locked
+	@scripts/test-inspect.sh
 
 # Modules and whole kernels built by Kbuild with btfgen. SMALL=1 compiles no kernel but 7.3.
 test-kbuild:
@@ -210,6 +215,7 @@ help:
 	@echo "make test-kernel KERNEL=7.3|6.12|6.1   a real kernel and its modules against the reference encoder"
 	@echo "make test-boot                          real kernels, emulated, with BTF by btfgen"
 	@echo "make test-verify                        such a kernel and btfgen verify say the same of damaged BTF"
+	@echo "make test-inspect                       stats, diff, why and merge beside gdb and btfmin.py"
 	@echo "make test-kbuild                        modules, and kernels, built with btfgen by the Kbuild of 6.1, 6.12 and 7.3"
 	@echo "make test-resolve                       resolve_btfids against the kernel's own"
 	@echo "make test-report                        the page of btfgen report in a headless browser"

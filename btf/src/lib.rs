@@ -16,6 +16,7 @@ pub mod ids;
 mod joint;
 pub mod kind;
 pub mod map;
+pub mod merge;
 mod name_offsets;
 mod needed;
 mod spell;

@@ -227,3 +227,40 @@ pub fn every_kind(endian: Endian) -> Blob {
     b.decl_tag("tag", var, -1);
     b
 }
+
+/// A type at random: its kind and name are of few, its references anything.
+pub type RandomType = (u8, u8, u32, u32);
+
+/// A BTF of these types in an order of them: whatever the order, it means the same.
+pub fn build(types: &[RandomType], order: &[usize]) -> Vec<u8> {
+    build_on(Blob::new(), types, order).bytes()
+}
+
+/// The same behind what is there; references lead to the new types and void.
+pub fn build_on(mut b: Blob, types: &[RandomType], order: &[usize]) -> Blob {
+    let first = b.next_id();
+    let mut ids = vec![0; types.len()];
+    order.iter().zip(first..).for_each(|(&at, id)| ids[at] = id);
+    let id = |reference: u32| match reference as usize % (types.len() + 1) {
+        0 => 0,
+        at => ids[at - 1],
+    };
+    for &at in order {
+        let (kind, name, x, y) = types[at];
+        let name = ["a", "b", "c"][usize::from(name % 3)];
+        _ = match kind % 12 {
+            0 => b.ptr(id(x)),
+            1 => b.konst(id(x)),
+            2 => b.typedef(name, id(x)),
+            3 | 4 => b.structure(name, 16, &[("x", id(x), 0), ("y", id(y), 64)]),
+            5 => b.structure("", 16, &[("x", id(x), 0), ("y", id(y), 64)]),
+            6 => b.proto(id(x), &[(name, id(y))]),
+            7 => b.fwd(name, false),
+            8 => b.func(name, x % 2, id(y)),
+            9 => b.decl_tag(name, id(x), -1),
+            10 => b.enumeration(if x % 2 == 0 { "" } else { name }, false, &[("A", (y % 2) as i32)]),
+            _ => b.int(name, 4),
+        };
+    }
+    b
+}

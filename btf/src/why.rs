@@ -88,8 +88,13 @@ pub struct Difference {
 /// Why a type is there.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Reason {
-    /// It need not be: this type of the base is its equal.
-    InBase(TypeId),
+    /// It need not be: a type of the base is its equal.
+    InBase {
+        /// That type.
+        base: TypeId,
+        /// How it is reached here; see [`Reason::New`].
+        root: Vec<Step>,
+    },
     /// The base's type of that name is another one.
     Differs {
         /// The base's type.
@@ -97,7 +102,7 @@ pub enum Reason {
         /// How they differ, the nearest first; there is at least one.
         differences: Vec<Difference>,
     },
-    /// The base has none of that name. How it is reached from a function, a variable or, if there is none, another type that nothing
+    /// The base defines none of that name. How it is reached from a function, a variable or, if there is none, another type that nothing
     /// refers to; the type itself is last. It is alone if nothing refers to it.
     New(Vec<Step>),
 }
@@ -144,11 +149,13 @@ pub fn why(view: &BtfView<'_>, wanted: &Wanted, most: usize) -> Result<Answer> {
     let mut answer = Answer::default();
     for node in own {
         let space = Space::of(joint.record(node));
-        let same_space = base.iter().copied().filter(|&other| Space::of(joint.record(other)) == space);
+        // What the base only declares it does not have.
+        let has = |other: Node| is_forward(joint.record(node)) || !is_forward(joint.record(other));
+        let same_space = base.iter().copied().filter(|&other| Space::of(joint.record(other)) == space && has(other));
         let same_space: Vec<Node> = same_space.collect();
         let equal = same_space.iter().find(|&&other| parts[node as usize] == parts[other as usize]);
         let reasons = match (equal, same_space.as_slice()) {
-            (Some(&equal), _) => vec![Reason::InBase(id(equal))],
+            (Some(&equal), _) => vec![Reason::InBase { base: id(equal), root: search.root(node) }],
             (None, []) => vec![Reason::New(search.root(node))],
             (None, others) => {
                 let reason = |&other: &Node| {
@@ -163,6 +170,9 @@ pub fn why(view: &BtfView<'_>, wanted: &Wanted, most: usize) -> Result<Answer> {
     Ok(answer)
 }
 
+/// Per pair of types the one that it was reached from, and by which of its references; None for the first.
+type Ways = FixedMap<(Node, Node), Option<((Node, Node), usize)>>;
+
 struct Search<'j> {
     joint: &'j Joint,
     parts: &'j [u32],
@@ -171,8 +181,7 @@ struct Search<'j> {
 impl Search<'_> {
     /// The nearest pairs that differ by themselves, from two types that are not equal.
     fn differences(&self, a: Node, b: Node, most: usize) -> Result<Vec<Difference>> {
-        // Per pair the one that it was reached from, and by which reference.
-        let mut from: FixedMap<(Node, Node), Option<((Node, Node), usize)>> = FixedMap::default();
+        let mut from = Ways::default();
         from.insert((a, b), None);
         let mut queue = VecDeque::from([(a, b)]);
         let mut found = Vec::new();
@@ -202,11 +211,7 @@ impl Search<'_> {
         Ok(found)
     }
 
-    fn difference(
-        &self,
-        end: (Node, Node),
-        from: &FixedMap<(Node, Node), Option<((Node, Node), usize)>>,
-    ) -> Difference {
+    fn difference(&self, end: (Node, Node), from: &Ways) -> Difference {
         let mut links = Vec::new();
         let mut at = end;
         while let Some(Some((before, place))) = from.get(&at) {
@@ -214,7 +219,14 @@ impl Search<'_> {
             at = *before;
         }
         links.reverse();
-        let (here, there) = self.apart(end);
+        let (mut here, mut there) = self.apart(end);
+        if here == there {
+            // What C has no words for, such as the linkage of a function.
+            let kind = |node: Node| self.joint.kind(node).map_or("void", Kind::name);
+            let words = |node: Node| &self.joint.record(node)[2..];
+            here += &format!(" ({} {:x?})", kind(end.0), words(end.0));
+            there += &format!(" ({} {:x?})", kind(end.1), words(end.1));
+        }
         let [x, y] = [end.0, end.1].map(|node| self.joint.record(node));
         let only_declared = is_forward(x) != is_forward(y) && Space::of(x) == Space::of(y);
         Difference { path: self.steps(&links, end.0), here, there, only_declared }
@@ -356,5 +368,126 @@ fn title(joint: &Joint, node: Node) -> String {
     match Space::of(joint.record(node)) {
         Some(space) => format!("{} {}", space.word(), joint.text(joint.name(node))),
         None => spell(joint, node),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::testing::{Blob, RandomType, build, build_on};
+
+    fn texts(path: &[Step]) -> Vec<&str> {
+        path.iter().map(|step| step.text.as_str()).collect()
+    }
+
+    /// `struct outer { struct ring *next; }`, `struct ring { struct ring *next; union { int (*call)(struct deep *d); }; }`.
+    fn rings(b: &mut Blob, int: u32, deep: &dyn Fn(&mut Blob) -> u32) {
+        let next = b.next_id();
+        let (ring, outer) = (next + 6, next + 7);
+        b.ptr(ring);
+        let deep = deep(b);
+        let to_deep = b.ptr(deep);
+        let proto = b.proto(int, &[("d", to_deep)]);
+        let call = b.ptr(proto);
+        let inner = b.composite(Kind::Union, "", false, 8, &[("call", call, 0)]);
+        assert_eq!(b.structure("ring", 16, &[("next", next, 0), ("", inner, 64)]), ring);
+        assert_eq!(b.structure("outer", 8, &[("next", next, 0)]), outer);
+    }
+
+    #[test]
+    fn the_way_to_the_first_difference() {
+        let mut base = Blob::new();
+        let int = base.int("int", 4);
+        rings(&mut base, int, &|b| b.structure("deep", 8, &[("x", 1, 0)]));
+        let base = base.bytes();
+        let base = BtfView::parse(&base).expect("a base");
+        let ask = |deep: &dyn Fn(&mut Blob) -> u32| {
+            let mut b = Blob::on(&base);
+            rings(&mut b, int, deep);
+            let proto = b.proto(int, &[("o", b.next_id() - 1)]);
+            b.func("f", 1, proto);
+            let bytes = b.bytes();
+            let view = BtfView::parse_split(&bytes, &base).expect("a split BTF");
+            why(&view, &Wanted::of("struct outer"), 3).expect("it is sound")
+        };
+        let answer = ask(&|b| b.fwd("deep", false));
+        let [Reason::Differs { differences, .. }] = &answer.own[0].reasons[..] else { panic!("{answer:?}") };
+        let way = ["struct outer", "member 'next'", "struct ring", "member 'call'", "parameter 1 'd'", "struct deep"];
+        assert_eq!((texts(&differences[0].path), differences.len()), (way.to_vec(), 1));
+        assert!(differences[0].only_declared);
+        assert_eq!(
+            (differences[0].here.as_str(), differences[0].there.as_str()),
+            ("struct deep, only declared", "struct deep, 8 bytes, 1 member")
+        );
+        let member = Some(b"call".to_vec());
+        assert_eq!(
+            differences[0].path[3].declared,
+            Some(Declared { space: Space::Struct, name: b"ring".to_vec(), member })
+        );
+        let answer = ask(&|b| b.structure("deep", 8, &[("x", 1, 32)]));
+        let [Reason::Differs { differences, .. }] = &answer.own[0].reasons[..] else { panic!("{answer:?}") };
+        assert_eq!(differences[0].here, "8 bytes, 1 member; member 1 is 'x' at bit 32");
+        let answer = ask(&|b| b.structure("deep", 8, &[("x", 1, 0)]));
+        let [Reason::InBase { root, .. }] = &answer.own[0].reasons[..] else { panic!("{answer:?}") };
+        assert_eq!(texts(root), ["func f", "parameter 1 'o'", "struct outer"]);
+    }
+
+    #[test]
+    fn what_needs_it() {
+        let mut base = Blob::new();
+        let int = base.int("int", 4);
+        base.structure("known", 4, &[("x", int, 0)]);
+        let base = base.bytes();
+        let base = BtfView::parse(&base).expect("a base");
+        let mut b = Blob::on(&base);
+        let lone = b.structure("lone", 4, &[("x", int, 0)]);
+        let used = b.structure("used", 4, &[("x", lone, 0)]);
+        b.typedef("used_t", used);
+        let bytes = b.bytes();
+        let view = BtfView::parse_split(&bytes, &base).expect("a split BTF");
+        let ask = |name: &str| why(&view, &Wanted::of(name), 1).expect("it is sound");
+        let root = |name: &str| match &ask(name).own[0].reasons[..] {
+            [Reason::New(path)] => texts(path).join(" -> "),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(root("lone"), "typedef used_t -> struct used -> member 'x' -> struct lone");
+        assert_eq!(root("used_t"), "typedef used_t");
+        assert_eq!(ask("known").base, [(TypeId(2), "struct known".to_owned())]);
+        assert_eq!(ask("union known"), Answer::default());
+        assert_eq!(ask("nothing"), Answer::default());
+    }
+
+    proptest! {
+        /// There is a difference if and only if two types are not equal, and it is one.
+        #[test]
+        fn differences_are_real(base in vec(any::<RandomType>(), 1..20), own in vec(any::<RandomType>(), 1..20)) {
+            let order = |types: &[RandomType]| (0..types.len()).collect::<Vec<usize>>();
+            let base = build(&base, &order(&base));
+            let base = BtfView::parse(&base).expect("a base");
+            let bytes = build_on(Blob::on(&base), &own, &order(&own)).bytes();
+            let view = BtfView::parse_split(&bytes, &base).expect("a split BTF");
+            let Ok(joint) = Joint::of(&[&view]) else { panic!("it is sound") };
+            let parts = joint.strict_parts();
+            for name in ["a", "b", "c"] {
+                for why in why(&view, &Wanted::of(name), 100).expect("it is sound").own {
+                    for reason in why.reasons {
+                        match reason {
+                            Reason::InBase { base, .. } => {
+                                prop_assert_eq!(parts[why.id.index()], parts[base.index()]);
+                            }
+                            Reason::Differs { base, differences } => {
+                                prop_assert!(parts[why.id.index()] != parts[base.index()]);
+                                prop_assert!(!differences.is_empty());
+                                prop_assert!(differences.iter().all(|d| d.here != d.there), "{:#?}", differences);
+                            }
+                            Reason::New(path) => prop_assert!(!path.is_empty()),
+                        }
+                    }
+                }
+            }
+        }
     }
 }

@@ -98,6 +98,8 @@ pub enum Command {
     /// Say why a type is in a module although the base has one of that
     /// name, or what needs it
     Why(WhyArgs),
+    /// Make one BTF of several finished ones, each type once
+    Merge(MergeArgs),
     /// Write a page about the BTF of a kernel and its modules: where
     /// the bytes are, what is there twice, what is left out
     Report(ReportArgs),
@@ -164,7 +166,8 @@ pub struct StatsArgs {
     /// Base.
     #[command(flatten)]
     pub base: BaseArg,
-    /// How many of the largest types are named
+    /// How many of the largest types are named, and of those that are
+    /// redefined (in JSON, all)
     #[arg(long, value_name = "N", default_value = "10")]
     pub largest: usize,
     /// One JSON object per file and line, then one of all together
@@ -191,6 +194,24 @@ pub struct WhyArgs {
     /// One JSON object
     #[arg(long)]
     pub json: bool,
+}
+
+/// Options of `btfgen merge`.
+#[derive(Args, Debug)]
+#[command(after_help = texts::help("merge"))]
+pub struct MergeArgs {
+    /// ELF files with .BTF, or raw BTF
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+    /// Where raw BTF is written to [default: standard output]
+    #[arg(long, short, value_name = "OUT")]
+    pub output: Option<PathBuf>,
+    /// Base.
+    #[command(flatten)]
+    pub base: BaseArg,
+    /// Put all of the base into the result, which then stands alone
+    #[arg(long)]
+    pub flatten: bool,
 }
 
 /// Options of `btfgen diff`.

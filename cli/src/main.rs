@@ -66,6 +66,7 @@ fn main() -> ExitCode {
         Some(Command::Dump(args)) => commands::dump::run(args),
         Some(Command::WhyNot(args)) => commands::why_not::run(args),
         Some(Command::Why(args)) => commands::why::run(args),
+        Some(Command::Merge(args)) => commands::merge::run(args),
         Some(Command::Stats(args)) => commands::stats::run(args),
         Some(Command::Report(args)) => commands::report::run(args),
         Some(Command::Generate(args)) => commands::generate::run(args),

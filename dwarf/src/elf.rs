@@ -37,6 +37,8 @@ pub struct Section<'a> {
     pub link: u32,
     /// sh_info
     pub info: u32,
+    /// sh_addralign
+    pub alignment: u64,
 }
 
 /// A symbol, in the same form for all ELF classes (gABI, symbol table). Its name: [`ElfFile::symbol_name`].
@@ -379,6 +381,7 @@ fn parse<'a, H: FileHeader<Endian = Endianness>>(
             size,
             link: s.sh_link(endian),
             info: s.sh_info(endian),
+            alignment: s.sh_addralign(endian).into(),
         });
     }
     Ok(ElfFile {

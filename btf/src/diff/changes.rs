@@ -204,6 +204,10 @@ impl Found<'_, '_> {
         let mut moved = Vec::new();
         for (at, new) in after.iter().enumerate() {
             let Some(old) = partner_of_after[at] else {
+                while gone < before.len() && partner[gone].is_none() {
+                    self.element(path, &before[gone], true);
+                    gone += 1;
+                }
                 self.element(path, new, false);
                 continue;
             };

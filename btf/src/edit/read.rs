@@ -27,7 +27,7 @@ impl<'a> Reader<'a> {
         &mut self,
         id: TypeId,
         t: TypeView<'_>,
-        strings: &mut Strings<'static>,
+        strings: &mut Strings<'_>,
         words: &mut Vec<u32>,
     ) -> Result<()> {
         t.read_record(words);

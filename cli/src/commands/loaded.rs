@@ -51,48 +51,96 @@ pub fn with_base<T>(
     result
 }
 
-/// Calls `f` with the BTF of a file. What is linked for itself (a vmlinux) stands on nothing; what has a distilled base stands on it or, as a
+/// A file that was read, with what its BTF needs to be looked at.
+pub struct Loaded {
+    path: PathBuf,
+    /// The file.
+    pub input: Input,
+}
+
+impl Loaded {
+    /// Opens a file.
+    pub fn open(path: &Path) -> Result<Loaded, Failure> {
+        let input = Input::open(path).map_err(|e| Failure::new(Exit::Io, path, format!("cannot be read: {e}")))?;
+        Ok(Loaded { path: path.to_owned(), input })
+    }
+
+    /// The file as an ELF file, if it is one.
+    pub fn elf(&self) -> Option<ElfFile<'_>> {
+        ElfFile::parse(self.input.bytes()).ok()
+    }
+
+    /// What of `base` the file stands on: nothing if it is linked for itself (a vmlinux), or is that base.
+    fn stands_on<'b, 'v>(&self, base: Option<&'b BtfView<'v>>) -> Option<&'b BtfView<'v>> {
+        let is_base = |base: &BtfView<'_>| btf_of(&self.input, &self.path).is_ok_and(|bytes| bytes == base.bytes());
+        base.filter(|base| self.elf().is_none_or(|elf| elf.relocatable) && !is_base(base))
+    }
+
+    /// The distilled base of a file.
+    fn distilled(&self) -> Result<Option<BtfView<'_>>, Failure> {
+        let bytes = distilled_base_of(&self.input, &self.path).map_err(|f| self.as_input(f))?;
+        bytes.map(BtfView::parse).transpose().map_err(|e| damaged(&self.path, &e, ": its .BTF.base"))
+    }
+
+    /// The BTF of a file with a distilled base as a kernel has it, on `base`.
+    fn relocated(
+        &self,
+        distilled: Option<&BtfView<'_>>,
+        base: Option<&BtfView<'_>>,
+    ) -> Result<Option<Vec<u8>>, Failure> {
+        let (Some(distilled), Some(base)) = (distilled, base) else { return Ok(None) };
+        let bytes = btf_of(&self.input, &self.path).map_err(|f| self.as_input(f))?;
+        let view = BtfView::parse_split(bytes, distilled).map_err(|e| damaged(&self.path, &e, ""))?;
+        let failed = |e| Failure::new(Exit::Base, &self.path, format!("its distilled base does not fit: {e}"));
+        btf::distill::relocate(&view, base).map(Some).map_err(failed)
+    }
+
+    fn as_input(&self, failure: Failure) -> Failure {
+        Failure::new(Exit::Input, &self.path, failure.text)
+    }
+}
+
+/// Calls `f` with the BTFs of files. What is linked for itself (a vmlinux), or is the base, stands on nothing; what has a distilled base stands on it or, as a
 /// kernel has it, on `base`; all else stands on `base`.
+pub fn with_views<T>(
+    files: &[Loaded],
+    base: Option<&BtfView<'_>>,
+    f: impl FnOnce(&[BtfView<'_>]) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let all = || -> Result<T, Failure> {
+        let distilled = files.iter().map(Loaded::distilled).collect::<Result<Vec<_>, _>>()?;
+        let relocated = files.iter().zip(&distilled);
+        let relocated = relocated.map(|(file, own)| file.relocated(own.as_ref(), file.stands_on(base)));
+        let relocated = relocated.collect::<Result<Vec<Option<Vec<u8>>>, Failure>>()?;
+        let views = files.iter().zip(distilled.iter().zip(&relocated)).map(|(file, (distilled, relocated))| {
+            let base = file.stands_on(base);
+            let hint = if base.is_none() { " (a module's BTF needs --btf_base)" } else { "" };
+            let view = match relocated {
+                Some(bytes) => BtfView::parse_on(bytes, base),
+                None => {
+                    let bytes = btf_of(&file.input, &file.path).map_err(|f| file.as_input(f))?;
+                    BtfView::parse_on(bytes, distilled.as_ref().or(base))
+                }
+            };
+            view.map_err(|e| damaged(&file.path, &e, hint))
+        });
+        f(&views.collect::<Result<Vec<_>, Failure>>()?)
+    };
+    let result = all();
+    for file in files {
+        unchanged(&file.input, &file.path)?;
+    }
+    result
+}
+
+/// The same for one file.
 pub fn with_view<T>(
     path: &Path,
     base: Option<&BtfView<'_>>,
     f: impl FnOnce(&BtfView<'_>, &Input) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
-    let input = Input::open(path).map_err(|e| Failure::new(Exit::Io, path, format!("cannot be read: {e}")))?;
-    let result = view_of(path, &input, base, f);
-    unchanged(&input, path)?;
-    result
-}
-
-/// [`with_view`] for a file that is open.
-pub fn view_of<T>(
-    path: &Path,
-    input: &Input,
-    base: Option<&BtfView<'_>>,
-    f: impl FnOnce(&BtfView<'_>, &Input) -> Result<T, Failure>,
-) -> Result<T, Failure> {
-    let failed = |text: String| Failure::new(Exit::Input, path, text);
-    let as_input = |failure: Failure| failed(failure.text);
-    let hint = if base.is_none() { " (a module's BTF needs --btf_base)" } else { "" };
-    let bad = |e: btf::error::Error| damaged(path, &e, hint);
-    let bytes = btf_of(input, path).map_err(as_input)?;
-    let elf = ElfFile::parse(input.bytes()).ok();
-    let base = base.filter(|_| elf.as_ref().is_none_or(|elf| elf.relocatable));
-    let distilled = distilled_base_of(input, path).map_err(as_input)?.map(BtfView::parse).transpose().map_err(bad)?;
-    let relocated = match (&distilled, base) {
-        (Some(distilled), Some(base)) => {
-            let view = BtfView::parse_split(bytes, distilled).map_err(bad)?;
-            let relocated = btf::distill::relocate(&view, base);
-            let failed = |e| Failure::new(Exit::Base, path, format!("its distilled base does not fit: {e}"));
-            Some(relocated.map_err(failed)?)
-        }
-        _ => None,
-    };
-    let view = match &relocated {
-        Some(bytes) => BtfView::parse_on(bytes, base),
-        None => BtfView::parse_on(bytes, distilled.as_ref().or(base)),
-    };
-    f(&view.map_err(bad)?, input)
+    let file = [Loaded::open(path)?];
+    with_views(&file, base, |views| f(&views[0], &file[0].input))
 }
 
 /// The failure of a file whose BTF is damaged.

@@ -7,6 +7,7 @@ pub mod encode;
 pub mod generate;
 mod in_place;
 mod loaded;
+pub mod merge;
 pub mod report;
 pub mod resolve_btfids;
 pub mod stats;

@@ -23,7 +23,7 @@ use encoder::{BaseBtf, Caller};
 use rayon::prelude::*;
 
 use super::encode::{replace_failure, same_file};
-use super::loaded::{base_of, damaged, view_of, with_base};
+use super::loaded::{base_of, damaged, with_base, with_view};
 use super::{btf_of, unchanged};
 use crate::args::ReportArgs;
 use crate::base_search;
@@ -150,7 +150,7 @@ fn look_into(
     let release = ElfFile::parse(input.bytes()).ok().and_then(|elf| module_file::release(&elf));
     let encoded = encoded(path, input, shared);
     let report = match (btf_of(input, path), &encoded) {
-        (Ok(_), _) => view_of(path, input, base, |view, _| figures(path, view))?,
+        (Ok(_), _) => with_view(path, base, |view, _| figures(path, view))?,
         // What was not encoded yet is shown as it will be.
         (Err(_), Ok((btf, _))) => {
             let view = BtfView::parse_on(btf, base).map_err(|e| damaged(path, &e, ""))?;

@@ -41,7 +41,7 @@ fn all(args: &StatsArgs) -> Result<Exit, Failure> {
                 out += &if args.json {
                     format!("{}\n", found.json(path))
                 } else if alone {
-                    found.text(path)
+                    found.text(path, args.largest)
                 } else {
                     format!("{}: {}\n", path.display(), Line(&found))
                 };
@@ -97,14 +97,22 @@ impl fmt::Display for Line<'_> {
 }
 
 impl Found {
-    fn text(&self, path: &Path) -> String {
+    fn text(&self, path: &Path, most: usize) -> String {
         let Stats { figures, base_types_used, redefined, largest, .. } = &self.stats;
         let mut out = format!("{}: {} bytes of BTF\n", path.display(), figures.bytes);
         tables(&mut out, figures, self.base_types.is_some());
         if let Some(types) = self.base_types {
             let used = base_types_used.len();
-            out += &format!("base: {used} of its {types} types are referred to, {} redefined\n", redefined.len());
-            redefined.iter().for_each(|m| out += &format!("  {}\n", named(m)));
+            out += &format!("base: {used} of its {types} types are referred to, {} redefined", redefined.len());
+            let mut names: Vec<String> = redefined.iter().map(named).collect();
+            names.dedup();
+            let more = names.len().saturating_sub(most);
+            names.truncate(most);
+            if more > 0 {
+                names.push(format!("{more} more"));
+            }
+            let sep = if names.is_empty() { "" } else { ": " };
+            out += &format!("{sep}{}\n", names.join(", "));
         }
         largest_text(&mut out, largest.iter().map(|m| (m, None)));
         out

@@ -76,7 +76,7 @@ fn steps(answer: &Answer) -> impl Iterator<Item = &Step> {
     let reasons = answer.own.iter().flat_map(|why| &why.reasons);
     reasons.flat_map(|reason| {
         let (differences, root): (&[Difference], &[Step]) = match reason {
-            Reason::InBase(_) => (&[], &[]),
+            Reason::InBase { .. } => (&[], &[]),
             Reason::Differs { differences, .. } => (differences, &[]),
             Reason::New(path) => (&[], path),
         };
@@ -123,8 +123,11 @@ impl Shown<'_> {
         _ = write!(out, "{name} (type {id}: {outline}): ");
         for reason in reasons {
             match reason {
-                Reason::InBase(base) => {
+                Reason::InBase { base, root } => {
                     _ = writeln!(out, "it need not be here: type {base} of the base is its equal");
+                    if root.len() > 1 {
+                        _ = writeln!(out, "  {}", chain(root));
+                    }
                 }
                 Reason::Differs { base, differences } => {
                     let text = if differences.iter().all(|d| d.only_declared) {
@@ -163,9 +166,9 @@ impl Shown<'_> {
 
     fn root(&self, out: &mut String, path: &[Step]) {
         match path {
-            [] | [_] => _ = writeln!(out, "the base has none of this name; nothing here refers to it"),
+            [] | [_] => _ = writeln!(out, "the base defines none of this name; nothing here refers to it"),
             path => {
-                _ = writeln!(out, "the base has none of this name; it is needed by");
+                _ = writeln!(out, "the base defines none of this name; it is needed by");
                 _ = writeln!(out, "  {}", chain(path));
             }
         }
@@ -176,8 +179,9 @@ impl Shown<'_> {
         let step = |step: &Step| json!({"text": step.text, "here": self.here.get(step), "base": self.there.get(step)});
         let path = |path: &[Step]| path.iter().map(step).collect::<Vec<_>>();
         let difference = |d: &Difference| json!({"path": path(&d.path), "here": d.here, "base": d.there, "only_declared": d.only_declared});
+        let names = |path: &[Step]| path.iter().map(|step| step.text.clone()).collect::<Vec<_>>();
         let reason = |reason: &Reason| match reason {
-            Reason::InBase(base) => json!({"reason": "in_base", "base": base.0}),
+            Reason::InBase { base, root } => json!({"reason": "in_base", "base": base.0, "path": names(root)}),
             Reason::Differs { base, differences } => {
                 let differences: Vec<Value> = differences.iter().map(difference).collect();
                 json!({"reason": "differs", "base": base.0, "differences": differences})
