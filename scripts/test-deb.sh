@@ -55,7 +55,7 @@ contents() {
     dpkg-deb -c "$(deb)" >"$work/contents"
     cat "$work/contents"
     local file
-    for file in bin/btfgen bin/btfgen-pahole bin/btfgen-resolve_btfids share/man/man1/btfgen{,-check,-dump,-verify,-why-not,-pahole,-resolve_btfids}.1.gz \
+    for file in bin/btfgen bin/btfgen-pahole bin/btfgen-resolve_btfids share/man/man1/btfgen{,-check,-diff,-dump,-merge,-report,-stats,-verify,-why,-why-not,-pahole,-resolve_btfids}.1.gz \
         share/bash-completion/completions/btfgen share/zsh/vendor-completions/_btfgen share/fish/vendor_completions.d/btfgen.fish \
         share/doc/btfgen/{copyright,changelog.gz,changelog.Debian.gz}; do
         grep -q " ./usr/$file\( -> .*\)\?$" "$work/contents" || { echo "no $file"; return 1; }

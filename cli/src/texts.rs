@@ -69,6 +69,10 @@ pub static TEXTS: &[Texts] = &[
             ("btfgen verify --btf_base vmlinux foo.ko", "would a kernel take it?"),
             ("btfgen dump --btf_base vmlinux foo.ko", "show what was encoded"),
             ("btfgen why-not vfs_read vmlinux", "why is it not there?"),
+            ("btfgen why task_struct -B vmlinux foo.ko", "why is it there again?"),
+            ("btfgen diff old.ko new.ko", "what differs?"),
+            ("btfgen stats -B vmlinux foo.ko", "what is it made of?"),
+            ("btfgen report DIR -o report.html", "a page about a whole kernel"),
         ],
         exits: &[
             Exit::Io,
@@ -174,6 +178,19 @@ pub static TEXTS: &[Texts] = &[
         ],
         exits: &[],
         several: "0: nothing differs; 1: something does; 2: trouble.",
+        environment: &[],
+    },
+    Texts {
+        command: "merge",
+        about: &[
+            "The files may be of any encoder: gcc -gbtf, clang for BPF, modules. What is equal becomes one type; no DWARF is needed.",
+        ],
+        examples: &[
+            ("btfgen merge a.o b.o -o all.btf", "one of two"),
+            ("btfgen merge -B vmlinux foo.ko bar.ko -o both.btf", "on top of a kernel's"),
+        ],
+        exits: &[Exit::Io, Exit::Usage, Exit::Input, Exit::Base, Exit::Limit, Exit::Verify, Exit::NoBase],
+        several: "",
         environment: &[],
     },
     Texts {
