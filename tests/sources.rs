@@ -7,6 +7,8 @@
 
 #[path = "sources/damaged.rs"]
 mod damaged;
+#[path = "sources/split.rs"]
+mod split;
 mod support;
 
 use std::fs;
@@ -62,7 +64,7 @@ struct Build {
 fn main() -> ExitCode {
     let args = Arguments::from_args();
     let (mut trials, mut not_installed) = (damaged::trials(), 0);
-    for way in WAYS {
+    for way in WAYS.iter().chain(split::WAYS) {
         for dwarf in way.dwarf {
             let compiler = way.compiler;
             let missing = std::iter::once(&compiler).chain(way.tools).find(|tool| !works(tool, &["--version"]));
@@ -178,6 +180,11 @@ impl Build {
             Err(e) if e.contains(&format!("exit code {code}:")) && e.contains(text) => Ok(()),
             Err(e) => Err(format!("expected was exit code {code} and `{text}`: {e}")),
         }
+    }
+
+    /// A file must not be there.
+    fn has_no(&self, file: &str) -> Result<()> {
+        if self.path().join(file).exists() { Err(format!("{file} was made")) } else { Ok(()) }
     }
 
     /// All that the BTF of a file says, in an order that does not depend on ids; of a data section each variable's size, since

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use btf::map::FixedMap;
 use dwarf::sections::{DebugData, DebugSection, Sections};
-use dwarf::unit::{self, PlansBuffer, Unit, UnitHeader, UnitKind};
+use dwarf::unit::{self, Parts, PlansBuffer, Unit, UnitHeader, UnitKind};
 use gimli::Endianity;
 
 use crate::error::Result;
@@ -57,6 +57,8 @@ pub struct Source<'a> {
     pub headers: Vec<UnitHeader>,
     /// Its file, where it is not the one that is encoded.
     pub file: &'a str,
+    /// Its units are read for themselves, or for others of them; those of an alternate file only for others.
+    is_own: bool,
     /// The source that offsets in `.debug_info` count in.
     debug_info: usize,
     /// The same of the alternate file.
@@ -80,25 +82,40 @@ impl<'a> Sources<'a> {
     /// A unit header that is damaged.
     pub fn new<E: Endianity>(data: &'a DebugData<'a>, endian: E) -> Result<Sources<'a>> {
         let mut sources = Sources { list: Vec::new(), types: FixedMap::default() };
-        sources.add_file(data, data.sections(), "", endian)?;
+        sources.add_file(data, "", endian)?;
         let own = sources.list.len();
         if let Some((alternate, name)) = &data.alternate {
-            let mut sections = alternate.sections();
-            sections.alternate_str = sections.str;
-            sources.add_file(alternate, sections, name, endian)?;
+            sources.add_file(alternate, name, endian)?;
             sources.list[..own].iter_mut().for_each(|source| source.alternate = Some(own));
+            sources.list[own..].iter_mut().for_each(|source| source.is_own = false);
         }
         sources.index_types();
         Ok(sources)
     }
 
-    fn add_file<E: Endianity>(
-        &mut self,
+    /// Those of a file with split units, which refer to nothing outside of it. `parts` tells what of its sections is a unit's own.
+    ///
+    /// # Errors
+    /// A unit header that is damaged.
+    pub fn split<E: Endianity>(
         data: &'a DebugData<'a>,
-        sections: Sections<'a>,
         file: &'a str,
+        parts: impl Fn(&UnitHeader) -> Parts,
         endian: E,
-    ) -> Result<()> {
+    ) -> Result<Sources<'a>> {
+        let mut sources = Sources { list: Vec::new(), types: FixedMap::default() };
+        sources.add_file(data, file, endian)?;
+        let headers = sources.list.iter_mut().flat_map(|source| &mut source.headers);
+        headers.for_each(|header| *header = header.with_parts(parts(header)));
+        sources.index_types();
+        Ok(sources)
+    }
+
+    fn add_file<E: Endianity>(&mut self, data: &'a DebugData<'a>, file: &'a str, endian: E) -> Result<()> {
+        let mut sections = data.sections();
+        if !file.is_empty() {
+            sections.alternate_str = sections.str;
+        }
         let debug_info = self.list.len();
         for info in std::iter::once(&data.info).chain(&data.types) {
             let headers = unit::headers(info, endian)?;
@@ -109,7 +126,7 @@ impl<'a> Sources<'a> {
                 return Err(dwarf::error::Error::at(dwarf::error::ErrorKind::Unsupported, section, offset, text).into());
             }
             let partial = headers.iter().map(|_| AtomicU8::new(0)).collect();
-            self.list.push(Source { sections, info, headers, file, debug_info, alternate: None, partial });
+            self.list.push(Source { sections, info, headers, file, is_own: true, debug_info, alternate: None, partial });
         }
         Ok(())
     }
@@ -138,9 +155,14 @@ impl<'a> Sources<'a> {
         &self.list[source]
     }
 
-    /// The sources of the file itself.
+    /// The sources of the file itself, not of its alternate file.
     pub fn own(&self) -> impl Iterator<Item = (usize, &Source<'a>)> {
-        self.list.iter().enumerate().filter(|(_, source)| source.file.is_empty())
+        self.list.iter().enumerate().filter(|(_, source)| source.is_own)
+    }
+
+    /// The type that a type unit is for, if that unit counts among those of its signature.
+    pub fn type_of(&self, header: &UnitHeader) -> Option<Place> {
+        header.signature.and_then(|(signature, _)| self.type_of_signature(signature))
     }
 
     /// Bytes of all that names of DIEs may be in, but for the file's `.debug_str`.
