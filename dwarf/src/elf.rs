@@ -283,9 +283,7 @@ impl<'a> ElfFile<'a> {
         let has_several = named(SPLIT.info).nth(1).is_some();
         let is_type_unit = |s: &Section<'a>, name: &str| {
             let is_one = |bytes: Cow<'_, [u8]>| unit::starts_with_type_unit(&bytes, self.endian);
-            has_several
-                && name == SPLIT.info
-                && self.section_bytes(s, SPLIT.info).is_ok_and(|(bytes, _)| is_one(bytes))
+            has_several && name == SPLIT.info && self.section_bytes(s, SPLIT.info).is_ok_and(|(bytes, _)| is_one(bytes))
         };
         let main = |name| named(name).find(|s| !is_grouped(s) && !is_type_unit(s, name)).or_else(|| named(name).next());
         let read = |s: &Section<'a>, name| self.debug_section(s, name, values, tables);
@@ -333,10 +331,7 @@ impl<'a> ElfFile<'a> {
         tables: &BTreeMap<usize, Vec<&Section<'a>>>,
     ) -> Result<DebugSection<'a>> {
         let found = self.sections.iter().find(|s| is_called(s, name));
-        found.map_or_else(
-            || Ok(DebugSection::default()),
-            |section| self.debug_section(section, name, values, tables),
-        )
+        found.map_or_else(|| Ok(DebugSection::default()), |section| self.debug_section(section, name, values, tables))
     }
 
     /// Relocation tables by the section that they are for; none of a file that was linked.

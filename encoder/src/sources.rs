@@ -126,7 +126,16 @@ impl<'a> Sources<'a> {
                 return Err(dwarf::error::Error::at(dwarf::error::ErrorKind::Unsupported, section, offset, text).into());
             }
             let partial = headers.iter().map(|_| AtomicU8::new(0)).collect();
-            self.list.push(Source { sections, info, headers, file, is_own: true, debug_info, alternate: None, partial });
+            self.list.push(Source {
+                sections,
+                info,
+                headers,
+                file,
+                is_own: true,
+                debug_info,
+                alternate: None,
+                partial,
+            });
         }
         Ok(())
     }

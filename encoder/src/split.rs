@@ -50,9 +50,7 @@ impl<'a> SplitUnits<'a> {
         let type_units = PartsIndex::new(&data.tu_index, endian)?;
         let parts = |header: &UnitHeader| match header.kind {
             UnitKind::Type => type_units.parts(header),
-            UnitKind::Compile | UnitKind::Partial | UnitKind::Skeleton | UnitKind::Split => {
-                compile_units.parts(header)
-            }
+            UnitKind::Compile | UnitKind::Partial | UnitKind::Skeleton | UnitKind::Split => compile_units.parts(header),
         };
         let sources = Sources::split(data, file, parts, endian)?;
         let mut by_id = FixedMap::default();
@@ -209,7 +207,9 @@ impl<'a> SplitFiles<'a> {
 
     fn looked_for_package(&self, id: u64) -> Vec<Looked> {
         match &self.package {
-            Some((name, Ok(_))) => vec![(name.into(), Some(format!("it has no unit {id:#018x}: it is of another build")))],
+            Some((name, Ok(_))) => {
+                vec![(name.into(), Some(format!("it has no unit {id:#018x}: it is of another build")))]
+            }
             Some((name, Err(why))) => vec![(name.into(), Some(why.clone()))],
             None => self.paths.iter().map(|path| (package_path(path), None)).collect(),
         }
@@ -283,7 +283,8 @@ impl PartsIndex {
     /// The parts of a unit; all of every section if no row is for it.
     fn parts(&self, header: &UnitHeader) -> Parts {
         let of_types = header.section == SPLIT_TYPES;
-        let after = self.rows.partition_point(|&(start, _, is_types, _)| (is_types, start) <= (of_types, header.offset));
+        let after =
+            self.rows.partition_point(|&(start, _, is_types, _)| (is_types, start) <= (of_types, header.offset));
         let row = self.rows[..after].last().filter(|row| row.2 == of_types && header.offset < row.1);
         row.map_or_else(Parts::default, |row| row.3)
     }
