@@ -316,22 +316,16 @@ impl<'a> ElfFile<'a> {
             return debug.line_programs();
         }
         let values = if self.relocatable { relocate::symbol_values(self)? } else { Arc::default() };
-        self.lines(LINE, &values, &self.relocation_tables())
+        let found = self.sections.iter().find(|s| is_called(s, LINE));
+        found.map_or_else(
+            || Ok(DebugSection::default()),
+            |section| self.debug_section(section, LINE, &values, &self.relocation_tables()),
+        )
     }
 
-    /// `.debug_line.dwo`, the names of files of what was split off.
-    pub fn split_line_programs(&self) -> Result<DebugSection<'a>> {
-        self.lines(SPLIT_LINE, &Arc::default(), &BTreeMap::new())
-    }
-
-    fn lines(
-        &self,
-        name: &'static str,
-        values: &Arc<[u64]>,
-        tables: &BTreeMap<usize, Vec<&Section<'a>>>,
-    ) -> Result<DebugSection<'a>> {
-        let found = self.sections.iter().find(|s| is_called(s, name));
-        found.map_or_else(|| Ok(DebugSection::default()), |section| self.debug_section(section, name, values, tables))
+    /// The same of the alternate file.
+    pub fn alternate_line_programs(&self) -> Result<DebugSection<'a>> {
+        self.alternate.as_ref().map_or_else(|| Ok(DebugSection::default()), |(file, _)| file.line_programs())
     }
 
     /// Relocation tables by the section that they are for; none of a file that was linked.
@@ -386,8 +380,6 @@ fn is_called(section: &Section<'_>, name: &str) -> bool {
 
 /// The section with the line number programs.
 const LINE: &str = ".debug_line";
-/// That of what was split off.
-const SPLIT_LINE: &str = ".debug_line.dwo";
 
 /// What the debug sections are called; not all are where DWARF was split off.
 struct Names {

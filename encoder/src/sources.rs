@@ -67,6 +67,13 @@ pub struct Source<'a> {
     partial: Vec<AtomicU8>,
 }
 
+impl Source<'_> {
+    /// True if its units are the file's; otherwise they are those of an alternate file.
+    pub fn is_own(&self) -> bool {
+        self.is_own
+    }
+}
+
 /// All sections with units that the units of a file can refer to.
 #[derive(Debug)]
 pub struct Sources<'a> {
@@ -162,6 +169,11 @@ impl<'a> Sources<'a> {
     /// A source by its number.
     pub fn get(&self, source: usize) -> &Source<'a> {
         &self.list[source]
+    }
+
+    /// All sources, by their numbers.
+    pub fn all(&self) -> impl Iterator<Item = (usize, &Source<'a>)> {
+        self.list.iter().enumerate()
     }
 
     /// The sources of the file itself, not of its alternate file.
