@@ -328,6 +328,21 @@ impl<'a> ElfFile<'a> {
         self.alternate.as_ref().map_or_else(|| Ok(DebugSection::default()), |(file, _)| file.line_programs())
     }
 
+    /// `.debug_line.dwo`, the names of files in split type units.
+    pub fn split_line_programs(&self) -> Result<DebugSection<'a>> {
+        let found = self.sections.iter().find(|s| is_called(s, SPLIT_LINE));
+        let read = |s| self.debug_section(s, SPLIT_LINE, &Arc::default(), &BTreeMap::new());
+        found.map_or_else(|| Ok(DebugSection::default()), read)
+    }
+
+    /// The same of the package of split units.
+    pub fn package_line_programs(&self) -> Result<DebugSection<'a>> {
+        match &self.package {
+            Some((Ok(file), _)) => file.split_line_programs(),
+            _ => Ok(DebugSection::default()),
+        }
+    }
+
     /// Relocation tables by the section that they are for; none of a file that was linked.
     fn relocation_tables(&self) -> BTreeMap<usize, Vec<&Section<'a>>> {
         let mut tables: BTreeMap<usize, Vec<&Section<'a>>> = BTreeMap::new();
@@ -380,6 +395,8 @@ fn is_called(section: &Section<'_>, name: &str) -> bool {
 
 /// The section with the line number programs.
 const LINE: &str = ".debug_line";
+/// That of type units that were split off.
+const SPLIT_LINE: &str = ".debug_line.dwo";
 
 /// What the debug sections are called; not all are where DWARF was split off.
 struct Names {

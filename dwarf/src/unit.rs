@@ -58,6 +58,8 @@ pub struct Parts {
     pub locations: u64,
     /// In `.debug_rnglists.dwo`.
     pub ranges: u64,
+    /// In `.debug_line.dwo`.
+    pub lines: u64,
 }
 
 impl UnitHeader {

@@ -122,7 +122,7 @@ impl<'a> SplitFiles<'a> {
         Some((package, package.find(id)?))
     }
 
-    /// Calls `read` with the units of the `.dwo` file of a skeleton, and its own one among them. Called with what tells that.
+    /// Calls `read` with the `.dwo` file of a skeleton, its units, and the skeleton's own one among them, which the id tells.
     ///
     /// # Errors
     /// There is no such file: the error names the places.
@@ -130,7 +130,7 @@ impl<'a> SplitFiles<'a> {
         &self,
         skeleton: &Unit<'_, E>,
         id: u64,
-        read: impl FnOnce(&SplitUnits<'_>, UnitHeader) -> Result<T>,
+        read: impl FnOnce(&ElfFile<'_>, &SplitUnits<'_>, UnitHeader) -> Result<T>,
     ) -> Result<T> {
         let mut looked: Vec<Looked> = self.looked_for_package(id);
         let mut read = Some(read);
@@ -161,7 +161,7 @@ impl<'a> SplitFiles<'a> {
     }
 
     /// Reads a unit of a file; the error tells why it is not the file of the skeleton.
-    fn try_file<E: Endianity, T, F: FnOnce(&SplitUnits<'_>, UnitHeader) -> Result<T>>(
+    fn try_file<E: Endianity, T, F: FnOnce(&ElfFile<'_>, &SplitUnits<'_>, UnitHeader) -> Result<T>>(
         &self,
         input: &Input,
         name: &str,
@@ -177,7 +177,7 @@ impl<'a> SplitFiles<'a> {
         let units = SplitUnits::new(&data, name, endian).map_err(|e| e.to_string())?;
         let unit = units.find(id).ok_or_else(|| format!("it has no unit {id:#018x}: it is of another build"))?;
         let read = read.take().ok_or("it was read already")?;
-        Ok(read(&units, unit).and_then(|result| {
+        Ok(read(&elf, &units, unit).and_then(|result| {
             data.check().map_err(Error::from)?;
             Ok(result)
         }))
@@ -271,7 +271,8 @@ impl PartsIndex {
                     IndexSectionId::DebugStrOffsets => parts.str_offsets = found.offset.into(),
                     IndexSectionId::DebugLoc | IndexSectionId::DebugLocLists => parts.locations = found.offset.into(),
                     IndexSectionId::DebugRngLists => parts.ranges = found.offset.into(),
-                    IndexSectionId::DebugLine | IndexSectionId::DebugMacinfo | IndexSectionId::DebugMacro => {}
+                    IndexSectionId::DebugLine => parts.lines = found.offset.into(),
+                    IndexSectionId::DebugMacinfo | IndexSectionId::DebugMacro => {}
                 }
             }
             rows.extend(unit.map(|(start, end, is_types)| (start, end, is_types, parts)));

@@ -419,7 +419,7 @@ impl<'a> Worker<'a> {
         if let (Some((_, header)), Some(others)) = (job.split.in_package(id), packaged) {
             return self.unit_of_skeleton(job, number, skeleton, header, others, &[]);
         }
-        job.split.in_file(skeleton, id, |units: &SplitUnits<'_>, header| {
+        job.split.in_file(skeleton, id, |_, units: &SplitUnits<'_>, header| {
             self.names.expect_more(units.bytes_with_names());
             let mut others = OpenUnits::new(&units.sources);
             self.unit_of_skeleton(job, number, skeleton, header, &mut others, &units.types_of(&header))

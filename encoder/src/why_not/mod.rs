@@ -138,6 +138,7 @@ fn described<E: Endianity>(file: &ElfFile<'_>, name: &[u8], endian: E) -> Result
     let data = file.debug_data()?;
     let package_data = file.package_data();
     let (line, alternate_line) = (file.line_programs()?, file.alternate_line_programs()?);
+    let package_line = file.package_line_programs()?;
     let sources = Sources::new(&data, endian)?;
     let split = SplitFiles::new(file, package_data.as_ref(), endian);
     let alternate = data.alternate.as_ref().map(|(alternate, _)| &**alternate);
@@ -148,13 +149,16 @@ fn described<E: Endianity>(file: &ElfFile<'_>, name: &[u8], endian: E) -> Result
     for (place, header, id) in skeletons {
         let skeleton = Skeleton { file, sources: &sources, line: line.whole(), place, header, endian };
         if let Some((package, found)) = split.in_package(id) {
-            skeleton.add(&mut dies, &package.sources, found, name)?;
+            skeleton.add(&mut dies, &package.sources, package_line.whole(), found, name)?;
             continue;
         }
         let source = sources.get(place.source());
         let bytes = source.info.whole().get(header.range()).unwrap_or_default();
         let opened = Unit::open(header, bytes, source.sections, &mut PlansBuffer::default(), endian)?;
-        split.in_file(&opened, id, |units, found| skeleton.add(&mut dies, &units.sources, found, name))?;
+        split.in_file(&opened, id, |elf, units, found| {
+            let line = elf.split_line_programs()?;
+            skeleton.add(&mut dies, &units.sources, line.whole(), found, name)
+        })?;
     }
     data.check()?;
     Ok(dies)
@@ -179,13 +183,17 @@ struct Skeleton<'s, 'f, E> {
 
 impl<E: Endianity> Skeleton<'_, '_, E> {
     /// Adds what its unit, which is among others, has of a function.
-    fn add<'a>(&self, dies: &mut Vec<Described>, split: &'a Sources<'a>, unit: UnitHeader, name: &[u8]) -> Result<()>
-    where
-        Self: 'a,
-    {
+    fn add(
+        &self,
+        dies: &mut Vec<Described>,
+        split: &Sources<'_>,
+        line: &[u8],
+        unit: UnitHeader,
+        name: &[u8],
+    ) -> Result<()> {
         let in_file = Units::new(self.sources, [self.line, &[]], None, self.endian);
         let skeleton = in_file.open(self.place, &self.header).map_err(failed)?;
-        let units = Units::split(split, skeleton, self.endian);
+        let units = Units::split(split, line, skeleton, self.endian);
         add(dies, self.file, &units, &[(Place::new(0, unit.offset as u64), unit, true)], name)
     }
 }

@@ -53,20 +53,27 @@ impl<'r, 'a, E: Endianity> Reader<'r, 'a, E> {
     }
 
     /// The subprograms of a name in some units, by their places, with those that refer to them; and where they were inlined. Of the units of an
-    /// alternate file (not `own`), which other files have as well, those that are referred to.
+    /// alternate file (not `own`), which other files have as well, those that are imported or
+    /// referred to.
     pub fn functions(
         &self,
         headers: &[(Place, UnitHeader, bool)],
         name: &[u8],
     ) -> gimli::Result<(BTreeMap<Place, Function>, Calls)> {
         let mut found: BTreeMap<Place, Located<'a, E>> = BTreeMap::new();
-        // Those that are not the file's own, and of them those that are referred to.
-        let (mut foreign, mut used) = (BTreeSet::new(), BTreeSet::new());
+        // Units that are not the file's own, and what is referred to.
+        let foreign: BTreeSet<Place> = headers.iter().filter(|(.., own)| !own).map(|(start, ..)| *start).collect();
+        let (mut imports, mut used) = (BTreeMap::new(), BTreeSet::new());
         // Units that have one, or that refer to others.
         let mut concerned: BTreeMap<Place, Rc<OpenUnit<'a, E>>> = BTreeMap::new();
-        for (start, header, own) in headers {
+        for (start, header, _) in headers {
             let unit = self.units.open(*start, header)?;
             each_function(&unit, |entry| {
+                if let Some(value) = entry.attr_value(gimli::DW_AT_import) {
+                    let imported = self.units.target(&unit, value).and_then(|place| self.units.start_of(place));
+                    imports.entry(*start).or_insert_with(Vec::new).extend(imported);
+                    return Ok(());
+                }
                 if matches!(origin(entry), Some(AttributeValue::DebugInfoRef(_) | AttributeValue::DebugInfoRefSup(_))) {
                     concerned.insert(*start, unit.clone());
                 }
@@ -75,9 +82,6 @@ impl<'r, 'a, E: Endianity> Reader<'r, 'a, E> {
                     let place = unit.place(entry.offset());
                     found.insert(place, (unit.clone(), entry.offset()));
                     concerned.insert(*start, unit.clone());
-                    if !own {
-                        foreign.insert(place);
-                    }
                 }
                 Ok(())
             })?;
@@ -94,7 +98,12 @@ impl<'r, 'a, E: Endianity> Reader<'r, 'a, E> {
                 break;
             }
         }
-        found.retain(|place, _| !foreign.contains(place) || used.contains(place));
+        let own = headers.iter().filter(|(.., own)| *own).map(|(start, ..)| *start);
+        let imported = closure(own, &imports);
+        found.retain(|place, (unit, _)| {
+            let start = unit.start();
+            !foreign.contains(&start) || imported.contains(&start) || used.contains(place)
+        });
         let functions = found.iter().map(|(&place, located)| Ok((place, self.function(located)?)));
         Ok((functions.collect::<gimli::Result<_>>()?, calls))
     }
@@ -258,7 +267,17 @@ fn source<'a, E: Endianity>(
     Some(format!("{path}:{line}"))
 }
 
-/// Calls `f` with each DIE of a function, or of one that was inlined.
+/// All units that some units import, and those that these do.
+fn closure(first: impl Iterator<Item = Place>, imports: &BTreeMap<Place, Vec<Place>>) -> BTreeSet<Place> {
+    let mut found = BTreeSet::new();
+    let mut left: Vec<Place> = first.collect();
+    while let Some(unit) = left.pop() {
+        left.extend(imports.get(&unit).into_iter().flatten().copied().filter(|&next| found.insert(next)));
+    }
+    found
+}
+
+/// Calls `f` with each DIE of a function, or of one that was inlined, and with those that import units.
 fn each_function<'a, E: Endianity>(
     unit: &OpenUnit<'a, E>,
     mut f: impl FnMut(&Entry<'a, E>) -> gimli::Result<()>,
@@ -269,7 +288,10 @@ fn each_function<'a, E: Endianity>(
         let offset = entries.next_offset();
         // What ends a list of children has none.
         let Some(abbreviation) = entries.read_abbreviation()? else { continue };
-        if matches!(abbreviation.tag(), gimli::DW_TAG_subprogram | gimli::DW_TAG_inlined_subroutine) {
+        if matches!(
+            abbreviation.tag(),
+            gimli::DW_TAG_subprogram | gimli::DW_TAG_inlined_subroutine | gimli::DW_TAG_imported_unit
+        ) {
             f(&unit.entry(offset)?)?;
         }
         entries.skip_attributes(abbreviation.attributes())?;

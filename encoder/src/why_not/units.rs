@@ -34,6 +34,11 @@ impl<'a, E: Endianity> OpenUnit<'a, E> {
         self.skeleton.as_deref().unwrap_or(self).get()
     }
 
+    /// Where it starts.
+    pub fn start(&self) -> Place {
+        self.start
+    }
+
     /// The place of a DIE.
     pub fn place(&self, offset: UnitOffset<usize>) -> Place {
         self.start.plus(offset.0)
@@ -71,8 +76,15 @@ impl<'a, E: Endianity> Units<'a, E> {
     }
 
     /// The units of a file or package, one of which is that of a skeleton.
-    pub fn split(sources: &'a Sources<'a>, skeleton: Rc<OpenUnit<'a, E>>, endian: E) -> Units<'a, E> {
-        Units { sources, lines: [&[]; 2], endian, alternate: None, skeleton: Some(skeleton), open: RefCell::default() }
+    pub fn split(sources: &'a Sources<'a>, line: &'a [u8], skeleton: Rc<OpenUnit<'a, E>>, endian: E) -> Units<'a, E> {
+        Units {
+            sources,
+            lines: [line, &[]],
+            endian,
+            alternate: None,
+            skeleton: Some(skeleton),
+            open: RefCell::default(),
+        }
     }
 
     /// The unit that starts at a place.
@@ -109,6 +121,11 @@ impl<'a, E: Endianity> Units<'a, E> {
         Ok(Some((self.open(start, &header)?, UnitOffset(place.offset() - start.offset()))))
     }
 
+    /// Where the unit starts that a place is in.
+    pub fn start_of(&self, place: Place) -> Option<Place> {
+        self.sources.unit_at(place).map(|(start, _)| start)
+    }
+
     /// The place that an attribute refers to.
     pub fn target(&self, unit: &OpenUnit<'a, E>, value: AttributeValue<Slice<'a, E>>) -> Option<Place> {
         let source = unit.start.source();
@@ -143,7 +160,7 @@ fn load<'a, E: Endianity>(
         _ if id == section => info,
         SectionId::DebugAbbrev => from(data.abbrev.whole(), parts.abbrev),
         SectionId::DebugAddr => data.addr.whole(),
-        SectionId::DebugLine => line,
+        SectionId::DebugLine => from(line, parts.lines),
         SectionId::DebugLineStr => data.line_str.whole(),
         SectionId::DebugLoc => from(data.loc.whole(), parts.locations),
         SectionId::DebugLocLists => from(data.loclists.whole(), parts.locations),
