@@ -56,6 +56,8 @@ pub struct Distant {
     end: u32,
     tickets: Vec<Place>,
     ticket_of: FixedMap<Place, u32>,
+    /// Tickets that were asked for last, by the low bits of their places: what one DIE refers to most others do as well.
+    recent: Vec<(Place, u32)>,
     /// The first ticket whose DIE was not read yet.
     next: usize,
     /// By the place where they start.
@@ -71,6 +73,9 @@ pub struct Distant {
     pub nowhere: Option<Nowhere>,
 }
 
+/// Entries of [`Distant::recent`], a power of two; they take 4 KB.
+const MOST_RECENT: usize = 256;
+
 /// Offsets are below this; [`RawRef`] needs the other bits.
 const MOST: u32 = RawRef::RECORD;
 
@@ -85,6 +90,7 @@ impl Distant {
         }
         self.tickets.clear();
         self.ticket_of.clear();
+        self.recent.clear();
         self.next = 0;
         self.stretches.clear();
         self.imports.clear();
@@ -104,19 +110,34 @@ impl Distant {
             let offset = place.after(own.start).and_then(|o| u32::try_from(o).ok()).filter(|&o| o < MOST);
             return offset.map_or(RawRef::VOID, RawRef);
         }
-        if let Some(offset) = self.offset_of(place) {
-            return RawRef(offset);
+        let slot = place.offset() % MOST_RECENT;
+        if let Some(&(_, ticket)) = self.recent.get(slot).filter(|(recent, _)| *recent == place) {
+            return RawRef::of_ticket(ticket);
         }
+        let reference = match self.ticket_of.get(&place) {
+            Some(&ticket) => RawRef::of_ticket(ticket),
+            None => match self.offset_of(place) {
+                Some(offset) => return RawRef(offset),
+                None => self.ticket(place),
+            },
+        };
+        if let Some(ticket) = reference.ticket() {
+            self.recent.resize(MOST_RECENT, (Place::NOWHERE, 0));
+            self.recent[slot] = (place, ticket);
+        }
+        reference
+    }
+
+    /// A new ticket.
+    fn ticket(&mut self, place: Place) -> RawRef {
         let next = self.tickets.len() as u32;
-        let ticket = *self.ticket_of.entry(place).or_insert(next);
-        if ticket == next {
-            if next >= RawRef::TICKET {
-                self.nowhere.get_or_insert(Nowhere::TooMuch);
-                return RawRef::VOID;
-            }
-            self.tickets.push(place);
+        if next >= RawRef::TICKET {
+            self.nowhere.get_or_insert(Nowhere::TooMuch);
+            return RawRef::VOID;
         }
-        RawRef(RawRef::RECORD | RawRef::TICKET | ticket)
+        self.ticket_of.insert(place, next);
+        self.tickets.push(place);
+        RawRef::of_ticket(next)
     }
 
     /// Everything in a unit of some bytes belongs to this one. `now`: unless a DIE is being read that is not laid out yet.
@@ -169,6 +190,9 @@ impl Distant {
     }
 
     fn offset_of(&self, place: Place) -> Option<u32> {
+        if self.stretches.is_empty() {
+            return None; // nothing but the unit itself was read
+        }
         let (start, stretch) = self.stretches.range(..=place).next_back()?;
         let inside = place.after(*start).filter(|_| place < stretch.end)?;
         Some(stretch.offset + inside as u32)
@@ -182,10 +206,13 @@ impl Distant {
     }
 
     /// A reference with the offset in the place of the ticket.
+    #[inline]
     pub fn resolved(&self, r: RawRef) -> RawRef {
-        match r.ticket() {
-            Some(ticket) => RawRef(self.offsets.get(ticket as usize).copied().unwrap_or(0)),
-            None => r,
-        }
+        r.ticket().map_or(r, |ticket| RawRef(self.offset_of_ticket(ticket)))
+    }
+
+    /// The offset of a ticket's DIE.
+    pub fn offset_of_ticket(&self, ticket: u32) -> u32 {
+        self.offsets.get(ticket as usize).copied().unwrap_or(0)
     }
 }
