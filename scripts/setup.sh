@@ -4,7 +4,7 @@
 #   test     and a C and a C++ compiler with their headers, binutils, make: test inputs and kernel-fixtures/ are compiled. On Debian
 #            also for other machines; elsewhere tests of those are ignored, and say so
 #   kernel   and what fetches and compares Debian kernels: apt, dpkg, flock, python3 (numpy: see python.sh)
-#   sources  and dwz
+#   sources  and dwz, clang, lld, llvm
 #   boot     and what kernels are compiled with in a Debian root (which has the compilers itself), QEMU for x86-64
 #   kbuild   the same without QEMU, and make, gcc-12, DKMS, what the tools of Debian's header packages need
 #   faults   as test, and strace, what limits files and mounts
@@ -87,7 +87,12 @@ kernel | sources | boot | kbuild)
     if ! command -v apt-get >/dev/null || ! command -v dpkg-deb >/dev/null; then
         other+=("apt and dpkg, to fetch Debian's kernels (other distributions package them)")
     fi
-    if [ "$1" = sources ]; then want dwz dwz; fi
+    if [ "$1" = sources ]; then
+        want dwz dwz
+        want clang clang
+        want ld.lld lld
+        want llvm-dwp llvm
+    fi
     if [ "$1" = boot ] || [ "$1" = kbuild ]; then
         want cpio cpio
         want patch patch

@@ -77,7 +77,10 @@ impl DebugFiles {
         }
         // Whether there are units in it only the file's own ones tell.
         let paths = [Some(path), files.debug.as_ref().map(|file| &*file.path)];
-        files.package = paths.into_iter().flatten().find_map(|path| open_file(package_path(path)));
+        files.package = paths.into_iter().flatten().find_map(|path| {
+            let package = package_path(path);
+            open_regular(&package).map(|input| DebugFile::new(package, input))
+        });
         let found = files.debug.as_ref().map(|file| (file.path.clone(), file.input.bytes()));
         let link = match found {
             None => Link::of(elf)?.map(|link| (link, path.to_owned())),
@@ -145,7 +148,7 @@ impl DebugFiles {
         check: impl Fn(&ElfFile<'_>, &[u8]) -> std::result::Result<(), String>,
     ) -> Option<DebugFile> {
         for path in places {
-            let Ok(input) = Input::open(&path) else {
+            let Some(input) = open_regular(&path) else {
                 self.looked.push((path, None));
                 continue;
             };
@@ -176,13 +179,10 @@ pub fn places(looked: &[Looked]) -> String {
     text
 }
 
-/// Opens what nothing but its place tells; nothing else than a file is opened.
-fn open_file(path: PathBuf) -> Option<DebugFile> {
-    if !std::fs::metadata(&path).is_ok_and(|metadata| metadata.is_file()) {
-        return None;
-    }
-    let input = Input::open(&path).ok()?;
-    Some(DebugFile::new(path, input))
+/// Opens a file that another one names; whatever that says, no device and no pipe.
+pub fn open_regular(path: &Path) -> Option<Input> {
+    let is_file = std::fs::metadata(path).is_ok_and(|metadata| metadata.is_file());
+    is_file.then(|| Input::open(path).ok()).flatten()
 }
 
 fn by_build_id(root: &Path, id: &[u8]) -> Option<PathBuf> {

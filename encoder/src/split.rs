@@ -135,9 +135,7 @@ impl<'a> SplitFiles<'a> {
         let mut looked: Vec<Looked> = self.looked_for_package(id);
         let mut read = Some(read);
         for path in self.places(skeleton) {
-            // Nothing else is opened, whatever a file says: not devices, not pipes.
-            let is_file = std::fs::metadata(&path).is_ok_and(|metadata| metadata.is_file());
-            let Some(input) = is_file.then(|| Input::open(&path).ok()).flatten() else {
+            let Some(input) = debug_files::open_regular(&path) else {
                 looked.push((path, None));
                 continue;
             };

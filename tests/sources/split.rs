@@ -71,6 +71,9 @@ fn files(b: &Build) -> Result<()> {
     b.fails("below/split", 4, "below/split1.dwo (it has no unit 0x")?;
     fs::write(b.path().join("below/split1.dwo"), "none").map_err(|e| e.to_string())?;
     b.fails("below/split", 4, "below/split1.dwo (this is not an ELF file)")?;
+    b.remove("below/split1.dwo")?;
+    b.run("mkfifo", &["below/split1.dwo"])?;
+    b.fails("below/split", 4, "below/split1.dwo: build again")?;
     // With a file that the DWARF itself was split off from: what is left of it names them.
     b.copy("split.ko", "apart/split.ko")?;
     fs::create_dir_all(b.path().join("apart/.debug")).map_err(|e| e.to_string())?;

@@ -171,6 +171,9 @@ fn failed(e: gimli::Error) -> Error {
 /// A unit to look into: where it is, and whether it is one of the file's own.
 type Wanted = (Place, UnitHeader, bool);
 
+/// The skeleton of a unit that was split off: where it is, and what tells the unit.
+type Left = (Place, UnitHeader, u64);
+
 /// What is left in a file of a unit that was split off.
 struct Skeleton<'s, 'f, E> {
     file: &'s ElfFile<'f>,
@@ -199,10 +202,7 @@ impl<E: Endianity> Skeleton<'_, '_, E> {
 }
 
 /// The units that functions can be in; and the skeletons of those that were split off, with what tells them.
-fn whole_and_skeletons<E: Endianity>(
-    sources: &Sources<'_>,
-    endian: E,
-) -> Result<(Vec<Wanted>, Vec<(Place, UnitHeader, u64)>)> {
+fn whole_and_skeletons<E: Endianity>(sources: &Sources<'_>, endian: E) -> Result<(Vec<Wanted>, Vec<Left>)> {
     let (mut whole, mut skeletons) = (Vec::new(), Vec::new());
     let mut plans = PlansBuffer::default();
     for (number, source) in sources.all() {
