@@ -33,6 +33,9 @@ encode() { # encode FILE OUT [OPTION...]
     [[ $1 != *.ko ]] || base=(--btf_base vmlinux.btf)
     "$btfgen" "${base[@]}" "${@:3}" --btf_encode_detached "$2" "$1"
 }
+has_section() { # has_section FILE PATTERN: a line of readelf's that has it
+    readelf -SW "$1" >headers && grep -Eq "$2" headers
+}
 same() { # same FILE OTHER: BTF of OTHER is that of FILE, byte for byte
     encode "$2" other.btf && cmp "$1.btf" other.btf && echo "$(stat -c %s other.btf) bytes, the same"
 }
@@ -41,7 +44,7 @@ same_graph() { # same_graph BTF OTHER: the same types, functions and variables, 
 }
 compressed() { # compressed FILE HOW SECTION
     objcopy --compress-debug-sections="$2" "$1" "packed-$1" || return 1
-    readelf -SW "packed-$1" | grep -Eq "$3" || { echo "it is not compressed"; return 1; }
+    has_section "packed-$1" "$3" || { echo "it is not compressed"; return 1; }
     same "$1" "packed-$1" || return 1
     rm "packed-$1"
 }
@@ -49,7 +52,7 @@ split_off() { # split_off FILE
     local id
     objcopy --only-keep-debug "$1" "$1.debug" || return 1
     objcopy --strip-debug --add-gnu-debuglink="$1.debug" "$1" "stripped-$1" || return 1
-    ! readelf -SW "stripped-$1" | grep -q debug_info || { echo "the DWARF is still there"; return 1; }
+    ! has_section "stripped-$1" debug_info || { echo "the DWARF is still there"; return 1; }
     same "$1" "stripped-$1" || return 1
     id=$(readelf -n "$1" | sed -n 's/.*Build ID: //p')
     mkdir -p "root/usr/lib/debug/.build-id/${id:0:2}"
@@ -81,7 +84,7 @@ dwz_alternate() {
     cp vmlinux first && cp vmlinux second || return 1
     dwz -L none -l none -m common first second || return 1
     rm second
-    readelf -SW first | grep -q gnu_debugaltlink || { echo "dwz made no alternate file"; return 1; }
+    has_section first gnu_debugaltlink || { echo "dwz made no alternate file"; return 1; }
     small first && rm first common
 }
 
