@@ -90,12 +90,13 @@ dwz_alternate() {
 
 # A program of 41 units that share 50 headers.
 flags=(-g -O2 -std=gnu11 -ffreestanding -fno-pie -w -ffunction-sections -fno-stack-protector)
-units() { (cd program && printf '%s\n' ./*.c); }
 program() { # program COMPILER OUT FLAG...: compiles it
     local compiler=$1 out=$2
     shift 2
     mkdir -p "$out.d"
-    (cd "$out.d" && units | xargs -P"$(nproc)" -I{} sh -c 'out=$1 && shift && exec "$@" -c -o "$(basename "$out" .c).o" "../program/$out"' sh {} "$compiler" "${flags[@]}" "$@")
+    cd "$out.d" || return 1
+    printf '%s\n' ../program/*.c | xargs -P"$(nproc)" -I{} sh -c 'source=$1 && shift && exec "$@" -c -o "$(basename "$source" .c).o" "$source"' sh {} "$compiler" "${flags[@]}" "$@" || return 1
+    cd ..
 }
 link() { # link OUT: by the linker alone
     ld -T "$root/tests/cases/kernel.lds" -e entry -o "$1" "$1.d"/*.o 2>/dev/null

@@ -1,6 +1,7 @@
 //! Where units are, and how they find each other: a unit may refer to a DIE of another one by its offset, by the signature of a
 //! type unit, or by its offset in the alternate file that dwz made for several files.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use btf::map::FixedMap;
@@ -63,6 +64,9 @@ pub struct Source<'a> {
     debug_info: usize,
     /// The same of the alternate file.
     alternate: Option<usize>,
+    /// Per block of as many bytes as units have on average, the number of the first unit that starts in it or behind it; made when it is
+    /// first asked for.
+    blocks: OnceLock<Vec<u32>>,
     /// Per unit whether it is a partial one, once somebody asked: 0 if not.
     partial: Vec<AtomicU8>,
 }
@@ -71,6 +75,26 @@ impl Source<'_> {
     /// True if its units are the file's; otherwise they are those of an alternate file.
     pub fn is_own(&self) -> bool {
         self.is_own
+    }
+
+    /// How many units start at or before an offset. What dwz made has 25,000 units for a kernel, and asks millions of times.
+    fn units_up_to(&self, offset: usize) -> usize {
+        let headers = &self.headers;
+        let size = (self.info.len() / headers.len().max(1)).max(1);
+        let blocks = self.blocks.get_or_init(|| {
+            let mut next = 0;
+            let count = self.info.len() / size + 1;
+            let first = |block: usize| {
+                while headers.get(next).is_some_and(|header| header.offset < block * size) {
+                    next += 1;
+                }
+                next as u32
+            };
+            (0..count).map(first).collect()
+        });
+        let of_block = |block: usize| blocks.get(block).map_or(headers.len(), |&first| first as usize);
+        let range = of_block(offset / size)..of_block(offset / size + 1);
+        range.start + headers[range].partition_point(|header| header.offset <= offset)
     }
 }
 
@@ -141,6 +165,7 @@ impl<'a> Sources<'a> {
                 is_own: true,
                 debug_info,
                 alternate: None,
+                blocks: OnceLock::new(),
                 partial,
             });
         }
@@ -223,9 +248,10 @@ impl<'a> Sources<'a> {
 
     /// The unit that a place lies in: where it starts, and its header.
     pub fn unit_at(&self, place: Place) -> Option<(Place, UnitHeader)> {
-        let headers = &self.list.get(place.source())?.headers;
-        let after = headers.partition_point(|header| header.offset <= place.offset());
-        let header = headers[..after].last().filter(|header| place.offset() < header.offset + header.size)?;
+        let source = self.list.get(place.source())?;
+        let header = source.headers[..source.units_up_to(place.offset())]
+            .last()
+            .filter(|header| place.offset() < header.offset + header.size)?;
         Some((Place::new(place.source(), header.offset as u64), *header))
     }
 
@@ -245,7 +271,7 @@ impl<'a> Sources<'a> {
         const NO: u8 = 1;
         const YES: u8 = 2;
         let source = &self.list[unit.source()];
-        let number = source.headers.partition_point(|h| h.offset < unit.offset());
+        let number = source.units_up_to(unit.offset()) - 1;
         let known = &source.partial[number];
         if known.load(Ordering::Relaxed) == 0 {
             let mut plans = PlansBuffer::default();

@@ -56,8 +56,10 @@ pub struct Distant {
     end: u32,
     tickets: Vec<Place>,
     ticket_of: FixedMap<Place, u32>,
-    /// Tickets that were asked for last, by the low bits of their places: what one DIE refers to most others do as well.
-    recent: Vec<(Place, u32)>,
+    /// What was referred to last, by the low bits of the places: what one DIE refers to most others do as well.
+    recent: Vec<(Place, RawRef)>,
+    /// The stretch that is being read, if it is laid out already.
+    current: Option<(Place, Stretch)>,
     /// The first ticket whose DIE was not read yet.
     next: usize,
     /// By the place where they start.
@@ -85,6 +87,7 @@ impl Distant {
         self.own = Some(unit..unit.plus(bytes));
         self.end = u32::try_from(bytes).unwrap_or(MOST).max(1); // 0 is void
         self.nowhere = None;
+        self.current = None;
         if self.tickets.is_empty() && self.stretches.is_empty() {
             return;
         }
@@ -111,20 +114,18 @@ impl Distant {
             return offset.map_or(RawRef::VOID, RawRef);
         }
         let slot = place.offset() % MOST_RECENT;
-        if let Some(&(_, ticket)) = self.recent.get(slot).filter(|(recent, _)| *recent == place) {
-            return RawRef::of_ticket(ticket);
+        if let Some((start, stretch)) = self.current.filter(|(start, stretch)| (*start..stretch.end).contains(&place)) {
+            return RawRef(stretch.offset + (place.offset() - start.offset()) as u32);
+        }
+        if let Some(&(_, reference)) = self.recent.get(slot).filter(|(recent, _)| *recent == place) {
+            return reference;
         }
         let reference = match self.ticket_of.get(&place) {
             Some(&ticket) => RawRef::of_ticket(ticket),
-            None => match self.offset_of(place) {
-                Some(offset) => return RawRef(offset),
-                None => self.ticket(place),
-            },
+            None => self.offset_of(place).map_or_else(|| self.ticket(place), RawRef),
         };
-        if let Some(ticket) = reference.ticket() {
-            self.recent.resize(MOST_RECENT, (Place::NOWHERE, 0));
-            self.recent[slot] = (place, ticket);
-        }
+        self.recent.resize(MOST_RECENT, (Place::NOWHERE, RawRef::VOID));
+        self.recent[slot] = (place, reference);
         reference
     }
 
@@ -159,7 +160,9 @@ impl Distant {
         if let Some((unit, bytes)) = self.later.pop() {
             self.import_now(unit, bytes);
         }
+        self.current = None;
         if let Some((unit, offset)) = self.imports.pop_front() {
+            self.current = self.stretches.get(&unit).filter(|stretch| stretch.offset == offset).map(|s| (unit, *s));
             return Some(Next::Unit(unit, offset));
         }
         while let Some(&place) = self.tickets.get(self.next) {
