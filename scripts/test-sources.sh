@@ -7,7 +7,7 @@
 #   - a generated program of many units, split into .dwo files and a package of them: the same bytes; and optimised as a whole by clang
 #     (full and thin) and gcc: the same types and functions, and about the same time per byte.
 # Prints a line per check and `N passed, N failed`. Needs room for five vmlinux. Environment: KERNEL (7.3), MODULE (xfs), BTFGEN; SMALL=1: of
-# vmlinux only zstd and dwz.
+# vmlinux only zstd and dwz, of the program DWARF 5 and clang's optimisation.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
@@ -122,10 +122,11 @@ optimised() { # optimised COMPILER HOW LINKER...
     program "$compiler" lto "$how" || return 1
     "$compiler" "${flags[@]}" "$how" "$@" -nostdlib -no-pie -Wl,-e,entry -Wl,-T,"$root/tests/cases/kernel.lds" -o lto lto.d/*.o 2>linked || { cat linked; return 1; }
     encode lto lto.btf && same_graph "$compiler.btf" lto.btf || return 1
-    per_byte lto "$compiler" || return 1
+    # gcc leaves all types in the units of the source, and one unit with all functions refers to them.
+    per_byte lto "$compiler" "$([ "$compiler" = gcc ] && echo 5 || echo 1.6)" || return 1
     rm -r lto lto.d
 }
-per_byte() { # per_byte FILE OTHER: processor time per byte of .debug_info beside that of another file: the best of ten, taking turns
+per_byte() { # per_byte FILE OTHER MOST: processor time per byte of .debug_info beside that of another file, at most so many times that: the best of ten, taking turns
     local run file
     : >times
     for run in 1 2 3 4 5 6 7 8 9 10; do
@@ -134,14 +135,14 @@ per_byte() { # per_byte FILE OTHER: processor time per byte of .debug_info besid
         done
     done
     for file in "$1" "$2"; do echo "$file bytes $(size -A "$file" | awk '$1 == ".debug_info" { print $2 }')"; done |
-        awk -v a="$1" -v b="$2" '
+        awk -v a="$1" -v b="$2" -v most="$3" '
             $2 == "bytes" { bytes[$1] = $3; next }
             { time = $2 + $3; if (!($1 in best) || time < best[$1]) best[$1] = time }
             END {
                 ratio = (best[a] / bytes[a]) / (best[b] / bytes[b])
                 printf "the same types and functions; %.1f MB in %.2f s, without %.1f MB in %.2f s: %.2f times the time per byte\n",
                     bytes[a] / 1e6, best[a], bytes[b] / 1e6, best[b], ratio
-                exit ratio > 1.5
+                exit ratio > most
             }' - times
 }
 
@@ -159,9 +160,12 @@ if [ -z "${SMALL:-}" ]; then check "vmlinux, dwz with an alternate file" dwz_alt
 rm -f vmlinux module.ko
 "$scripts/kernel_like.py" program 40 50
 for compiler in gcc clang; do
-    for version in 4 5; do check "$compiler, DWARF $version, split" split_dwarf $compiler $version; done
+    for version in ${SMALL:-4} 5; do
+        [ "$version" != 1 ] || continue
+        check "$compiler, DWARF $version, split" split_dwarf $compiler $version
+    done
 done
 check "clang -flto=full" optimised clang -flto=full -fuse-ld=lld
 check "clang -flto=thin" optimised clang -flto=thin -fuse-ld=lld
-check "gcc -flto" optimised gcc -flto -flto-partition=one
+if [ -z "${SMALL:-}" ]; then check "gcc -flto" optimised gcc -flto -flto-partition=one; fi
 checked
