@@ -4,7 +4,7 @@
 #   test     and a C and a C++ compiler with their headers, binutils, make: test inputs and kernel-fixtures/ are compiled. On Debian
 #            also for other machines, and what reads manual pages and completions; elsewhere tests of those are ignored, and say so
 #   kernel   and what fetches and compares Debian kernels: apt, dpkg, flock, python3 (numpy: see python.sh)
-#   sources  and dwz
+#   sources  and dwz, clang, lld, llvm
 #   archive  as kernel, and Python 3.11 with venv, make, compressors, rsync; from PyPI comes what contrib/archive/requirements.txt names
 #   dump     as kernel, and clang
 #   boot     and what kernels are compiled with in a Debian root (which has the compilers itself), QEMU for x86-64
@@ -95,7 +95,12 @@ kernel | sources | archive | dump | boot | kbuild | report)
     if ! command -v apt-get >/dev/null || ! command -v dpkg-deb >/dev/null; then
         other+=("apt and dpkg, to fetch Debian's kernels (other distributions package them)")
     fi
-    if [ "$1" = sources ]; then want dwz dwz; fi
+    if [ "$1" = sources ]; then
+        want dwz dwz
+        want clang clang
+        want ld.lld lld
+        want llvm-dwp llvm
+    fi
     if [ "$1" = archive ]; then
         want make make
         want xz xz-utils

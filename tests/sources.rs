@@ -7,6 +7,8 @@
 
 #[path = "sources/damaged.rs"]
 mod damaged;
+#[path = "sources/split.rs"]
+mod split;
 mod support;
 
 use std::fs;
@@ -48,6 +50,8 @@ const WAYS: &[Way] = &[
     Way { name: "dwz_alternate", compiler: "clang", dwarf: &["4"], tools: &["dwz"], test: dwz_alternate },
     Way { name: "dwz_supplementary", compiler: "gcc", dwarf: &["5"], tools: &["dwz"], test: dwz_supplementary },
     Way { name: "compressed", compiler: "gcc", dwarf: BOTH, tools: &[], test: compressed },
+    Way { name: "many_sections", compiler: "gcc", dwarf: &["5"], tools: &[], test: many_sections },
+    Way { name: "many_sections", compiler: "clang", dwarf: &["5"], tools: &[], test: many_sections },
     Way { name: "split_off", compiler: "gcc", dwarf: BOTH, tools: &[], test: split_off },
     Way { name: "split_off_module", compiler: "gcc", dwarf: BOTH, tools: &[], test: split_off_module },
 ];
@@ -62,7 +66,7 @@ struct Build {
 fn main() -> ExitCode {
     let args = Arguments::from_args();
     let (mut trials, mut not_installed) = (damaged::trials(), 0);
-    for way in WAYS {
+    for way in WAYS.iter().chain(split::WAYS) {
         for dwarf in way.dwarf {
             let compiler = way.compiler;
             let missing = std::iter::once(&compiler).chain(way.tools).find(|tool| !works(tool, &["--version"]));
@@ -180,6 +184,11 @@ impl Build {
         }
     }
 
+    /// A file must not be there.
+    fn has_no(&self, file: &str) -> Result<()> {
+        if self.path().join(file).exists() { Err(format!("{file} was made")) } else { Ok(()) }
+    }
+
     /// All that the BTF of a file says, in an order that does not depend on ids; of a data section each variable's size, since
     /// where it is put is up to the linker.
     fn lines(&self, file: &str) -> Result<Vec<String>> {
@@ -199,7 +208,7 @@ impl Build {
     }
 
     /// Both files' BTF says the same.
-    fn same(&self, plain: &str, other: &str) -> Result<()> {
+    fn same_btf(&self, plain: &str, other: &str) -> Result<()> {
         let (expected, found) = (self.lines(plain)?, self.lines(other)?);
         if expected == found {
             return Ok(());
@@ -210,6 +219,49 @@ impl Build {
         let (missing, extra) = (only(&expected, &found), only(&found, &expected));
         let counts = format!("{} and {} lines", expected.len(), found.len());
         Err(format!("{other} is not as {plain}: {counts}; missing:{missing}\nextra:{extra}"))
+    }
+
+    /// What `btfgen why-not` says of a function.
+    fn why(&self, function: &str, file: &str) -> Result<String> {
+        let mut command = support::btfgen_command(self.path(), ["why-not", function, file]);
+        let run: support::Run =
+            command.env("BTFGEN_ROOT", self.path().join("root")).output().map_err(|e| e.to_string())?.into();
+        match (run.code, run.err.as_str()) {
+            (0, "") => String::from_utf8(run.out).map_err(|e| e.to_string()),
+            _ => Err(format!("why-not {function} {file}: exit code {}: {}", run.code, run.err)),
+        }
+    }
+
+    /// Both files' BTF says the same, and so does what explains it.
+    fn same(&self, plain: &str, other: &str) -> Result<()> {
+        self.same_btf(plain, other)?;
+        for function in ["local", "take", "helper", "give", "entry", "variable"] {
+            let (expected, found) = (self.why(function, plain)?, self.why(function, other)?);
+            // What is in an alternate file comes last.
+            let sorted = |text: &str| text.lines().map(String::from).collect::<std::collections::BTreeSet<_>>();
+            if sorted(&expected) != sorted(&found) {
+                return Err(format!("why-not says of {plain}:\n{expected}and of {other}:\n{found}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// The same after an optimisation that may do otherwise with functions: what is known from the source is said of them.
+    fn same_but_inlining(&self, plain: &str, other: &str) -> Result<()> {
+        self.same_btf(plain, other)?;
+        let expected = [
+            ("local", "one.c:10: int local(struct item *item, struct conflict *c): code at .text+0x"),
+            ("take", "one.c:11: int take(struct item *item, word w): code at .text+0x"),
+            ("helper", "shared.h:25: int helper(const struct item *item, int n): inlined "),
+            ("entry", "two.c:8: int entry(struct later *later, word w, ...): code at .text+0x"),
+        ];
+        for (function, line) in expected {
+            let found = self.why(function, other)?;
+            if !found.contains(line) {
+                return Err(format!("why-not does not say of {other} `{line}`:\n{found}"));
+            }
+        }
+        Ok(())
     }
 
     /// Both files' BTF are the same bytes.
@@ -241,30 +293,30 @@ impl Build {
 fn lto_gcc(b: &Build) -> Result<()> {
     b.optimise_at_link_time("lto", &["-flto"], &["-flto-partition=one"])?;
     b.mentions("lto", "GNU GIMPLE")?;
-    b.same("plain", "lto")
+    b.same_but_inlining("plain", "lto")
 }
 
 /// One unit of machine code per function, as many as the linker can make.
 fn lto_gcc_in_parts(b: &Build) -> Result<()> {
     b.optimise_at_link_time("lto", &["-flto"], &["-flto-partition=max"])?;
     b.mentions("lto", "GNU GIMPLE")?;
-    b.same("plain", "lto")
+    b.same_but_inlining("plain", "lto")
 }
 
 fn lto_gcc_relocatable(b: &Build) -> Result<()> {
     b.optimise_at_link_time("lto.ko", &["-flto"], &["-r", "-flinker-output=nolto-rel"])?;
     b.mentions("lto.ko", "GNU GIMPLE")?;
-    b.same("plain.ko", "lto.ko")
+    b.same_but_inlining("plain.ko", "lto.ko")
 }
 
 fn lto_clang_full(b: &Build) -> Result<()> {
     b.optimise_at_link_time("lto", &["-flto=full"], &["-fuse-ld=lld"])?;
-    b.same("plain", "lto")
+    b.same_but_inlining("plain", "lto")
 }
 
 fn lto_clang_thin(b: &Build) -> Result<()> {
     b.optimise_at_link_time("lto", &["-flto=thin"], &["-fuse-ld=lld"])?;
-    b.same("plain", "lto")
+    b.same_but_inlining("plain", "lto")
 }
 
 fn compile_type_units(b: &Build) -> Result<()> {
@@ -339,6 +391,33 @@ fn compressed(b: &Build) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Functions in sections whose numbers 16 bits do not hold (gABI, SHN_XINDEX).
+fn many_sections(b: &Build) -> Result<()> {
+    b.compile("one", "few", &["-ffunction-sections"])?;
+    let many = r#".macro many\n.section .many.\\@,\"a\"\n.byte 0\n.endm\n.rept 66000\nmany\n.endr\n.text\n"#;
+    fs::write(b.path().join("many.h"), format!("asm(\"{many}\");\n")).map_err(|e| e.to_string())?;
+    b.compile("one", "many", &["-ffunction-sections", "-include", "many.h"])?;
+    b.mentions("many.o", ".many.65999")?;
+    let expected = "FUNC take(item: *struct item, w: word) -> int";
+    if !b.lines("many.o")?.iter().any(|line| line == expected) {
+        return Err(format!("many.o lacks `{expected}`"));
+    }
+    b.same_btf("few.o", "many.o")?;
+    // In place: nothing else of the file changes its meaning, and a linker takes it.
+    let alone = b.btf("many.o")?;
+    let symbols = || Ok::<_, String>(tool(b.path(), "nm", ["many.o"])?.out);
+    let before = symbols()?;
+    support::encode(b.path(), ["--no-base", "many.o"]);
+    if support::section(&b.path().join("many.o"), ".BTF") != Some(alone) {
+        return Err("many.o: the section is not what was encoded by itself".into());
+    }
+    if symbols()? != before {
+        return Err("many.o: its symbols are others".into());
+    }
+    b.run("ld", &["-r", "-o", "linked.o", "many.o"])?;
+    b.same_btf("few.o", "linked.o")
 }
 
 /// Splits the DWARF off a file, into `NAME.debug`.

@@ -173,6 +173,9 @@ pub enum Attr {
     LoclistsBase,
     RnglistsBase,
     DwoName,
+    DwoId,
+    CompDir,
+    RangesBase,
     Import,
 }
 
@@ -231,6 +234,9 @@ impl Attr {
             gimli::DW_AT_loclists_base => Attr::LoclistsBase,
             gimli::DW_AT_rnglists_base => Attr::RnglistsBase,
             gimli::DW_AT_dwo_name | gimli::DW_AT_GNU_dwo_name => Attr::DwoName,
+            gimli::DW_AT_GNU_dwo_id => Attr::DwoId,
+            gimli::DW_AT_comp_dir => Attr::CompDir,
+            gimli::DW_AT_GNU_ranges_base => Attr::RangesBase,
             gimli::DW_AT_import => Attr::Import,
             _ => return None,
         };
@@ -253,6 +259,9 @@ impl Attr {
                     | LoclistsBase
                     | RnglistsBase
                     | DwoName
+                    | DwoId
+                    | CompDir
+                    | RangesBase
             ),
             Role::BaseType => matches!(self, Name | ByteSize | BitSize | Encoding),
             Role::Pointer | Role::Reference | Role::PointerToMember => {

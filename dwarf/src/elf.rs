@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 
 use object::elf;
@@ -14,7 +15,7 @@ use crate::compressed::decompress;
 use crate::error::{Error, ErrorKind, Result};
 use crate::relocate::{self, Table};
 use crate::sections::{DebugData, DebugSection, Release};
-use crate::unit::DEBUG_TYPES;
+use crate::unit::{self, DEBUG_TYPES, SPLIT_TYPES};
 
 /// A section header, in the same form for all ELF classes (gABI, section header).
 #[derive(Clone, Copy, Debug)]
@@ -78,6 +79,10 @@ pub struct ElfFile<'a> {
     debug: Option<Box<ElfFile<'a>>>,
     /// The file that has what its DWARF has in common with that of others, and its path.
     alternate: Option<(Box<ElfFile<'a>>, &'a str)>,
+    /// Where it was found, if it is a file on a disk: what of its DWARF is in `.dwo` files is looked for from there on.
+    pub path: Option<&'a Path>,
+    /// The package of those files (`.dwp`), and its path.
+    package: Option<(Result<Box<ElfFile<'a>>>, &'a str)>,
 }
 
 /// The symbol table, `.symtab`.
@@ -104,6 +109,11 @@ impl<'a> ElfFile<'a> {
             Some(&elf::ELFCLASS32) => parse::<elf::FileHeader32<Endianness>>(data, Symbols::Class32),
             _ => Err(Error::elf("the ELF header names no known class (32 or 64 bit)")),
         }
+    }
+
+    /// The same file, which was found at a path.
+    pub fn at(self, path: &'a Path) -> ElfFile<'a> {
+        ElfFile { path: Some(path), ..self }
     }
 
     /// The same file, with somebody who is told which of its bytes will not be read again.
@@ -145,6 +155,28 @@ impl<'a> ElfFile<'a> {
         }
         self.alternate = Some((Box::new(alternate), path));
         Ok(self)
+    }
+
+    /// The same file, with the package of the units that were split off (DWARF5 7.3.5), and its path. That it cannot be read matters only
+    /// if there are such units.
+    pub fn with_package(mut self, package: Result<ElfFile<'a>>, path: &'a str) -> ElfFile<'a> {
+        self.package = Some((package.map(Box::new), path));
+        self
+    }
+
+    /// The debug sections of the package, if there is one.
+    pub fn package_data(&self) -> Option<Result<DebugData<'a>>> {
+        let (package, _) = self.package.as_ref()?;
+        Some(match package {
+            Ok(file) if (file.endian, file.is_64) == (self.endian, self.is_64) => file.split_data(),
+            Ok(_) => Err(Error::elf("it is for another machine")),
+            Err(e) => Err(e.clone()),
+        })
+    }
+
+    /// Path of the package, if there is one.
+    pub fn package_path(&self) -> Option<&'a str> {
+        self.package.as_ref().map(|(_, path)| *path)
     }
 
     /// The file with its DWARF: itself, unless that was split off.
@@ -226,33 +258,56 @@ impl<'a> ElfFile<'a> {
         self.own_debug_data()
     }
 
+    /// The debug sections of a `.dwo` or `.dwp` file, or of an object that has them beside its own; nothing in them is relocated (DWARF5
+    /// 7.3.2.2).
+    pub fn split_data(&self) -> Result<DebugData<'a>> {
+        self.data_of(&SPLIT, &Arc::default(), &BTreeMap::new())
+    }
+
     fn own_debug_data(&self) -> Result<DebugData<'a>> {
         if let Some(debug) = &self.debug {
             return debug.debug_data();
         }
         let values = if self.relocatable { relocate::symbol_values(self)? } else { Arc::default() };
-        let tables = self.relocation_tables();
+        self.data_of(&WHOLE, &values, &self.relocation_tables())
+    }
+
+    fn data_of(
+        &self,
+        names: &Names,
+        values: &Arc<[u64]>,
+        tables: &BTreeMap<usize, Vec<&Section<'a>>>,
+    ) -> Result<DebugData<'a>> {
         // Relocatable files have further sections of units, a group for each type unit.
         let is_grouped = |s: &Section<'_>| s.flags & u64::from(elf::SHF_GROUP) != 0;
         let named = |name: &'static str| self.sections.iter().filter(move |s| is_called(s, name));
-        let main = |name| named(name).find(|s| !is_grouped(s)).or_else(|| named(name).next());
-        let read = |s: &Section<'a>, name| self.debug_section(s, name, &values, &tables);
-        let section = |name| main(name).map_or_else(|| Ok(DebugSection::default()), |s| read(s, name));
-        let info = main(INFO).map(|s| s.index);
-        let others = named(INFO).filter(|s| Some(s.index) != info).map(|s| read(s, INFO));
-        let types = others.chain(named(DEBUG_TYPES).map(|s| read(s, DEBUG_TYPES))).collect::<Result<_>>()?;
+        // What objcopy took out of them has no groups any more.
+        let has_several = named(SPLIT.info).nth(1).is_some();
+        let is_type_unit = |s: &Section<'a>, name: &str| {
+            let is_one = |bytes: Cow<'_, [u8]>| unit::starts_with_type_unit(&bytes, self.endian);
+            has_several && name == SPLIT.info && self.section_bytes(s, SPLIT.info).is_ok_and(|(bytes, _)| is_one(bytes))
+        };
+        let main = |name| named(name).find(|s| !is_grouped(s) && !is_type_unit(s, name)).or_else(|| named(name).next());
+        let read = |s: &Section<'a>, name| self.debug_section(s, name, values, tables);
+        let found = |name| main(name).map_or_else(|| Ok(DebugSection::default()), |s| read(s, name));
+        let section = |name: Option<_>| name.map_or_else(|| Ok(DebugSection::default()), found);
+        let info = main(names.info).map(|s| s.index);
+        let others = named(names.info).filter(|s| Some(s.index) != info).map(|s| read(s, names.info));
+        let types = others.chain(named(names.types).map(|s| read(s, names.types))).collect::<Result<_>>()?;
         Ok(DebugData {
-            info: section(INFO)?,
+            info: found(names.info)?,
             types,
-            abbrev: section(".debug_abbrev")?,
-            str: section(".debug_str")?,
-            line_str: section(".debug_line_str")?,
-            str_offsets: section(".debug_str_offsets")?,
-            addr: section(".debug_addr")?,
-            loclists: section(".debug_loclists")?,
-            rnglists: section(".debug_rnglists")?,
-            loc: section(".debug_loc")?,
-            ranges: section(".debug_ranges")?,
+            abbrev: found(names.abbrev)?,
+            str: found(names.str)?,
+            line_str: section(names.line_str)?,
+            str_offsets: found(names.str_offsets)?,
+            addr: section(names.addr)?,
+            loclists: found(names.loclists)?,
+            rnglists: found(names.rnglists)?,
+            loc: found(names.loc)?,
+            ranges: section(names.ranges)?,
+            cu_index: section(names.cu_index)?,
+            tu_index: section(names.tu_index)?,
             alternate: None,
         })
     }
@@ -268,6 +323,26 @@ impl<'a> ElfFile<'a> {
             || Ok(DebugSection::default()),
             |section| self.debug_section(section, LINE, &values, &self.relocation_tables()),
         )
+    }
+
+    /// The same of the alternate file.
+    pub fn alternate_line_programs(&self) -> Result<DebugSection<'a>> {
+        self.alternate.as_ref().map_or_else(|| Ok(DebugSection::default()), |(file, _)| file.line_programs())
+    }
+
+    /// `.debug_line.dwo`, the names of files in split type units.
+    pub fn split_line_programs(&self) -> Result<DebugSection<'a>> {
+        let found = self.sections.iter().find(|s| is_called(s, SPLIT_LINE));
+        let read = |s| self.debug_section(s, SPLIT_LINE, &Arc::default(), &BTreeMap::new());
+        found.map_or_else(|| Ok(DebugSection::default()), read)
+    }
+
+    /// The same of the package of split units.
+    pub fn package_line_programs(&self) -> Result<DebugSection<'a>> {
+        match &self.package {
+            Some((Ok(file), _)) => file.split_line_programs(),
+            _ => Ok(DebugSection::default()),
+        }
     }
 
     /// Relocation tables by the section that they are for; none of a file that was linked.
@@ -287,14 +362,19 @@ impl<'a> ElfFile<'a> {
         values: &Arc<[u64]>,
         tables: &BTreeMap<usize, Vec<&Section<'a>>>,
     ) -> Result<DebugSection<'a>> {
-        let compressed = section.flags & u64::from(elf::SHF_COMPRESSED) != 0 || section.name != name.as_bytes();
-        let (bytes, file_offset) = match compressed {
-            true => (self.decompress(section, name)?, None),
-            false => (Cow::Borrowed(self.bytes(section)?), Some(section.offset as usize)),
-        };
+        let (bytes, file_offset) = self.section_bytes(section, name)?;
         let tables = tables.get(&section.index).into_iter().flatten();
         let tables = tables.map(|s| Table::new(self, s, name, values)).collect::<Result<_>>()?;
         Ok(DebugSection::new(name, bytes, tables, file_offset, self.release))
+    }
+
+    /// The bytes of a section, and where they stand in the file, if they do.
+    fn section_bytes(&self, section: &Section<'a>, name: &'static str) -> Result<(Cow<'a, [u8]>, Option<usize>)> {
+        let compressed = section.flags & u64::from(elf::SHF_COMPRESSED) != 0 || section.name != name.as_bytes();
+        Ok(match compressed {
+            true => (self.decompress(section, name)?, None),
+            false => (Cow::Borrowed(self.bytes(section)?), Some(section.offset as usize)),
+        })
     }
 
     fn decompress(&self, section: &Section<'_>, name: &'static str) -> Result<Cow<'a, [u8]>> {
@@ -315,10 +395,60 @@ fn is_called(section: &Section<'_>, name: &str) -> bool {
     section.name == name.as_bytes() || plain == Some(true)
 }
 
-/// The section with the units.
-const INFO: &str = ".debug_info";
-/// That with the line number programs.
+/// The section with the line number programs.
 const LINE: &str = ".debug_line";
+/// That of type units that were split off.
+const SPLIT_LINE: &str = ".debug_line.dwo";
+
+/// What the debug sections are called; not all are where DWARF was split off.
+struct Names {
+    info: &'static str,
+    types: &'static str,
+    abbrev: &'static str,
+    str: &'static str,
+    line_str: Option<&'static str>,
+    str_offsets: &'static str,
+    addr: Option<&'static str>,
+    loclists: &'static str,
+    rnglists: &'static str,
+    loc: &'static str,
+    ranges: Option<&'static str>,
+    cu_index: Option<&'static str>,
+    tu_index: Option<&'static str>,
+}
+
+const WHOLE: Names = Names {
+    info: ".debug_info",
+    types: DEBUG_TYPES,
+    abbrev: ".debug_abbrev",
+    str: ".debug_str",
+    line_str: Some(".debug_line_str"),
+    str_offsets: ".debug_str_offsets",
+    addr: Some(".debug_addr"),
+    loclists: ".debug_loclists",
+    rnglists: ".debug_rnglists",
+    loc: ".debug_loc",
+    ranges: Some(".debug_ranges"),
+    cu_index: None,
+    tu_index: None,
+};
+
+/// Those of split units (DWARF5 7.3.2.2, 7.3.5.2).
+const SPLIT: Names = Names {
+    info: ".debug_info.dwo",
+    types: SPLIT_TYPES,
+    abbrev: ".debug_abbrev.dwo",
+    str: ".debug_str.dwo",
+    line_str: None,
+    str_offsets: ".debug_str_offsets.dwo",
+    addr: None,
+    loclists: ".debug_loclists.dwo",
+    rnglists: ".debug_rnglists.dwo",
+    loc: ".debug_loc.dwo",
+    ranges: None,
+    cu_index: Some(".debug_cu_index"),
+    tu_index: Some(".debug_tu_index"),
+};
 
 fn damaged(what: impl Display) -> Error {
     Error::elf(format!("the ELF headers are damaged: {what}"))
@@ -395,5 +525,7 @@ fn parse<'a, H: FileHeader<Endian = Endianness>>(
         release: None,
         debug: None,
         alternate: None,
+        path: None,
+        package: None,
     })
 }

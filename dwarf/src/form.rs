@@ -97,6 +97,8 @@ pub(crate) fn of(form: DwForm, encoding: Encoding) -> Option<(Layout, Class)> {
         gimli::DW_FORM_implicit_const => (Constant, Class::Signed),
         gimli::DW_FORM_flag => (Fixed(1), Class::Flag),
         gimli::DW_FORM_flag_present => (Present, Class::Flag),
+        // Not those of the file that the unit was split off from.
+        gimli::DW_FORM_strp if encoding.is_split => (offset, Class::AlternateStr),
         gimli::DW_FORM_strp => (offset, Class::Str),
         gimli::DW_FORM_line_strp => (offset, Class::LineStr),
         gimli::DW_FORM_string => (String, Class::Inline),

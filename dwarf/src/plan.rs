@@ -20,6 +20,8 @@ pub struct Encoding {
     pub format: Format,
     /// DWARF version.
     pub version: u16,
+    /// The unit was split off from its file (DWARF5 7.3.2).
+    pub is_split: bool,
 }
 
 impl Encoding {

@@ -6,8 +6,6 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock};
 
-use gimli::Endianity;
-
 use crate::error::{Error, ErrorKind, Result};
 use crate::relocate::Table;
 
@@ -237,6 +235,10 @@ pub struct DebugData<'a> {
     pub loc: DebugSection<'a>,
     /// `.debug_ranges` (DWARF4 7.23)
     pub ranges: DebugSection<'a>,
+    /// `.debug_cu_index` (DWARF5 7.3.5.3), of packages only
+    pub cu_index: DebugSection<'a>,
+    /// `.debug_tu_index`
+    pub tu_index: DebugSection<'a>,
     /// Those of the alternate file (dwz), and its path.
     pub alternate: Option<(Box<DebugData<'a>>, &'a str)>,
 }
@@ -266,9 +268,11 @@ impl<'a> DebugData<'a> {
             rnglists,
             loc,
             ranges,
+            cu_index,
+            tu_index,
             alternate,
         } = self;
-        let all = [info, abbrev, str, line_str, str_offsets, addr, loclists, rnglists, loc, ranges];
+        let all = [info, abbrev, str, line_str, str_offsets, addr, loclists, rnglists, loc, ranges, cu_index, tu_index];
         all.into_iter().chain(types).try_for_each(|section| section.take_error())?;
         alternate.as_ref().map_or(Ok(()), |(alternate, _)| alternate.check())
     }
@@ -287,13 +291,6 @@ pub struct Sections<'a> {
     pub alternate_str: &'a [u8],
     /// All of them.
     pub data: &'a DebugData<'a>,
-}
-
-impl<'a> Sections<'a> {
-    /// gimli's reader of the address table.
-    pub fn addresses<E: Endianity>(&self, endian: E) -> gimli::DebugAddr<gimli::EndianSlice<'a, E>> {
-        gimli::DebugAddr::from(gimli::EndianSlice::new(self.data.addr.whole(), endian))
-    }
 }
 
 #[cfg(test)]

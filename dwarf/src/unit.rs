@@ -8,7 +8,7 @@ use crate::cursor::{Cursor, End, string_at};
 use crate::die::{Attr, Attributes, Text, Value};
 use crate::error::{Error, ErrorKind, Result};
 use crate::plan::{Encoding, Plans};
-use crate::sections::{DebugSection, Sections};
+use crate::sections::{DebugData, DebugSection, Sections};
 use crate::walk;
 
 /// Kind of a unit (DWARF5 7.5.1; before version 5 every unit of `.debug_info` is a compile unit).
@@ -39,8 +39,27 @@ pub struct UnitHeader {
     pub kind: UnitKind,
     /// Of a type unit: its signature, and the offset of its type in the unit.
     pub signature: Option<(u64, u64)>,
+    /// What a skeleton and the unit that was split off from it share, if the header has it; before DWARF 5 the unit's DIE has ([`Unit::dwo_id`]).
+    pub dwo_id: Option<u64>,
+    /// Where its parts of other sections begin.
+    pub parts: Parts,
     /// Name of the section that it stands in.
     pub section: &'static str,
+}
+
+/// Where a unit's own parts of other sections begin, which its offsets count from: not at 0 in packages of split units (DWARF5 7.3.5).
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Parts {
+    /// In `.debug_abbrev.dwo`.
+    pub abbrev: u64,
+    /// In `.debug_str_offsets.dwo`.
+    pub str_offsets: u64,
+    /// In `.debug_loclists.dwo`, or before DWARF 5 in `.debug_loc.dwo`.
+    pub locations: u64,
+    /// In `.debug_rnglists.dwo`.
+    pub ranges: u64,
+    /// In `.debug_line.dwo`.
+    pub lines: u64,
 }
 
 impl UnitHeader {
@@ -54,17 +73,26 @@ impl UnitHeader {
     /// # Errors
     /// A header that is not what it seemed without relocations.
     pub fn read_again<E: Endianity>(self, bytes: &[u8], endian: E) -> Result<UnitHeader> {
-        let header = header(bytes, self.offset, bytes.len(), self.section, endian)?;
+        let header = header(bytes, self.offset, bytes.len(), self.section, endian)?.with_parts(self.parts);
         if (header.size, header.kind) != (self.size, self.kind) {
             let text = "the unit header is relocated, and the relocations are out of order";
             return Err(Error::at(ErrorKind::Dwarf, self.section, header.offset as u64, text));
         }
         Ok(header)
     }
+
+    /// The header of a unit that is in a package.
+    pub fn with_parts(self, parts: Parts) -> UnitHeader {
+        UnitHeader { parts, abbrev_offset: self.abbrev_offset.saturating_add(parts.abbrev), ..self }
+    }
 }
 
 /// Section of the type units of DWARF 4.
 pub const DEBUG_TYPES: &str = ".debug_types";
+/// That of those that were split off.
+pub const SPLIT_TYPES: &str = ".debug_types.dwo";
+/// What the names of sections end in that were split off.
+const SPLIT: &str = ".dwo";
 
 /// Most bytes of a header: of a type unit in 64-bit DWARF.
 const MAX_HEADER: usize = 12 + 2 + 1 + 1 + 8 + 8 + 8;
@@ -84,6 +112,15 @@ pub fn headers<E: Endianity>(info: &DebugSection<'_>, endian: E) -> Result<Vec<U
         headers.push(header);
     }
     Ok(headers)
+}
+
+/// True if a section of units starts with a type unit, as far as its header can be read.
+pub(crate) fn starts_with_type_unit(bytes: &[u8], endian: object::Endianness) -> bool {
+    let found = match endian {
+        object::Endianness::Little => header(bytes, 0, bytes.len(), "", gimli::LittleEndian),
+        object::Endianness::Big => header(bytes, 0, bytes.len(), "", gimli::BigEndian),
+    };
+    found.is_ok_and(|header| header.kind == UnitKind::Type)
 }
 
 /// Reads the header at the start of `bytes`, that is at an offset of a section of which there are `left` bytes from there on.
@@ -118,6 +155,7 @@ fn header<E: Endianity>(
         return Err(error(ErrorKind::Unsupported, format!("DWARF version {version} is unknown; 2 to 5 are read")));
     }
     let mut kind = UnitKind::Compile;
+    let mut dwo_id = None;
     let (address_size, abbrev_offset);
     if version >= 5 {
         let number = c.u8().map_err(cut)?;
@@ -134,14 +172,14 @@ fn header<E: Endianity>(
             }
         };
         match kind {
-            UnitKind::Skeleton | UnitKind::Split => c.skip(8).map_err(cut)?, // id
+            UnitKind::Skeleton | UnitKind::Split => dwo_id = Some(c.u64().map_err(cut)?),
             UnitKind::Compile | UnitKind::Partial | UnitKind::Type => {}
         }
     } else {
         abbrev_offset = c.unsigned(format.word_size()).map_err(cut)?;
         address_size = c.u8().map_err(cut)?;
         // A section of their own (DWARF4 7.5.1.2).
-        if section == DEBUG_TYPES {
+        if section == DEBUG_TYPES || section == SPLIT_TYPES {
             kind = UnitKind::Type;
         }
     }
@@ -156,8 +194,9 @@ fn header<E: Endianity>(
     if header_size > size {
         return Err(error(ErrorKind::Dwarf, "the unit is shorter than its header".into()));
     }
-    let encoding = Encoding { address_size, format, version };
-    Ok(UnitHeader { offset, size, header_size, abbrev_offset, encoding, kind, signature, section })
+    let encoding = Encoding { address_size, format, version, is_split: section.ends_with(SPLIT) };
+    let parts = Parts::default();
+    Ok(UnitHeader { offset, size, header_size, abbrev_offset, encoding, kind, signature, dwo_id, parts, section })
 }
 
 /// A unit ready to be walked: its header, its bytes, and the bases of its indexed forms.
@@ -174,20 +213,35 @@ pub struct Unit<'a, E> {
     pub tag: DwTag,
     /// Language of the unit's DIE (DWARF5 7.12), 0 if it does not tell.
     pub language: DwLang,
-    /// The unit's address, to which range and location lists are relative.
-    pub low_pc: u64,
     /// Name of the unit: its source file.
     pub name: &'a [u8],
     /// Compiler and its options.
     pub producer: &'a [u8],
     /// Name of the file that has the unit's DWARF, if it was split off.
     pub dwo_name: &'a [u8],
-    high_pc: Option<Value>,
-    ranges: Option<Value>,
+    /// What tells the unit that was split off.
+    pub dwo_id: Option<u64>,
+    /// The folder that names of files count from.
+    pub comp_dir: &'a [u8],
+    code: Code<'a>,
     str_offsets_base: u64,
-    addr_base: u64,
     loclists_base: u64,
     rnglists_base: u64,
+}
+
+/// Where the code of a unit is: what is said of it in its file, also if the unit was split off.
+#[derive(Clone, Copy, Debug)]
+struct Code<'a> {
+    /// The debug sections of the file.
+    data: &'a DebugData<'a>,
+    /// The unit's address, to which range and location lists are relative.
+    low_pc: u64,
+    high_pc: Option<Value>,
+    ranges: Option<Value>,
+    rnglists_base: u64,
+    addr_base: u64,
+    /// What range lists of a unit that was split off count from (GNU's extension of DWARF 4).
+    ranges_base: u64,
 }
 
 impl<'a, E: Endianity> Unit<'a, E> {
@@ -214,6 +268,12 @@ impl<'a, E: Endianity> Unit<'a, E> {
         endian: E,
     ) -> Result<Unit<'a, E>> {
         let mut root = Attributes::default();
+        let (Encoding { format, version, is_split, .. }, parts) = (header.encoding, header.parts);
+        let offset_size = u64::from(format.word_size());
+        // What was split off has no attributes for them: its tables come first in its parts, behind their headers (DWARF5 7.26, 7.28, 7.29).
+        let is_table = version >= 5;
+        let str_offsets_header = if is_table { 2 * offset_size } else { 0 };
+        let lists_header = if is_table && is_split { if offset_size == 8 { 20 } else { 12 } } else { 0 };
         let mut unit = Unit {
             header,
             sections,
@@ -221,20 +281,23 @@ impl<'a, E: Endianity> Unit<'a, E> {
             endian,
             tag: DwTag(0),
             language: DwLang(0),
-            low_pc: 0,
             name: b"",
             producer: b"",
             dwo_name: b"",
-            high_pc: None,
-            ranges: None,
-            str_offsets_base: if header.encoding.version >= 5 {
-                2 * u64::from(header.encoding.offset_size())
-            } else {
-                0
+            dwo_id: header.dwo_id,
+            comp_dir: b"",
+            code: Code {
+                data: sections.data,
+                low_pc: 0,
+                high_pc: None,
+                ranges: None,
+                rnglists_base: 0,
+                addr_base: 0,
+                ranges_base: 0,
             },
-            addr_base: 0,
-            loclists_base: 0,
-            rnglists_base: 0,
+            str_offsets_base: parts.str_offsets.saturating_add(str_offsets_header),
+            loclists_base: parts.locations.saturating_add(lists_header),
+            rnglists_base: parts.ranges.saturating_add(lists_header),
         };
         unit.tag = walk::root(&unit, plans, &mut root)?;
         let base = |attr| match root.get(attr) {
@@ -242,18 +305,27 @@ impl<'a, E: Endianity> Unit<'a, E> {
             _ => None,
         };
         unit.str_offsets_base = base(Attr::StrOffsetsBase).unwrap_or(unit.str_offsets_base);
-        unit.addr_base = base(Attr::AddrBase).unwrap_or(0);
-        unit.loclists_base = base(Attr::LoclistsBase).unwrap_or(0);
-        unit.rnglists_base = base(Attr::RnglistsBase).unwrap_or(0);
+        unit.loclists_base = base(Attr::LoclistsBase).unwrap_or(unit.loclists_base);
+        unit.rnglists_base = base(Attr::RnglistsBase).unwrap_or(unit.rnglists_base);
+        unit.code.addr_base = base(Attr::AddrBase).unwrap_or(0);
+        unit.code.rnglists_base = unit.rnglists_base;
+        unit.code.ranges_base = base(Attr::RangesBase).unwrap_or(0);
+        unit.dwo_id = unit.dwo_id.or(root.unsigned(Attr::DwoId));
         unit.language = DwLang(root.unsigned(Attr::Language).unwrap_or(0) as u16);
-        unit.low_pc = root.get(Attr::LowPc).and_then(|v| unit.address(v)).unwrap_or(0);
-        (unit.high_pc, unit.ranges) = (root.get(Attr::HighPc), root.get(Attr::Ranges));
+        unit.code.low_pc = root.get(Attr::LowPc).and_then(|v| unit.address(v)).unwrap_or(0);
+        (unit.code.high_pc, unit.code.ranges) = (root.get(Attr::HighPc), root.get(Attr::Ranges));
         let text = |attr| match root.get(attr) {
             Some(Value::Text(text)) => unit.text(text).unwrap_or(b""),
             _ => b"",
         };
-        (unit.name, unit.producer, unit.dwo_name) = (text(Attr::Name), text(Attr::Producer), text(Attr::DwoName));
+        let texts = [Attr::Name, Attr::Producer, Attr::DwoName, Attr::CompDir].map(text);
+        [unit.name, unit.producer, unit.dwo_name, unit.comp_dir] = texts;
         Ok(unit)
+    }
+
+    /// The unit, which was split off from a skeleton: that has its addresses (DWARF5 3.1.2, 3.1.3).
+    pub fn of_skeleton(self, skeleton: &Unit<'a, E>) -> Unit<'a, E> {
+        Unit { code: skeleton.code, ..self }
     }
 
     /// The unit's bytes, header included.
@@ -279,21 +351,24 @@ impl<'a, E: Endianity> Unit<'a, E> {
             Text::Str(offset) => (self.sections.str, offset),
             Text::LineStr(offset) => (self.sections.line_str, offset),
             Text::Inline(offset) => (self.bytes(), offset as u64),
-            Text::Index(_) => (self.sections.str, self.str_offset(text)?),
+            Text::Index(index) => (self.sections.str, self.indexed_str(index)?),
             Text::Alternate(offset) => (self.sections.alternate_str, offset),
         };
         section.get(usize::try_from(offset).ok()?..)
     }
 
-    /// Offset in `.debug_str` of a string there.
+    fn indexed_str(&self, index: u64) -> Option<u64> {
+        let size = self.header.encoding.offset_size();
+        self.indexed(&self.sections.data.str_offsets, self.str_offsets_base, index, size)
+    }
+
+    /// Offset of a string in the `.debug_str` of the file that is read; None if it is elsewhere.
     #[inline]
     pub fn str_offset(&self, text: Text) -> Option<u64> {
         match text {
             Text::Str(offset) => Some(offset),
-            Text::Index(index) => {
-                let size = self.header.encoding.offset_size();
-                self.indexed(&self.sections.data.str_offsets, self.str_offsets_base, index, size)
-            }
+            Text::Index(index) if !self.header.encoding.is_split => self.indexed_str(index),
+            Text::Index(_) => None,
             Text::LineStr(_) | Text::Inline(_) | Text::Alternate(_) => None,
         }
     }
@@ -303,7 +378,8 @@ impl<'a, E: Endianity> Unit<'a, E> {
         match value {
             Value::Address(address) => Some(address),
             Value::AddressIndex(index) => {
-                self.indexed(&self.sections.data.addr, self.addr_base, index, self.header.encoding.address_size)
+                let size = self.header.encoding.address_size;
+                self.indexed(&self.code.data.addr, self.code.addr_base, index, size)
             }
             _ => None,
         }
@@ -316,24 +392,22 @@ impl<'a, E: Endianity> Unit<'a, E> {
 
     /// gimli's description of the unit's encoding.
     pub fn gimli_encoding(&self) -> gimli::Encoding {
-        let Encoding { address_size, format, version } = self.header.encoding;
+        let Encoding { address_size, format, version, .. } = self.header.encoding;
         gimli::Encoding { address_size, format, version }
-    }
-
-    /// Base of the unit's addresses in `.debug_addr`, for gimli.
-    pub fn gimli_addr_base(&self) -> gimli::DebugAddrBase {
-        gimli::DebugAddrBase(self.addr_base as usize)
     }
 
     /// The addresses of the unit's code: (first, one past the last), sorted. Empty if it cannot be told.
     pub fn code_ranges(&self) -> Vec<(u64, u64)> {
-        let mut found = match self.ranges {
-            Some(ranges) => self.range_list(ranges).map_or_else(Vec::new, |offset| self.ranges_at(offset)),
-            None => match self.high_pc {
-                Some(Value::Unsigned(size)) => {
-                    vec![(self.low_pc, self.low_pc.saturating_add(size))]
-                }
-                Some(end) => self.address(end).map(|end| (self.low_pc, end)).into_iter().collect(),
+        let Code { data, low_pc, high_pc, ranges, rnglists_base, .. } = self.code;
+        let mut found = match ranges {
+            Some(ranges) => {
+                let section = if self.header.encoding.version < 5 { &data.ranges } else { &data.rnglists };
+                let offset = self.list(ranges, &data.rnglists, rnglists_base, 0);
+                offset.map_or_else(Vec::new, |offset| self.ranges_in(section, offset))
+            }
+            None => match high_pc {
+                Some(Value::Unsigned(size)) => vec![(low_pc, low_pc.saturating_add(size))],
+                Some(end) => self.address(end).map(|end| (low_pc, end)).into_iter().collect(),
                 None => Vec::new(),
             },
         };
@@ -343,9 +417,14 @@ impl<'a, E: Endianity> Unit<'a, E> {
 
     /// The ranges in the list at an offset (see [`Unit::range_list`]), up to the first damaged one.
     pub fn ranges_at(&self, offset: u64) -> Vec<(u64, u64)> {
-        let addresses = self.sections.addresses(self.endian);
-        let (encoding, base) = (self.gimli_encoding(), self.gimli_addr_base());
-        let section = if encoding.version < 5 { &self.sections.data.ranges } else { &self.sections.data.rnglists };
+        // GNU's extension of DWARF 4 splits off locations, but not ranges.
+        let is_old = self.header.encoding.version < 5;
+        self.ranges_in(if is_old { &self.code.data.ranges } else { &self.sections.data.rnglists }, offset)
+    }
+
+    fn ranges_in(&self, section: &DebugSection<'_>, offset: u64) -> Vec<(u64, u64)> {
+        let addresses = gimli::DebugAddr::from(gimli::EndianSlice::new(self.code.data.addr.whole(), self.endian));
+        let (encoding, base) = (self.gimli_encoding(), gimli::DebugAddrBase(self.code.addr_base as usize));
         if !section.count(0) {
             return Vec::new();
         }
@@ -353,7 +432,7 @@ impl<'a, E: Endianity> Unit<'a, E> {
             let (old, new) = (gimli::DebugRanges::new(list, self.endian), gimli::DebugRngLists::new(list, self.endian));
             let lists = gimli::RangeLists::new(old, new);
             let mut found = Vec::new();
-            let Ok(mut ranges) = lists.ranges(gimli::RangeListsOffset(0), encoding, self.low_pc, &addresses, base)
+            let Ok(mut ranges) = lists.ranges(gimli::RangeListsOffset(0), encoding, self.code.low_pc, &addresses, base)
             else {
                 return (found, true);
             };
@@ -380,7 +459,12 @@ impl<'a, E: Endianity> Unit<'a, E> {
         section.list(offset, |list| {
             let (old, new) = (gimli::DebugLoc::new(list, self.endian), gimli::DebugLocLists::new(list, self.endian));
             let lists = gimli::LocationLists::new(old, new);
-            match lists.raw_locations(gimli::LocationListsOffset(0), encoding) {
+            let start = gimli::LocationListsOffset(0);
+            let entries = match self.header.encoding.is_split {
+                false => lists.raw_locations(start, encoding),
+                true => lists.raw_locations_dwo(start, encoding),
+            };
+            match entries {
                 Ok(entries) => read(entries),
                 Err(_) => (T::default(), true),
             }
@@ -389,17 +473,20 @@ impl<'a, E: Endianity> Unit<'a, E> {
 
     /// Offset in `.debug_loclists` (or `.debug_loc`) of a location list.
     pub fn location_list(&self, value: Value) -> Option<u64> {
-        self.list(value, &self.sections.data.loclists, self.loclists_base)
+        self.list(value, &self.sections.data.loclists, self.loclists_base, self.header.parts.locations)
     }
 
     /// Offset in `.debug_rnglists` (or `.debug_ranges`) of a range list.
     pub fn range_list(&self, value: Value) -> Option<u64> {
-        self.list(value, &self.sections.data.rnglists, self.rnglists_base)
+        let Encoding { version, is_split, .. } = self.header.encoding;
+        let part = if version < 5 && is_split { self.code.ranges_base } else { self.header.parts.ranges };
+        self.list(value, &self.sections.data.rnglists, self.rnglists_base, part)
     }
 
-    fn list(&self, value: Value, section: &DebugSection<'_>, base: u64) -> Option<u64> {
+    /// The offset of a list, in a section of which the unit's part begins at `part`, and its table of lists at `base`.
+    fn list(&self, value: Value, section: &DebugSection<'_>, base: u64, part: u64) -> Option<u64> {
         match value {
-            Value::SectionOffset(offset) => Some(offset),
+            Value::SectionOffset(offset) => part.checked_add(offset),
             // DWARF 2 and 3 have no form of its own for section offsets.
             Value::Unsigned(offset) if self.header.encoding.version < 4 => Some(offset),
             Value::ListIndex(index) => {

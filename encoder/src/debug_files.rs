@@ -1,13 +1,17 @@
 //! Files that have the DWARF of another one: `objcopy --only-keep-debug` splits it off, `dwz -m` moves what several files have in
-//! common into an alternate file.
+//! common into an alternate file, `-gsplit-dwarf` writes units into files of their own, which a package may have ([`crate::split`]).
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
+use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use dwarf::elf::ElfFile;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::input::Input;
+use crate::split::package_path;
 use crate::stamp::build_id;
 
 /// Where distributions install debug information.
@@ -22,16 +26,43 @@ const SUPPLEMENTARY: &[u8] = b".debug_sup";
 /// The files that have the DWARF of a file, opened.
 #[derive(Debug, Default)]
 pub struct DebugFiles {
+    path: PathBuf,
     debug: Option<DebugFile>,
     alternate: Option<DebugFile>,
-    /// Where was looked, and why what was there is not taken.
-    looked: Vec<(PathBuf, Option<String>)>,
+    package: Option<DebugFile>,
+    looked: Vec<Looked>,
 }
 
-#[derive(Debug)]
+/// Where was looked, and why what was there, if anything, is not taken.
+pub type Looked = (PathBuf, Option<String>);
+
 struct DebugFile {
+    path: PathBuf,
     name: String,
-    input: Input,
+    input: Arc<Input>,
+    release: Box<dyn Fn(Range<usize>) + Send + Sync>,
+}
+
+impl fmt::Debug for DebugFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
+}
+
+impl DebugFile {
+    fn new(path: PathBuf, input: Input) -> DebugFile {
+        let (input, name) = (Arc::new(input), path.to_string_lossy().into_owned());
+        let release = Box::new({
+            let input = input.clone();
+            move |range| input.release(range)
+        });
+        DebugFile { path, name, input, release }
+    }
+
+    fn parse(&self) -> dwarf::error::Result<ElfFile<'_>> {
+        let elf = ElfFile::parse(self.input.bytes())?.releasing(&*self.release);
+        Ok(elf.at(&self.path))
+    }
 }
 
 impl DebugFiles {
@@ -40,11 +71,17 @@ impl DebugFiles {
     /// # Errors
     /// An alternate file is needed, and is not there. That there is no DWARF at all is no error here.
     pub fn find(path: &Path, elf: &ElfFile<'_>, root: &Path) -> Result<DebugFiles> {
-        let mut files = DebugFiles::default();
+        let mut files = DebugFiles { path: path.to_owned(), ..DebugFiles::default() };
         if !elf.has_dwarf() {
             files.debug = files.look(split_off(path, elf, root), |file, name| matches_split_off(elf, file, name));
         }
-        let found = files.debug.as_ref().map(|file| (PathBuf::from(&file.name), file.input.bytes()));
+        // Whether there are units in it only the file's own ones tell.
+        let paths = [Some(path), files.debug.as_ref().map(|file| &*file.path)];
+        files.package = paths.into_iter().flatten().find_map(|path| {
+            let package = package_path(path);
+            open_regular(&package).map(|input| DebugFile::new(package, input))
+        });
+        let found = files.debug.as_ref().map(|file| (file.path.clone(), file.input.bytes()));
         let link = match found {
             None => Link::of(elf)?.map(|link| (link, path.to_owned())),
             Some((path, bytes)) => Link::of(&ElfFile::parse(bytes)?)?.map(|link| (link, path)),
@@ -77,18 +114,31 @@ impl DebugFiles {
     /// # Errors
     /// A file that does not go with it.
     pub fn attach<'a>(&'a self, mut elf: ElfFile<'a>) -> Result<ElfFile<'a>> {
+        elf = elf.at(&self.path);
         let with_name = |name: &str, e: dwarf::error::Error| {
             Error::new(ErrorKind::Input, format!("its debug information in {name} is not of this file: {e}"))
         };
-        if let Some(DebugFile { name, input }) = &self.debug {
-            let debug = ElfFile::parse(input.bytes()).map_err(|e| with_name(name, e))?;
-            elf = elf.with_debug(debug).map_err(|e| with_name(name, e))?;
+        if let Some(file) = &self.debug {
+            let debug = file.parse().map_err(|e| with_name(&file.name, e))?;
+            elf = elf.with_debug(debug).map_err(|e| with_name(&file.name, e))?;
         }
-        if let Some(DebugFile { name, input }) = &self.alternate {
-            let alternate = ElfFile::parse(input.bytes()).map_err(|e| with_name(name, e))?;
-            elf = elf.with_alternate(alternate, name).map_err(|e| with_name(name, e))?;
+        if let Some(file) = &self.alternate {
+            let alternate = file.parse().map_err(|e| with_name(&file.name, e))?;
+            elf = elf.with_alternate(alternate, &file.name).map_err(|e| with_name(&file.name, e))?;
+        }
+        if let Some(file) = &self.package {
+            elf = elf.with_package(file.parse(), &file.name);
         }
         Ok(elf)
+    }
+
+    /// To be called when all that is wanted was read, as [`Input::check`].
+    ///
+    /// # Errors
+    /// A file, by its name, that was changed since it was opened, or could not be read.
+    pub fn check(&self) -> std::result::Result<(), (&Path, io::Error)> {
+        let all = [&self.debug, &self.alternate, &self.package];
+        all.into_iter().flatten().try_for_each(|file| file.input.check().map_err(|e| (&*file.path, e)))
     }
 
     /// The first file that is there, has DWARF and passes a check of it and its bytes, which tells why it is not the right one.
@@ -98,7 +148,7 @@ impl DebugFiles {
         check: impl Fn(&ElfFile<'_>, &[u8]) -> std::result::Result<(), String>,
     ) -> Option<DebugFile> {
         for path in places {
-            let Ok(input) = Input::open(&path) else {
+            let Some(input) = open_regular(&path) else {
                 self.looked.push((path, None));
                 continue;
             };
@@ -108,7 +158,7 @@ impl DebugFiles {
                 Err(e) => Err(e.to_string()),
             };
             match checked {
-                Ok(()) => return Some(DebugFile { name: path.to_string_lossy().into_owned(), input }),
+                Ok(()) => return Some(DebugFile::new(path, input)),
                 Err(why) => self.looked.push((path, Some(why))),
             }
         }
@@ -116,7 +166,8 @@ impl DebugFiles {
     }
 }
 
-fn places(looked: &[(PathBuf, Option<String>)]) -> String {
+/// Says where something was looked for that was not found.
+pub fn places(looked: &[Looked]) -> String {
     let mut text = String::new();
     for (number, (path, why)) in looked.iter().enumerate() {
         let separator = if number == 0 { "; looked for it at" } else { "," };
@@ -126,6 +177,12 @@ fn places(looked: &[(PathBuf, Option<String>)]) -> String {
         }
     }
     text
+}
+
+/// Opens a file that another one names; whatever that says, no device and no pipe.
+pub fn open_regular(path: &Path) -> Option<Input> {
+    let is_file = std::fs::metadata(path).is_ok_and(|metadata| metadata.is_file());
+    is_file.then(|| Input::open(path).ok()).flatten()
 }
 
 fn by_build_id(root: &Path, id: &[u8]) -> Option<PathBuf> {
@@ -175,7 +232,8 @@ fn matches_split_off(elf: &ElfFile<'_>, debug: &ElfFile<'_>, bytes: &[u8]) -> st
     }
 }
 
-fn path_of(bytes: &[u8]) -> PathBuf {
+/// A path that a file names.
+pub fn path_of(bytes: &[u8]) -> PathBuf {
     use std::os::unix::ffi::OsStrExt;
     PathBuf::from(std::ffi::OsStr::from_bytes(bytes))
 }

@@ -72,6 +72,7 @@ pub mod schedule;
 pub mod selection;
 pub mod signature;
 pub mod sources;
+pub mod split;
 pub mod stamp;
 pub mod target;
 pub mod threads;
@@ -79,7 +80,6 @@ pub mod units;
 pub mod variables;
 pub mod why_not;
 
-use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 
 use btf::base::Base;
@@ -100,9 +100,10 @@ use locations::Machine;
 use options::Options;
 use report::{Phase, Summary};
 use sources::Sources;
+use split::SplitFiles;
 use target::Target;
 use threads::{Here, Threads};
-use units::{Folded, Job};
+use units::{Folded, Job, Repeated};
 use variables::DataSections;
 
 /// A file's BTF, not yet verified.
@@ -237,14 +238,18 @@ fn encode_sections<'a, E: Endianity + Send + Sync>(
     let Request { base: base_btf, options, flags, caller } = request;
     let base_view = base_btf.map(BaseBtf::view);
     // Held until the units are read; what comes after them is for one thread.
-    let lent = caller.threads.lend(units::useful_workers(data.info.len()));
+    let package_data = file.package_data();
+    let package_bytes = package_data.as_ref().and_then(|data| data.as_ref().ok()).map_or(0, |data| data.info.len());
+    let lent = caller.threads.lend(units::useful_workers(data.info.len() + package_bytes));
     let target = Target::new(options.target, base_view);
     let features = target.features(options.features);
     let others = || {
         let data_sections = DataSections::of(file, features, target);
-        (Sources::new(data, endian), id_section(file, base_view, flags), data_sections)
+        let sources = Sources::new(data, endian);
+        let split = SplitFiles::new(file, package_data.as_ref(), endian);
+        (sources, split, id_section(file, base_view, flags), data_sections)
     };
-    let (symbols, (sources, section, data_sections)) =
+    let (symbols, (sources, split, section, data_sections)) =
         threads::run(&*lent, || rayon::join(|| FunctionSymbols::of(file, options.selection), others));
     let sources = sources?;
     let headers = &sources.get(0).headers;
@@ -262,9 +267,11 @@ fn encode_sections<'a, E: Endianity + Send + Sync>(
     let dialect = target.dialect(wanted);
     let job = Job {
         sources: &sources,
-        repeated: &AtomicU64::new(0),
+        split: &split,
+        repeated: Repeated::default(),
         endian,
         headers,
+        bytes: package_bytes + headers.iter().map(split::bytes_to_read).sum::<usize>(),
         wanted,
         dialect,
         options,
@@ -280,6 +287,9 @@ fn encode_sections<'a, E: Endianity + Send + Sync>(
     let folded = threads::run(&*lent, || units::fold(&job))?;
     drop(lent);
     data.check()?;
+    if let Some(Ok(data)) = &package_data {
+        data.check()?;
+    }
     clock.lap("units", || {
         let classes = &folded.fold.classes;
         format!("{} types, {} classes", folded.types_read, classes.end() - classes.first())

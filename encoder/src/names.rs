@@ -118,6 +118,11 @@ impl<'a> Names<'a> {
         Names { debug_str, spellings, offsets, interned, longest, missing: false, overlap: false, most }
     }
 
+    /// There are so many more bytes that names may be in.
+    pub fn expect_more(&mut self, bytes: usize) {
+        self.most = self.most.saturating_add(TIMES.saturating_mul(bytes));
+    }
+
     /// The names that were interned, for another file.
     pub fn into_interned(self) -> Interned {
         self.interned

@@ -3,7 +3,7 @@
 use std::cell::OnceCell;
 use std::rc::Rc;
 
-use btf::map::FixedMap;
+use btf::map::{FixedMap, FixedSet};
 use dwarf::unit::{PlansBuffer, Unit, UnitHeader};
 use dwarf::walk;
 use gimli::{Endianity, Format};
@@ -44,26 +44,25 @@ type Table = (usize, u64, u8, Format, u16);
 /// The units that are open.
 #[derive(Debug)]
 pub struct OpenUnits<'a, E> {
+    /// Where they are.
+    pub sources: &'a Sources<'a>,
+    /// Those that were open at any time.
+    pub used: FixedSet<Place>,
     units: FixedMap<Place, Rc<OpenUnit<'a, E>>>,
     tables: FixedMap<Table, Rc<PlansBuffer>>,
     memory: usize,
 }
 
-impl<E> Default for OpenUnits<'_, E> {
-    fn default() -> Self {
-        OpenUnits { units: FixedMap::default(), tables: FixedMap::default(), memory: 0 }
-    }
-}
-
 impl<'a, E: Endianity> OpenUnits<'a, E> {
+    /// None yet.
+    pub fn new(sources: &'a Sources<'a>) -> OpenUnits<'a, E> {
+        let (used, units, tables) = (FixedSet::default(), FixedMap::default(), FixedMap::default());
+        OpenUnits { sources, used, units, tables, memory: 0 }
+    }
+
     /// The unit that starts at a place.
-    pub fn open(
-        &mut self,
-        sources: &Sources<'a>,
-        place: Place,
-        header: UnitHeader,
-        endian: E,
-    ) -> Result<Rc<OpenUnit<'a, E>>> {
+    pub fn open(&mut self, place: Place, header: UnitHeader, endian: E) -> Result<Rc<OpenUnit<'a, E>>> {
+        self.used.insert(place);
         if let Some(open) = self.units.get(&place) {
             return Ok(open.clone());
         }
@@ -72,7 +71,7 @@ impl<'a, E: Endianity> OpenUnits<'a, E> {
             self.tables.clear();
             self.memory = 0;
         }
-        let source = sources.get(place.source());
+        let source = self.sources.get(place.source());
         // Relocations that are not valid are reported when all was read.
         let bytes = source.info.whole().get(header.range()).unwrap_or_default();
         let header = header.read_again(bytes, endian)?;

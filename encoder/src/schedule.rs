@@ -45,10 +45,10 @@ pub fn runs(headers: &[UnitHeader], workers: usize) -> Vec<Range<usize>> {
 mod tests {
     use super::*;
     use dwarf::plan::Encoding;
-    use dwarf::unit::UnitKind;
+    use dwarf::unit::{Parts, UnitKind};
 
     fn headers(sizes: &[usize]) -> Vec<UnitHeader> {
-        let encoding = Encoding { address_size: 8, format: gimli::Format::Dwarf32, version: 5 };
+        let encoding = Encoding { address_size: 8, format: gimli::Format::Dwarf32, version: 5, is_split: false };
         let mut offset = 0;
         let header = |&size: &usize| {
             offset += size;
@@ -61,6 +61,8 @@ mod tests {
                 encoding,
                 kind,
                 signature: None,
+                dwo_id: None,
+                parts: Parts::default(),
                 section: "",
             }
         };

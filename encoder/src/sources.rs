@@ -1,11 +1,12 @@
 //! Where units are, and how they find each other: a unit may refer to a DIE of another one by its offset, by the signature of a
 //! type unit, or by its offset in the alternate file that dwz made for several files.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use btf::map::FixedMap;
 use dwarf::sections::{DebugData, DebugSection, Sections};
-use dwarf::unit::{self, PlansBuffer, Unit, UnitHeader, UnitKind};
+use dwarf::unit::{self, Parts, PlansBuffer, Unit, UnitHeader, UnitKind};
 use gimli::Endianity;
 
 use crate::error::Result;
@@ -57,12 +58,44 @@ pub struct Source<'a> {
     pub headers: Vec<UnitHeader>,
     /// Its file, where it is not the one that is encoded.
     pub file: &'a str,
+    /// Its units are read for themselves, or for others of them; those of an alternate file only for others.
+    is_own: bool,
     /// The source that offsets in `.debug_info` count in.
     debug_info: usize,
     /// The same of the alternate file.
     alternate: Option<usize>,
+    /// Per block of as many bytes as units have on average, the number of the first unit that starts in it or behind it; made when it is
+    /// first asked for.
+    blocks: OnceLock<Vec<u32>>,
     /// Per unit whether it is a partial one, once somebody asked: 0 if not.
     partial: Vec<AtomicU8>,
+}
+
+impl Source<'_> {
+    /// True if its units are the file's; otherwise they are those of an alternate file.
+    pub fn is_own(&self) -> bool {
+        self.is_own
+    }
+
+    /// How many units start at or before an offset. What dwz made has 25,000 units for a kernel, and asks millions of times.
+    fn units_up_to(&self, offset: usize) -> usize {
+        let headers = &self.headers;
+        let size = (self.info.len() / headers.len().max(1)).max(1);
+        let blocks = self.blocks.get_or_init(|| {
+            let mut next = 0;
+            let count = self.info.len() / size + 1;
+            let first = |block: usize| {
+                while headers.get(next).is_some_and(|header| header.offset < block * size) {
+                    next += 1;
+                }
+                next as u32
+            };
+            (0..count).map(first).collect()
+        });
+        let of_block = |block: usize| blocks.get(block).map_or(headers.len(), |&first| first as usize);
+        let range = of_block(offset / size)..of_block(offset / size + 1);
+        range.start + headers[range].partition_point(|header| header.offset <= offset)
+    }
 }
 
 /// All sections with units that the units of a file can refer to.
@@ -80,25 +113,40 @@ impl<'a> Sources<'a> {
     /// A unit header that is damaged.
     pub fn new<E: Endianity>(data: &'a DebugData<'a>, endian: E) -> Result<Sources<'a>> {
         let mut sources = Sources { list: Vec::new(), types: FixedMap::default() };
-        sources.add_file(data, data.sections(), "", endian)?;
+        sources.add_file(data, "", endian)?;
         let own = sources.list.len();
         if let Some((alternate, name)) = &data.alternate {
-            let mut sections = alternate.sections();
-            sections.alternate_str = sections.str;
-            sources.add_file(alternate, sections, name, endian)?;
+            sources.add_file(alternate, name, endian)?;
             sources.list[..own].iter_mut().for_each(|source| source.alternate = Some(own));
+            sources.list[own..].iter_mut().for_each(|source| source.is_own = false);
         }
         sources.index_types();
         Ok(sources)
     }
 
-    fn add_file<E: Endianity>(
-        &mut self,
+    /// Those of a file with split units, which refer to nothing outside of it. `parts` tells what of its sections is a unit's own.
+    ///
+    /// # Errors
+    /// A unit header that is damaged.
+    pub fn split<E: Endianity>(
         data: &'a DebugData<'a>,
-        sections: Sections<'a>,
         file: &'a str,
+        parts: impl Fn(&UnitHeader) -> Parts,
         endian: E,
-    ) -> Result<()> {
+    ) -> Result<Sources<'a>> {
+        let mut sources = Sources { list: Vec::new(), types: FixedMap::default() };
+        sources.add_file(data, file, endian)?;
+        let headers = sources.list.iter_mut().flat_map(|source| &mut source.headers);
+        headers.for_each(|header| *header = header.with_parts(parts(header)));
+        sources.index_types();
+        Ok(sources)
+    }
+
+    fn add_file<E: Endianity>(&mut self, data: &'a DebugData<'a>, file: &'a str, endian: E) -> Result<()> {
+        let mut sections = data.sections();
+        if !file.is_empty() {
+            sections.alternate_str = sections.str;
+        }
         let debug_info = self.list.len();
         for info in std::iter::once(&data.info).chain(&data.types) {
             let headers = unit::headers(info, endian)?;
@@ -109,7 +157,17 @@ impl<'a> Sources<'a> {
                 return Err(dwarf::error::Error::at(dwarf::error::ErrorKind::Unsupported, section, offset, text).into());
             }
             let partial = headers.iter().map(|_| AtomicU8::new(0)).collect();
-            self.list.push(Source { sections, info, headers, file, debug_info, alternate: None, partial });
+            self.list.push(Source {
+                sections,
+                info,
+                headers,
+                file,
+                is_own: true,
+                debug_info,
+                alternate: None,
+                blocks: OnceLock::new(),
+                partial,
+            });
         }
         Ok(())
     }
@@ -138,9 +196,19 @@ impl<'a> Sources<'a> {
         &self.list[source]
     }
 
-    /// The sources of the file itself.
+    /// All sources, by their numbers.
+    pub fn all(&self) -> impl Iterator<Item = (usize, &Source<'a>)> {
+        self.list.iter().enumerate()
+    }
+
+    /// The sources of the file itself, not of its alternate file.
     pub fn own(&self) -> impl Iterator<Item = (usize, &Source<'a>)> {
-        self.list.iter().enumerate().filter(|(_, source)| source.file.is_empty())
+        self.list.iter().enumerate().filter(|(_, source)| source.is_own)
+    }
+
+    /// The type that a type unit is for, if that unit counts among those of its signature.
+    pub fn type_of(&self, header: &UnitHeader) -> Option<Place> {
+        header.signature.and_then(|(signature, _)| self.type_of_signature(signature))
     }
 
     /// Bytes of all that names of DIEs may be in, but for the file's `.debug_str`.
@@ -180,9 +248,10 @@ impl<'a> Sources<'a> {
 
     /// The unit that a place lies in: where it starts, and its header.
     pub fn unit_at(&self, place: Place) -> Option<(Place, UnitHeader)> {
-        let headers = &self.list.get(place.source())?.headers;
-        let after = headers.partition_point(|header| header.offset <= place.offset());
-        let header = headers[..after].last().filter(|header| place.offset() < header.offset + header.size)?;
+        let source = self.list.get(place.source())?;
+        let header = source.headers[..source.units_up_to(place.offset())]
+            .last()
+            .filter(|header| place.offset() < header.offset + header.size)?;
         Some((Place::new(place.source(), header.offset as u64), *header))
     }
 
@@ -202,7 +271,7 @@ impl<'a> Sources<'a> {
         const NO: u8 = 1;
         const YES: u8 = 2;
         let source = &self.list[unit.source()];
-        let number = source.headers.partition_point(|h| h.offset < unit.offset());
+        let number = source.units_up_to(unit.offset()) - 1;
         let known = &source.partial[number];
         if known.load(Ordering::Relaxed) == 0 {
             let mut plans = PlansBuffer::default();

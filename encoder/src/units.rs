@@ -4,6 +4,7 @@
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use btf::base::Base;
 use btf::dedup::fold::{Fold, Use};
@@ -30,6 +31,7 @@ use crate::options::{Features, Options};
 use crate::report::Degraded;
 use crate::schedule;
 use crate::sources::{Place, Sources};
+use crate::split::{SplitFiles, SplitUnits};
 use crate::target::Target;
 use crate::variables::{self, DataSections, Variable};
 
@@ -50,12 +52,16 @@ pub fn useful_workers(bytes: usize) -> usize {
 pub struct Job<'a, E> {
     /// Where all units are, those of other files as well.
     pub sources: &'a Sources<'a>,
+    /// The units that were split off.
+    pub split: &'a SplitFiles<'a>,
     /// Bytes of other units that units refer to, so far.
-    pub repeated: &'a AtomicU64,
+    pub repeated: Repeated,
     /// Byte order.
     pub endian: E,
     /// Headers of the units of `.debug_info`, in the order of the file.
     pub headers: &'a [UnitHeader],
+    /// About how many bytes there are to read.
+    pub bytes: usize,
     /// How to write, if the kernel accepts that.
     pub wanted: Dialect,
     /// How to write.
@@ -80,6 +86,17 @@ pub struct Job<'a, E> {
     pub progress: &'a (dyn Fn(u64) + Sync),
 }
 
+/// Bytes that were read.
+#[derive(Debug, Default)]
+pub struct Repeated {
+    /// Of other units, for those that refer to them; and of split units for another skeleton than the first.
+    again: AtomicU64,
+    /// Of split units, each once.
+    split: AtomicU64,
+    /// Those units.
+    seen: Mutex<FixedSet<u64>>,
+}
+
 /// What all units together have.
 pub struct Folded<'a> {
     /// Types and names.
@@ -102,6 +119,8 @@ pub struct Folded<'a> {
     pub excluded: usize,
     /// Units that others refer to.
     used: FixedSet<Place>,
+    /// The same of the package of split units.
+    used_in_package: FixedSet<Place>,
     /// See [`btf::dedup::renumber::Renumbering::misled`].
     misled: bool,
 }
@@ -111,8 +130,7 @@ pub struct Folded<'a> {
 /// # Errors
 /// That of the first unit in the file that has one.
 pub fn fold<'a, E: Endianity + Send + Sync>(job: &Job<'a, E>) -> Result<Folded<'a>> {
-    let bytes = job.headers.iter().map(|h| h.size).sum();
-    let workers = rayon::current_num_threads().min(useful_workers(bytes)).min(job.headers.len()).max(1);
+    let workers = rayon::current_num_threads().min(useful_workers(job.bytes)).min(job.headers.len()).max(1);
     let runs = schedule::runs(job.headers, workers);
     let spellings = if job.linked { Spellings::ByOffset } else { Spellings::ByContent };
     let mut all = read_all(job, &runs, workers, spellings)?;
@@ -135,7 +153,7 @@ fn read_all<'a, E: Endianity + Send + Sync>(
     let run = |_| Worker::run(job, runs, &next, spellings);
     let mut done: Vec<(Worker<'a>, Option<(usize, Error)>)> =
         if workers == 1 { vec![run(0)] } else { (0..workers).into_par_iter().map(run).collect() };
-    if job.repeated.load(Ordering::Relaxed) > job.most_repeated() {
+    if job.repeated.again.load(Ordering::Relaxed) > job.most_repeated() {
         return Err(job.too_much());
     }
     let first_error = done.iter_mut().filter_map(|(_, e)| e.take()).min_by_key(|(unit, _)| *unit);
@@ -157,13 +175,22 @@ fn read_all<'a, E: Endianity + Send + Sync>(
 /// Reads the type units that no unit refers to, as one unit behind all others: what is known of a type by a global variable alone, for
 /// one, has nobody else who would read it.
 fn read_rest<'a, E: Endianity>(job: &Job<'a, E>, done: &mut [(Worker<'a>, Option<(usize, Error)>)]) -> Result<()> {
-    let mut rest = job.sources.own_types();
-    rest.retain(|(place, _)| !done.iter().any(|(worker, _)| worker.folded.used.contains(place)));
-    if rest.is_empty() {
-        return Ok(());
+    let packaged = job.split.package().map(|package| &package.sources);
+    for (number, sources) in std::iter::once(job.sources).chain(packaged).enumerate() {
+        let is_used = |place: &Place| {
+            done.iter().any(|(worker, _)| {
+                let used = if number == 0 { &worker.folded.used } else { &worker.folded.used_in_package };
+                used.contains(place)
+            })
+        };
+        let mut rest = sources.own_types();
+        rest.retain(|(place, _)| !is_used(place));
+        if !rest.is_empty() {
+            rest.sort_unstable_by_key(|(place, _)| *place);
+            done[0].0.rest(job, job.headers.len() + number, sources, &rest)?;
+        }
     }
-    rest.sort_unstable_by_key(|(place, _)| *place);
-    done[0].0.rest(job, &rest)
+    Ok(())
 }
 
 impl<'a, E> Job<'a, E> {
@@ -175,6 +202,7 @@ impl<'a, E> Job<'a, E> {
     fn converter<'c, 'u, 'b, 'f>(
         &'c self,
         unit: &'u Unit<'b, E>,
+        sources: &'c Sources<'c>,
         place: ReadPlace,
         types: &'c mut UnitTypes,
         names: &'c mut Names<'f>,
@@ -189,7 +217,7 @@ impl<'a, E> Job<'a, E> {
             dialect: self.dialect,
             max_vlen: self.target.max_vlen(),
             variables: !self.data.is_empty(),
-            sources: self.sources,
+            sources,
             place,
         }
     }
@@ -198,7 +226,22 @@ impl<'a, E> Job<'a, E> {
     /// repeated in them, and a thousand units that have everything in common are thinkable.
     fn most_repeated(&self) -> u64 {
         let bytes: usize = self.sources.own().map(|(_, source)| source.info.len()).sum();
-        LEAST_REPEATED + MOST_REPEATED * bytes as u64
+        LEAST_REPEATED + MOST_REPEATED.saturating_mul(bytes as u64 + self.repeated.split.load(Ordering::Relaxed))
+    }
+
+    /// Counts bytes that were read for units that refer to them.
+    fn count_repeated(&self, bytes: usize) -> Result<()> {
+        let before = self.repeated.again.fetch_add(bytes as u64, Ordering::Relaxed);
+        if before > self.most_repeated() { Err(self.too_much()) } else { Ok(()) }
+    }
+
+    /// Counts the bytes of a split unit, which belongs to one skeleton, or a few that are alike.
+    fn count_split(&self, id: u64, bytes: usize) -> Result<()> {
+        if self.repeated.seen.lock().unwrap_or_else(PoisonError::into_inner).insert(id) {
+            self.repeated.split.fetch_add(bytes as u64, Ordering::Relaxed);
+            return Ok(());
+        }
+        self.count_repeated(bytes)
     }
 
     fn too_much(&self) -> Error {
@@ -207,11 +250,6 @@ impl<'a, E> Job<'a, E> {
             MOST_REPEATED
         );
         Error::new(ErrorKind::Limit, text)
-    }
-
-    fn no_die(&self, place: Place) -> Error {
-        let text = format!("it refers to {}, where no DIE starts", self.sources.name(place));
-        Error::new(ErrorKind::Input, text)
     }
 
     /// Where tables come from and go to. Those of a linked file are made of its own offsets.
@@ -233,6 +271,7 @@ impl<'a> Folded<'a> {
             types_read: 0,
             excluded: 0,
             used: FixedSet::default(),
+            used_in_package: FixedSet::default(),
             misled: false,
         }
     }
@@ -267,9 +306,21 @@ impl<'a> Folded<'a> {
         self.types_read += other.types_read;
         self.excluded += other.excluded;
         self.used.extend(other.used);
+        self.used_in_package.extend(other.used_in_package);
         self.misled |= map.misled;
         (other.fold, map.into_in_base())
     }
+}
+
+/// What a worker reads units with.
+struct UnitReader<'a, E> {
+    /// For the copy of a unit's bytes that is relocated.
+    buffer: Vec<u8>,
+    plans: PlansBuffer,
+    /// Units that are read for others.
+    others: OpenUnits<'a, E>,
+    /// The same of the package of split units.
+    packaged: Option<OpenUnits<'a, E>>,
 }
 
 struct Worker<'a> {
@@ -278,7 +329,6 @@ struct Worker<'a> {
     functions: FunctionNames<'a>,
     in_base: InBase,
     types: UnitTypes,
-    plans: PlansBuffer,
 }
 
 impl<'a> Worker<'a> {
@@ -293,10 +343,9 @@ impl<'a> Worker<'a> {
                 tables.names,
                 job.target.max_name(),
             ),
-            functions: FunctionNames::new(job.symbols, job.headers.iter().map(|h| h.size).sum()),
+            functions: FunctionNames::new(job.symbols, job.bytes),
             in_base: tables.in_base,
             types: tables.types,
-            plans: PlansBuffer::default(),
         }
     }
 
@@ -310,11 +359,15 @@ impl<'a> Worker<'a> {
     ) -> (Worker<'a>, Option<(usize, Error)>) {
         let mut worker = Worker::new(job, spellings);
         let mut error: Option<(usize, Error)> = None;
-        let mut buffer = Vec::new();
-        let mut others = OpenUnits::default();
+        let mut reader = UnitReader {
+            buffer: Vec::new(),
+            plans: PlansBuffer::default(),
+            others: OpenUnits::new(job.sources),
+            packaged: job.split.package().map(|package| OpenUnits::new(&package.sources)),
+        };
         while let Some(run) = runs.get(next.fetch_add(1, Ordering::Relaxed)) {
             for number in run.clone() {
-                if let Err(e) = worker.unit(job, number, &mut buffer, &mut others) {
+                if let Err(e) = worker.unit(job, number, &mut reader) {
                     if error.as_ref().is_none_or(|(first, _)| number < *first) {
                         error = Some((number, e));
                     }
@@ -324,112 +377,168 @@ impl<'a> Worker<'a> {
             let bytes = job.headers[run.start].offset..job.headers[run.end - 1].range().end;
             job.sections().data.info.release(&bytes);
         }
+        worker.folded.used = reader.others.used;
+        worker.folded.used_in_package = reader.packaged.map_or_else(FixedSet::default, |packaged| packaged.used);
         (worker, error)
     }
 
-    /// Reads a unit into `self.types`; None if it is left out.
-    fn read<'u, E: Endianity>(
-        &mut self,
-        job: &'u Job<'a, E>,
-        number: usize,
-        buffer: &'u mut Vec<u8>,
-        others: &mut OpenUnits<'a, E>,
-    ) -> Result<Option<Unit<'u, E>>> {
+    /// Reads a unit, and folds it, unless it is left out.
+    fn unit<E: Endianity>(&mut self, job: &Job<'a, E>, number: usize, reader: &mut UnitReader<'a, E>) -> Result<()> {
         let header = job.headers[number];
         let sections = job.sections();
+        let UnitReader { buffer, plans, others, packaged } = reader;
         let bytes = sections.data.info.part(header.range(), buffer)?;
         if header.kind == UnitKind::Type {
-            return Ok(None); // read for the units that refer to it
+            return Ok(()); // read for the units that refer to it
         }
-        let unit = Unit::open(header, bytes, sections, &mut self.plans, job.endian)?;
+        let unit = Unit::open(header, bytes, sections, plans, job.endian)?;
         // The same; before DWARF 5 the header does not tell. What nobody imports counts for nobody: Rust's units are left out, and so is
         // what dwz has moved out of them.
         if header.kind == UnitKind::Partial || unit.tag == gimli::DW_TAG_partial_unit {
-            return Ok(None);
+            return Ok(());
         }
         if header.kind == UnitKind::Skeleton || !unit.dwo_name.is_empty() {
-            let file = String::from_utf8_lossy(unit.dwo_name);
-            return Err(unsupported(
-                &unit,
-                format!("its DWARF was split off into {file}; build without -gsplit-dwarf"),
-            ));
+            return self.split_unit(job, number, &unit, packaged.as_mut());
         }
+        self.whole_unit(job, number, &unit, plans, others, &[])
+    }
+
+    /// Reads the unit of a skeleton.
+    #[cold]
+    fn split_unit<E: Endianity>(
+        &mut self,
+        job: &Job<'a, E>,
+        number: usize,
+        skeleton: &Unit<'_, E>,
+        packaged: Option<&mut OpenUnits<'a, E>>,
+    ) -> Result<()> {
+        let id = skeleton.dwo_id.ok_or_else(|| {
+            let text = "its DWARF was split off, and nothing tells which (DW_AT_GNU_dwo_id)".into();
+            at_unit(ErrorKind::Input, skeleton, text)
+        })?;
+        if let (Some((_, header)), Some(others)) = (job.split.in_package(id), packaged) {
+            return self.unit_of_skeleton(job, number, skeleton, header, others, &[]);
+        }
+        job.split.in_file(skeleton, id, |_, units: &SplitUnits<'_>, header| {
+            self.names.expect_more(units.bytes_with_names());
+            let mut others = OpenUnits::new(&units.sources);
+            self.unit_of_skeleton(job, number, skeleton, header, &mut others, &units.types_of(&header))
+        })
+    }
+
+    fn unit_of_skeleton<'d, E: Endianity>(
+        &mut self,
+        job: &Job<'a, E>,
+        number: usize,
+        skeleton: &Unit<'_, E>,
+        header: UnitHeader,
+        others: &mut OpenUnits<'d, E>,
+        types: &[Place],
+    ) -> Result<()> {
+        let source = others.sources.get(0);
+        let in_file = |e: Error| Error::new(e.kind(), format!("{}: {e}", source.file));
+        job.count_split(skeleton.dwo_id.unwrap_or_default(), header.size)?;
+        let mut plans = PlansBuffer::default();
+        let bytes = &source.info.whole()[header.range()];
+        let unit = Unit::open(header, bytes, source.sections, &mut plans, job.endian);
+        let unit = unit.map_err(|e| in_file(e.into()))?.of_skeleton(skeleton);
+        self.whole_unit(job, number, &unit, &plans, others, types).map_err(in_file)?;
+        source.info.release(&header.range());
+        Ok(())
+    }
+
+    /// Reads a unit, and what it refers to in others, and folds it. It has further types in other units.
+    fn whole_unit<E: Endianity>(
+        &mut self,
+        job: &Job<'a, E>,
+        number: usize,
+        unit: &Unit<'_, E>,
+        plans: &PlansBuffer,
+        others: &mut OpenUnits<'_, E>,
+        further: &[Place],
+    ) -> Result<()> {
         if !job.options.units.takes(unit.language.0, unit.name) {
             self.folded.excluded += 1;
-            return Ok(None);
+            return Ok(());
         }
-        self.types.start(Place::new(0, header.offset as u64), header.size);
-        let Worker { types, names, functions, plans, .. } = self;
-        walk::walk(&unit, plans, &mut job.converter(&unit, ReadPlace::Own, types, names, functions))?;
+        self.types.start(Place::new(0, unit.header.offset as u64), unit.header.size);
+        let Worker { types, names, functions, .. } = self;
+        walk::walk(unit, plans, &mut job.converter(unit, others.sources, ReadPlace::Own, types, names, functions))?;
+        further.iter().for_each(|place| _ = self.types.distant.reference(*place));
         if self.types.distant.is_used() {
-            self.read_distant(job, others).map_err(|e| with_unit(e, &unit))?;
+            self.read_distant(job, others).map_err(|e| with_unit(e, unit))?;
         }
         if std::mem::take(&mut self.names.missing) {
             let text = "a name lies outside of the section of strings, which is cut short or damaged".into();
-            return Err(at_unit(ErrorKind::Input, &unit, text));
+            return Err(at_unit(ErrorKind::Input, unit, text));
         }
         if std::mem::take(&mut self.names.overlap) {
             let text =
                 "names are parts of other names, and together many times longer than the sections that they are in"
                     .into();
-            return Err(at_unit(ErrorKind::Input, &unit, text));
+            return Err(at_unit(ErrorKind::Input, unit, text));
         }
         if let Some(nowhere) = self.types.distant.nowhere {
-            return Err(at_unit(ErrorKind::Input, &unit, nowhere_text(job.sources, nowhere)));
+            return Err(at_unit(ErrorKind::Input, unit, nowhere_text(others.sources, nowhere)));
         }
         self.types.finish();
-        Ok(Some(unit))
+        self.fold_types(number);
+        self.collect(job, number, unit);
+        Ok(())
     }
 
     /// Reads what is referred to in other units, and what that refers to, behind the unit in `self.types`.
     #[cold]
-    fn read_distant<E: Endianity>(&mut self, job: &Job<'a, E>, others: &mut OpenUnits<'a, E>) -> Result<()> {
+    fn read_distant<E: Endianity>(&mut self, job: &Job<'a, E>, others: &mut OpenUnits<'_, E>) -> Result<()> {
+        let sources = others.sources;
         while let Some(next) = self.types.distant.next_read().filter(|_| self.types.distant.nowhere.is_none()) {
             let (Next::Unit(place, offset) | Next::Die(place, offset)) = next;
-            let Some((start, header)) = job.sources.unit_at(place) else { return Err(job.no_die(place)) };
-            self.folded.used.insert(start);
-            let open = others.open(job.sources, start, header, job.endian)?;
+            let Some((start, header)) = sources.unit_at(place) else { return Err(no_die(sources, place)) };
+            let open = others.open(start, header, job.endian)?;
             let source = place.source();
             let inside = place.offset() - header.offset;
             let distant = Distant {
                 shift: offset.wrapping_sub(inside as u32),
-                other_strings: !job.sources.get(source).file.is_empty(),
+                other_strings: !sources.get(source).file.is_empty(),
             };
             let Worker { types, names, functions, .. } = self;
+            let kind = if matches!(next, Next::Unit(..)) { ReadPlace::Imported } else { ReadPlace::Die };
+            let mut converter = job.converter(&open.unit, sources, kind(source), types, names, functions);
             let bytes = match next {
                 Next::Unit(..) => {
-                    let mut converter = job.converter(&open.unit, ReadPlace::Imported(source), types, names, functions);
                     walk::walk_distant(&open.unit, &open.plans, distant, &mut converter)?;
                     header.size
                 }
                 Next::Die(..) => {
                     if !open.has_die_at(inside)? {
-                        return Err(job.no_die(place));
+                        return Err(no_die(sources, place));
                     }
-                    let mut converter = job.converter(&open.unit, ReadPlace::Die(source), types, names, functions);
                     let end = walk::walk_die(&open.unit, &open.plans, inside, distant, &mut converter)?;
                     self.types.distant.lay_out(place, end - inside);
                     end - inside
                 }
             };
-            let before = job.repeated.fetch_add(bytes as u64, Ordering::Relaxed);
-            if before > job.most_repeated() {
-                return Err(job.too_much());
-            }
+            job.count_repeated(bytes)?;
         }
         Ok(())
     }
 
-    /// See [`read_rest`].
-    fn rest<E: Endianity>(&mut self, job: &Job<'a, E>, units: &[(Place, UnitHeader)]) -> Result<()> {
-        let mut others = OpenUnits::default();
+    /// See [`read_rest`]; they become the unit with a number.
+    fn rest<E: Endianity>(
+        &mut self,
+        job: &Job<'a, E>,
+        number: usize,
+        sources: &Sources<'_>,
+        units: &[(Place, UnitHeader)],
+    ) -> Result<()> {
+        let mut others = OpenUnits::new(sources);
         self.types.start(Place::NOWHERE, 0);
         for &(place, header) in units {
-            let open = others.open(job.sources, place, header, job.endian)?;
+            let open = others.open(place, header, job.endian)?;
             if !job.options.units.takes(open.unit.language.0, open.unit.name) {
                 continue;
             }
-            if let Some(definition) = header.signature.and_then(|(s, _)| job.sources.type_of_signature(s)) {
+            if let Some(definition) = sources.type_of(&header) {
                 self.types.distant.reference(definition);
             }
         }
@@ -439,10 +548,10 @@ impl<'a> Worker<'a> {
             return Err(error("a name of a type unit lies outside of the section of strings".into()));
         }
         if let Some(nowhere) = self.types.distant.nowhere {
-            return Err(error(format!("a type unit: {}", nowhere_text(job.sources, nowhere))));
+            return Err(error(format!("a type unit: {}", nowhere_text(sources, nowhere))));
         }
         self.types.finish();
-        self.fold_types(job.headers.len());
+        self.fold_types(number);
         Ok(())
     }
 
@@ -460,18 +569,11 @@ impl<'a> Worker<'a> {
         }
     }
 
-    fn unit<E: Endianity>(
-        &mut self,
-        job: &Job<'a, E>,
-        number: usize,
-        buffer: &mut Vec<u8>,
-        others: &mut OpenUnits<'a, E>,
-    ) -> Result<()> {
-        let Some(unit) = self.read(job, number, buffer, others)? else { return Ok(()) };
-        self.fold_types(number);
+    /// Collects functions and variables of the unit that was just folded.
+    fn collect<E: Endianity>(&mut self, job: &Job<'a, E>, number: usize, unit: &Unit<'_, E>) {
         let folded = &mut self.folded;
         let collector = Collector {
-            unit: &unit,
+            unit,
             number: number as u32,
             types: &self.types,
             symbols: job.symbols,
@@ -481,8 +583,12 @@ impl<'a> Worker<'a> {
         };
         folded.instances.collect(&collector, &folded.fold);
         variables::collect(&mut folded.variables, number as u32, &self.types, job.data, &folded.fold, &self.names);
-        Ok(())
     }
+}
+
+fn no_die(sources: &Sources<'_>, place: Place) -> Error {
+    let text = format!("it refers to {}, where no DIE starts", sources.name(place));
+    Error::new(ErrorKind::Input, text)
 }
 
 fn nowhere_text(sources: &Sources<'_>, nowhere: Nowhere) -> String {
@@ -499,14 +605,10 @@ fn nowhere_text(sources: &Sources<'_>, nowhere: Nowhere) -> String {
 /// Says which unit an error is of, where it was met in another.
 fn with_unit<E: Endianity>(error: Error, unit: &Unit<'_, E>) -> Error {
     let name = String::from_utf8_lossy(unit.name);
-    Error::new(error.kind(), format!(".debug_info+{:#x}: unit {name}: {error}", unit.header.offset))
-}
-
-fn unsupported<E: Endianity>(unit: &Unit<'_, E>, text: String) -> Error {
-    at_unit(ErrorKind::Unsupported, unit, text)
+    Error::new(error.kind(), format!("{}+{:#x}: unit {name}: {error}", unit.section_name(), unit.header.offset))
 }
 
 fn at_unit<E: Endianity>(kind: ErrorKind, unit: &Unit<'_, E>, text: String) -> Error {
     let name = String::from_utf8_lossy(unit.name);
-    Error::new(kind, format!(".debug_info+{:#x}: unit {name}: {text}", unit.header.offset))
+    Error::new(kind, format!("{}+{:#x}: unit {name}: {text}", unit.section_name(), unit.header.offset))
 }

@@ -373,7 +373,9 @@ fn stage(
     // Those who compare want what pahole writes.
     let describe_kfuncs = !args.no_ids && args.compat.is_none();
     let task = Task { base, options, describe_kfuncs, ids, distill, stamp };
-    let (mut sections, summary) = one_shot(&elf, &task, caller).map_err(|e| {
+    let encoded = one_shot(&elf, &task, caller);
+    debug_files.check().map_err(|(path, e)| Failure::new(Exit::Io, path, e.to_string()))?;
+    let (mut sections, summary) = encoded.map_err(|e| {
         let base = args.base.path.as_deref().filter(|_| e.kind() == ErrorKind::BaseDamaged);
         Failure::new(e.kind().into(), base.unwrap_or(path), no_dwarf(e, &debug_files))
     })?;

@@ -6,6 +6,8 @@ use btf::kind::Kind;
 use btf::view::BtfView;
 use dwarf::elf::ElfFile;
 use encoder::Caller;
+use encoder::debug_files::DebugFiles;
+use encoder::error::ErrorKind;
 use encoder::input::Input;
 use encoder::one_shot::{Ids, Task, one_shot};
 use encoder::options::{Options, UnitChoice};
@@ -14,6 +16,7 @@ use encoder::why_not::{Described, Evidence, Fate, SymbolKind, evidence};
 
 use super::{btf_of, unchanged};
 use crate::args::WhyNotArgs;
+use crate::base_search;
 use crate::exit::Exit;
 use crate::messages::{Failure, print_failure};
 
@@ -34,23 +37,29 @@ pub fn run(args: &WhyNotArgs) -> Exit {
 fn answer(args: &WhyNotArgs) -> Result<Vec<String>, Failure> {
     let path = &args.file;
     let input = Input::open(path).map_err(|e| Failure::new(Exit::Io, path, format!("cannot be read: {e}")))?;
-    let lines = lines_of(args, &input);
+    let failed = |e: encoder::error::Error| Failure::new(e.kind().into(), path, e.to_string());
+    let elf = ElfFile::parse(input.bytes()).map_err(|e| Failure::new(Exit::Input, path, e.to_string()))?;
+    let files = DebugFiles::find(path, &elf, &base_search::root()).map_err(failed)?;
+    let lines = files.attach(elf).map_err(failed).and_then(|elf| lines_of(args, &elf, &files));
     unchanged(&input, path)?;
+    files.check().map_err(|(path, e)| Failure::new(Exit::Io, path, e.to_string()))?;
     lines
 }
 
-fn lines_of(args: &WhyNotArgs, input: &Input) -> Result<Vec<String>, Failure> {
+fn lines_of(args: &WhyNotArgs, elf: &ElfFile<'_>, files: &DebugFiles) -> Result<Vec<String>, Failure> {
     let path = &args.file;
-    let elf = ElfFile::parse(input.bytes()).map_err(|e| Failure::new(Exit::Input, path, e.to_string()))?;
     // What the compiler appended is no part of the name.
     let name = args.function.split('.').next().unwrap_or_default();
     let units = UnitChoice { not_languages: vec![RUST], ..UnitChoice::default() };
     let options = Options { report_functions: true, units, ..Options::default() };
     let task = Task { describe_kfuncs: false, ids: Ids::Leave, ..Task::new(None, &options) };
-    let failed = |e: encoder::error::Error| Failure::new(e.kind().into(), path, e.to_string());
-    let (_, summary) = one_shot(&elf, &task, Caller::default()).map_err(failed)?;
+    let failed = |e: encoder::error::Error| {
+        let places = if e.kind() == ErrorKind::NoDwarf { files.places_looked_at() } else { String::new() };
+        Failure::new(e.kind().into(), path, format!("{e}{places}"))
+    };
+    let (_, summary) = one_shot(elf, &task, Caller::default()).map_err(failed)?;
     let report = summary.function_reports.iter().find(|r| r.name == name);
-    let evidence = evidence(&elf, name.as_bytes()).map_err(failed)?;
+    let evidence = evidence(elf, name.as_bytes()).map_err(failed)?;
     let mut lines = vec![format!("{name}: {}", verdict(report, &evidence))];
     if let Some(base) = &args.base.path {
         let has = if base_has(base, name)? { "has a function of this name" } else { "has no function of this name" };

@@ -56,6 +56,10 @@ pub struct Distant {
     end: u32,
     tickets: Vec<Place>,
     ticket_of: FixedMap<Place, u32>,
+    /// What was referred to last, by the low bits of the places: what one DIE refers to most others do as well.
+    recent: Vec<(Place, RawRef)>,
+    /// The stretch that is being read, if it is laid out already.
+    current: Option<(Place, Stretch)>,
     /// The first ticket whose DIE was not read yet.
     next: usize,
     /// By the place where they start.
@@ -71,6 +75,9 @@ pub struct Distant {
     pub nowhere: Option<Nowhere>,
 }
 
+/// Entries of [`Distant::recent`], a power of two; they take 4 KB.
+const MOST_RECENT: usize = 256;
+
 /// Offsets are below this; [`RawRef`] needs the other bits.
 const MOST: u32 = RawRef::RECORD;
 
@@ -80,11 +87,13 @@ impl Distant {
         self.own = Some(unit..unit.plus(bytes));
         self.end = u32::try_from(bytes).unwrap_or(MOST).max(1); // 0 is void
         self.nowhere = None;
+        self.current = None;
         if self.tickets.is_empty() && self.stretches.is_empty() {
             return;
         }
         self.tickets.clear();
         self.ticket_of.clear();
+        self.recent.clear();
         self.next = 0;
         self.stretches.clear();
         self.imports.clear();
@@ -104,19 +113,32 @@ impl Distant {
             let offset = place.after(own.start).and_then(|o| u32::try_from(o).ok()).filter(|&o| o < MOST);
             return offset.map_or(RawRef::VOID, RawRef);
         }
-        if let Some(offset) = self.offset_of(place) {
-            return RawRef(offset);
+        let slot = place.offset() % MOST_RECENT;
+        if let Some((start, stretch)) = self.current.filter(|(start, stretch)| (*start..stretch.end).contains(&place)) {
+            return RawRef(stretch.offset + (place.offset() - start.offset()) as u32);
         }
+        if let Some(&(_, reference)) = self.recent.get(slot).filter(|(recent, _)| *recent == place) {
+            return reference;
+        }
+        let reference = match self.ticket_of.get(&place) {
+            Some(&ticket) => RawRef::of_ticket(ticket),
+            None => self.offset_of(place).map_or_else(|| self.ticket(place), RawRef),
+        };
+        self.recent.resize(MOST_RECENT, (Place::NOWHERE, RawRef::VOID));
+        self.recent[slot] = (place, reference);
+        reference
+    }
+
+    /// A new ticket.
+    fn ticket(&mut self, place: Place) -> RawRef {
         let next = self.tickets.len() as u32;
-        let ticket = *self.ticket_of.entry(place).or_insert(next);
-        if ticket == next {
-            if next >= RawRef::TICKET {
-                self.nowhere.get_or_insert(Nowhere::TooMuch);
-                return RawRef::VOID;
-            }
-            self.tickets.push(place);
+        if next >= RawRef::TICKET {
+            self.nowhere.get_or_insert(Nowhere::TooMuch);
+            return RawRef::VOID;
         }
-        RawRef(RawRef::RECORD | RawRef::TICKET | ticket)
+        self.ticket_of.insert(place, next);
+        self.tickets.push(place);
+        RawRef::of_ticket(next)
     }
 
     /// Everything in a unit of some bytes belongs to this one. `now`: unless a DIE is being read that is not laid out yet.
@@ -138,7 +160,9 @@ impl Distant {
         if let Some((unit, bytes)) = self.later.pop() {
             self.import_now(unit, bytes);
         }
+        self.current = None;
         if let Some((unit, offset)) = self.imports.pop_front() {
+            self.current = self.stretches.get(&unit).filter(|stretch| stretch.offset == offset).map(|s| (unit, *s));
             return Some(Next::Unit(unit, offset));
         }
         while let Some(&place) = self.tickets.get(self.next) {
@@ -169,6 +193,9 @@ impl Distant {
     }
 
     fn offset_of(&self, place: Place) -> Option<u32> {
+        if self.stretches.is_empty() {
+            return None; // nothing but the unit itself was read
+        }
         let (start, stretch) = self.stretches.range(..=place).next_back()?;
         let inside = place.after(*start).filter(|_| place < stretch.end)?;
         Some(stretch.offset + inside as u32)
@@ -182,10 +209,13 @@ impl Distant {
     }
 
     /// A reference with the offset in the place of the ticket.
+    #[inline]
     pub fn resolved(&self, r: RawRef) -> RawRef {
-        match r.ticket() {
-            Some(ticket) => RawRef(self.offsets.get(ticket as usize).copied().unwrap_or(0)),
-            None => r,
-        }
+        r.ticket().map_or(r, |ticket| RawRef(self.offset_of_ticket(ticket)))
+    }
+
+    /// The offset of a ticket's DIE.
+    pub fn offset_of_ticket(&self, ticket: u32) -> u32 {
+        self.offsets.get(ticket as usize).copied().unwrap_or(0)
     }
 }

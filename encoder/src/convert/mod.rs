@@ -50,6 +50,10 @@ impl RawRef {
         RawRef(RawRef::RECORD | number as u32)
     }
 
+    fn of_ticket(number: u32) -> RawRef {
+        RawRef(RawRef::RECORD | RawRef::TICKET | number)
+    }
+
     /// The number of a ticket.
     fn ticket(self) -> Option<u32> {
         const BITS: u32 = RawRef::RECORD | RawRef::TICKET;
@@ -225,15 +229,13 @@ impl UnitTypes {
         self.set_signs_of_wide_enums();
     }
 
-    /// All that was referred to is there: puts offsets in the place of tickets, in all that refers to something.
+    /// All that was referred to is there: puts offsets in the place of tickets, in all that refers to something but records, whose references
+    /// are looked up anyway.
     #[cold]
     fn finish_distant(&mut self) {
-        let UnitTypes { distant, records, synthetic, functions, parameters, variables, tags, aliases, .. } = self;
+        let UnitTypes { distant, functions, parameters, variables, tags, aliases, .. } = self;
         distant.finish();
         let resolve = |r: &mut RawRef| *r = distant.resolved(*r);
-        for records in [records, synthetic] {
-            (0..records.len()).for_each(|i| map_refs(records.get_mut(i), |word| distant.resolved(RawRef(word)).0));
-        }
         functions.iter_mut().flat_map(|f| [&mut f.result, &mut f.origin]).for_each(resolve);
         parameters.iter_mut().flat_map(|p| [&mut p.target, &mut p.origin]).for_each(resolve);
         variables.iter_mut().flat_map(|v| [&mut v.target, &mut v.origin]).for_each(resolve);
@@ -286,9 +288,13 @@ impl UnitTypes {
 
     #[inline(always)]
     fn number(&self, r: RawRef) -> Option<u32> {
-        if r.0 & RawRef::RECORD != 0 {
+        let r = if r.0 & RawRef::RECORD == 0 {
+            r
+        } else if let Some(ticket) = r.ticket() {
+            RawRef(self.distant.offset_of_ticket(ticket))
+        } else {
             return Some(self.first_synthetic + (r.0 & !RawRef::RECORD));
-        }
+        };
         let starts = self.starts.get(r.0 as usize / 64)?;
         let bit = 1u64 << (r.0 % 64);
         // No DIE starts at 0, which is void.
@@ -526,7 +532,11 @@ impl<E: Endianity> Converter<'_, '_, '_, '_, E> {
 
     #[cold]
     fn distant_reference(&mut self, value: Value) -> RawRef {
-        match self.distant_place(value) {
+        let place = match value {
+            Value::InfoOffset(offset) => Some(self.sources.in_debug_info(self.place.source(), offset)),
+            _ => self.distant_place(value),
+        };
+        match place {
             Some(place) => self.out.distant.reference(place),
             None => RawRef::VOID,
         }

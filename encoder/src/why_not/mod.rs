@@ -6,17 +6,21 @@
 pub mod declared;
 mod reader;
 mod text;
+mod units;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use dwarf::elf::ElfFile;
-use dwarf::sections::{DebugData, DebugSection};
-use gimli::{BigEndian, EndianSlice, Endianity, LittleEndian};
+use dwarf::unit::{PlansBuffer, Unit, UnitHeader, UnitKind};
+use gimli::{BigEndian, Endianity, LittleEndian};
 use object::elf;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::functions::entry;
+use crate::sources::{Place, Sources};
+use crate::split::SplitFiles;
 use reader::Reader;
+use units::Units;
 
 /// What a file has of a function.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -131,42 +135,102 @@ fn place(file: &ElfFile<'_>, address: u64) -> String {
     }
 }
 
-/// The sections as gimli reads them.
-fn sections<'d, E: Endianity>(
-    data: &'d DebugData<'_>,
-    line: &'d DebugSection<'_>,
-    endian: E,
-) -> Result<gimli::Dwarf<EndianSlice<'d, E>>> {
-    let load = |id: gimli::SectionId| {
-        let section = match id {
-            gimli::SectionId::DebugAbbrev => &data.abbrev,
-            gimli::SectionId::DebugAddr => &data.addr,
-            gimli::SectionId::DebugInfo => &data.info,
-            gimli::SectionId::DebugLine => line,
-            gimli::SectionId::DebugLineStr => &data.line_str,
-            gimli::SectionId::DebugLoc => &data.loc,
-            gimli::SectionId::DebugLocLists => &data.loclists,
-            gimli::SectionId::DebugRanges => &data.ranges,
-            gimli::SectionId::DebugRngLists => &data.rnglists,
-            gimli::SectionId::DebugStr => &data.str,
-            gimli::SectionId::DebugStrOffsets => &data.str_offsets,
-            _ => return Ok(EndianSlice::new(&[], endian)),
-        };
-        Ok::<_, Error>(EndianSlice::new(section.whole(), endian))
-    };
-    gimli::Dwarf::load(load)
-}
-
 fn described<E: Endianity>(file: &ElfFile<'_>, name: &[u8], endian: E) -> Result<Vec<Described>> {
     let data = file.debug_data()?;
-    let line = file.line_programs()?;
-    let dwarf = sections(&data, &line, endian)?;
-    data.check()?;
-    let failed = |e: gimli::Error| Error::new(ErrorKind::Input, format!("damaged DWARF: {e}"));
-    let reader = Reader::new(&dwarf, file.machine).map_err(failed)?;
-    let (functions, calls) = reader.functions(name).map_err(failed)?;
-    let origins: BTreeSet<usize> = functions.values().filter_map(|f| f.origin).collect();
+    let package_data = file.package_data();
+    let (line, alternate_line) = (file.line_programs()?, file.alternate_line_programs()?);
+    let package_line = file.package_line_programs()?;
+    let sources = Sources::new(&data, endian)?;
+    let split = SplitFiles::new(file, package_data.as_ref(), endian);
+    let alternate = data.alternate.as_ref().map(|(alternate, _)| &**alternate);
+    let units = Units::new(&sources, [line.whole(), alternate_line.whole()], alternate, endian);
     let mut dies = Vec::new();
+    let (whole, skeletons) = whole_and_skeletons(&sources, endian)?;
+    add(&mut dies, file, &units, &whole, name)?;
+    for (place, header, id) in skeletons {
+        let skeleton = Skeleton { file, sources: &sources, line: line.whole(), place, header, endian };
+        if let Some((package, found)) = split.in_package(id) {
+            skeleton.add(&mut dies, &package.sources, package_line.whole(), found, name)?;
+            continue;
+        }
+        let source = sources.get(place.source());
+        let bytes = source.info.whole().get(header.range()).unwrap_or_default();
+        let opened = Unit::open(header, bytes, source.sections, &mut PlansBuffer::default(), endian)?;
+        split.in_file(&opened, id, |elf, units, found| {
+            let line = elf.split_line_programs()?;
+            skeleton.add(&mut dies, &units.sources, line.whole(), found, name)
+        })?;
+    }
+    data.check()?;
+    Ok(dies)
+}
+
+fn failed(e: gimli::Error) -> Error {
+    Error::new(ErrorKind::Input, format!("damaged DWARF: {e}"))
+}
+
+/// A unit to look into: where it is, and whether it is one of the file's own.
+type Wanted = (Place, UnitHeader, bool);
+
+/// The skeleton of a unit that was split off: where it is, and what tells the unit.
+type Left = (Place, UnitHeader, u64);
+
+/// What is left in a file of a unit that was split off.
+struct Skeleton<'s, 'f, E> {
+    file: &'s ElfFile<'f>,
+    sources: &'s Sources<'s>,
+    line: &'s [u8],
+    place: Place,
+    header: UnitHeader,
+    endian: E,
+}
+
+impl<E: Endianity> Skeleton<'_, '_, E> {
+    /// Adds what its unit, which is among others, has of a function.
+    fn add(
+        &self,
+        dies: &mut Vec<Described>,
+        split: &Sources<'_>,
+        line: &[u8],
+        unit: UnitHeader,
+        name: &[u8],
+    ) -> Result<()> {
+        let in_file = Units::new(self.sources, [self.line, &[]], None, self.endian);
+        let skeleton = in_file.open(self.place, &self.header).map_err(failed)?;
+        let units = Units::split(split, line, skeleton, self.endian);
+        add(dies, self.file, &units, &[(Place::new(0, unit.offset as u64), unit, true)], name)
+    }
+}
+
+/// The units that functions can be in; and the skeletons of those that were split off, with what tells them.
+fn whole_and_skeletons<E: Endianity>(sources: &Sources<'_>, endian: E) -> Result<(Vec<Wanted>, Vec<Left>)> {
+    let (mut whole, mut skeletons) = (Vec::new(), Vec::new());
+    let mut plans = PlansBuffer::default();
+    for (number, source) in sources.all() {
+        for header in source.headers.iter().filter(|header| header.kind != UnitKind::Type) {
+            let place = Place::new(number, header.offset as u64);
+            let bytes = source.info.whole().get(header.range()).unwrap_or_default();
+            let header = header.read_again(bytes, endian)?;
+            let unit = Unit::open(header, bytes, source.sections, &mut plans, endian)?;
+            match unit.dwo_id.filter(|_| !unit.dwo_name.is_empty()) {
+                Some(id) => skeletons.push((place, header, id)),
+                None => whole.push((place, header, source.is_own())),
+            }
+        }
+    }
+    Ok((whole, skeletons))
+}
+
+/// Adds what some units have of a function.
+fn add<E: Endianity>(
+    dies: &mut Vec<Described>,
+    file: &ElfFile<'_>,
+    units: &Units<'_, E>,
+    wanted: &[Wanted],
+    name: &[u8],
+) -> Result<()> {
+    let (functions, calls) = Reader::new(units, file.machine).functions(wanted, name).map_err(failed)?;
+    let origins: BTreeSet<Place> = functions.values().filter_map(|f| f.origin).collect();
     for (at, function) in &functions {
         let is_abstract = function.addresses.is_empty();
         // What has code says more than the abstract instance that it refers to.
@@ -192,7 +256,7 @@ fn described<E: Endianity>(file: &ElfFile<'_>, name: &[u8], endian: E) -> Result
             dies.push(die);
         }
     }
-    Ok(dies)
+    Ok(())
 }
 
 impl Described {
@@ -212,7 +276,7 @@ impl Described {
 }
 
 /// A function and what it refers to as its origin, and so on.
-fn chain(functions: &BTreeMap<usize, reader::Function>, at: usize) -> Vec<&reader::Function> {
+fn chain(functions: &BTreeMap<Place, reader::Function>, at: Place) -> Vec<&reader::Function> {
     let mut known: Vec<&reader::Function> = Vec::new();
     let mut next = Some(at);
     // What leads in a circle ends.

@@ -1,14 +1,15 @@
 //! Finds the DIEs of a function.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
-use gimli::{AttributeValue, Dwarf, EndianSlice, Endianity, Operation, Register, Unit, UnitRef};
+use dwarf::unit::UnitHeader;
+use gimli::{AttributeValue, Endianity, Operation, Register, UnitRef};
 use object::elf;
 
 use super::text::type_name;
-
-type Slice<'a, E> = EndianSlice<'a, E>;
-type Entry<'a, E> = gimli::DebuggingInformationEntry<Slice<'a, E>>;
+use super::units::{Entry, Located, OpenUnit, Slice, Units};
+use crate::sources::Place;
 
 /// What stands for the name of a parameter that has none.
 const UNNAMED: &str = "(unnamed)";
@@ -20,8 +21,8 @@ pub struct Function {
     pub unit: String,
     /// DWARF's code of the unit's language.
     pub language: u16,
-    /// The abstract instance or the declaration that it completes: offset in `.debug_info`.
-    pub origin: Option<usize>,
+    /// The abstract instance or the declaration that it completes.
+    pub origin: Option<Place>,
     /// It is only declared.
     pub declaration: bool,
     /// Where its code begins, if there is some.
@@ -36,79 +37,94 @@ pub struct Function {
     pub places: Vec<(String, String)>,
 }
 
-/// How often a function was inlined, and where first; by the offset of its DIE.
-pub type Calls = BTreeMap<usize, (usize, String)>;
+/// How often a function was inlined, and where first; by the place of its DIE.
+pub type Calls = BTreeMap<Place, (usize, String)>;
 
-/// The units of a file.
+/// Finds the DIEs of a function in some units.
 pub struct Reader<'r, 'a, E: Endianity> {
-    dwarf: &'r Dwarf<Slice<'a, E>>,
-    units: Vec<Unit<Slice<'a, E>>>,
+    units: &'r Units<'a, E>,
     machine: u16,
 }
 
 impl<'r, 'a, E: Endianity> Reader<'r, 'a, E> {
-    /// Reads the units' headers.
-    pub fn new(dwarf: &'r Dwarf<Slice<'a, E>>, machine: u16) -> gimli::Result<Reader<'r, 'a, E>> {
-        let mut units = Vec::new();
-        let mut headers = dwarf.units();
-        while let Some(header) = headers.next()? {
-            units.push(dwarf.unit(header)?);
-        }
-        Ok(Reader { dwarf, units, machine })
+    /// The machine decides what registers are called.
+    pub fn new(units: &'r Units<'a, E>, machine: u16) -> Reader<'r, 'a, E> {
+        Reader { units, machine }
     }
 
-    /// The subprograms of a name, by their offsets in `.debug_info`, with those that refer to them; and where they were inlined.
-    pub fn functions(&self, name: &[u8]) -> gimli::Result<(BTreeMap<usize, Function>, Calls)> {
-        let mut found: BTreeMap<usize, (usize, gimli::UnitOffset<usize>)> = BTreeMap::new();
+    /// The subprograms of a name in some units, by their places, with those that refer to them; and where they were inlined. Of the units of an
+    /// alternate file (not `own`), which other files have as well, those that are imported or
+    /// referred to.
+    pub fn functions(
+        &self,
+        headers: &[(Place, UnitHeader, bool)],
+        name: &[u8],
+    ) -> gimli::Result<(BTreeMap<Place, Function>, Calls)> {
+        let mut found: BTreeMap<Place, Located<'a, E>> = BTreeMap::new();
+        // Units that are not the file's own, and what is referred to.
+        let foreign: BTreeSet<Place> = headers.iter().filter(|(.., own)| !own).map(|(start, ..)| *start).collect();
+        let (mut imports, mut used) = (BTreeMap::new(), BTreeSet::new());
         // Units that have one, or that refer to others.
-        let mut concerned: BTreeSet<usize> = BTreeSet::new();
-        for (number, unit) in self.units.iter().enumerate() {
-            let unit_ref = unit.unit_ref(self.dwarf);
-            each_function(unit, |entry| {
-                if matches!(origin(entry), Some(AttributeValue::DebugInfoRef(_))) {
-                    concerned.insert(number);
+        let mut concerned: BTreeMap<Place, Rc<OpenUnit<'a, E>>> = BTreeMap::new();
+        for (start, header, _) in headers {
+            let unit = self.units.open(*start, header)?;
+            each_function(&unit, |entry| {
+                if let Some(value) = entry.attr_value(gimli::DW_AT_import) {
+                    let imported = self.units.target(&unit, value).and_then(|place| self.units.start_of(place));
+                    imports.entry(*start).or_insert_with(Vec::new).extend(imported);
+                    return Ok(());
+                }
+                if matches!(origin(entry), Some(AttributeValue::DebugInfoRef(_) | AttributeValue::DebugInfoRefSup(_))) {
+                    concerned.insert(*start, unit.clone());
                 }
                 let Some(value) = entry.attr_value(gimli::DW_AT_name) else { return Ok(()) };
-                if unit_ref.attr_string(value)?.slice() == name {
-                    found.insert(global(unit, entry.offset()), (number, entry.offset()));
-                    concerned.insert(number);
+                if self.units.text(&unit, value)?.slice() == name {
+                    let place = unit.place(entry.offset());
+                    found.insert(place, (unit.clone(), entry.offset()));
+                    concerned.insert(*start, unit.clone());
                 }
                 Ok(())
             })?;
         }
         let mut calls = Calls::new();
-        // A concrete instance refers to an abstract one, which may refer to a declaration.
-        for round in 0..3 {
+        // A concrete instance refers to an abstract one, which may refer to what link-time optimisation kept of it, or to a declaration.
+        for round in 0..4 {
             let before = found.len();
             calls.clear();
-            for &number in &concerned {
-                self.referring(number, &mut found, &mut calls)?;
+            for unit in concerned.values() {
+                self.referring(unit, &mut found, &mut calls, &mut used)?;
             }
             if found.len() == before && round > 0 {
                 break;
             }
         }
-        let functions = found.iter().map(|(&at, &(number, offset))| Ok((at, self.function(number, offset)?)));
+        let own = headers.iter().filter(|(.., own)| *own).map(|(start, ..)| *start);
+        let imported = closure(own, &imports);
+        found.retain(|place, (unit, _)| {
+            let start = unit.start();
+            !foreign.contains(&start) || imported.contains(&start) || used.contains(place)
+        });
+        let functions = found.iter().map(|(&place, located)| Ok((place, self.function(located)?)));
         Ok((functions.collect::<gimli::Result<_>>()?, calls))
     }
 
     /// Adds the subprograms of a unit that refer to one that is known, and counts what was inlined.
     fn referring(
         &self,
-        number: usize,
-        found: &mut BTreeMap<usize, (usize, gimli::UnitOffset<usize>)>,
+        unit: &Rc<OpenUnit<'a, E>>,
+        found: &mut BTreeMap<Place, Located<'a, E>>,
         calls: &mut Calls,
+        used: &mut BTreeSet<Place>,
     ) -> gimli::Result<()> {
-        let unit = &self.units[number];
         each_function(unit, |entry| {
-            let Some(target) = origin(entry).and_then(|value| target(unit, value)) else { return Ok(()) };
+            let Some(target) = origin(entry).and_then(|value| self.units.target(unit, value)) else { return Ok(()) };
             if !found.contains_key(&target) {
                 return Ok(());
             }
+            used.insert(target);
             if entry.tag() == gimli::DW_TAG_subprogram {
-                found.insert(global(unit, entry.offset()), (number, entry.offset()));
+                found.insert(unit.place(entry.offset()), (unit.clone(), entry.offset()));
             } else {
-                let unit = unit.unit_ref(self.dwarf);
                 let place = || source(unit, entry, gimli::DW_AT_call_file, gimli::DW_AT_call_line);
                 calls.entry(target).or_insert_with(|| (0, place().unwrap_or_default())).0 += 1;
             }
@@ -116,20 +132,20 @@ impl<'r, 'a, E: Endianity> Reader<'r, 'a, E> {
         })
     }
 
-    fn function(&self, number: usize, offset: gimli::UnitOffset<usize>) -> gimli::Result<Function> {
-        let unit = &self.units[number];
-        let unit_ref = unit.unit_ref(self.dwarf);
-        let mut entries = unit.entries_at_offset(offset)?;
+    fn function(&self, (unit, offset): &Located<'a, E>) -> gimli::Result<Function> {
+        let unit_ref = unit.get();
+        let mut entries = unit_ref.entries_at_offset(*offset)?;
         let Some(entry) = entries.next_dfs()? else { return Ok(Function::default()) };
         let depth = entry.depth();
+        let result = self.type_of(unit, entry);
         let mut function = Function {
-            unit: unit.name.map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
-            language: self.language(unit)?,
-            origin: origin(entry).and_then(|value| target(unit, value)),
+            unit: unit_ref.name.map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
+            language: language(unit_ref)?,
+            origin: origin(entry).and_then(|value| self.units.target(unit, value)),
             declaration: entry.attr(gimli::DW_AT_declaration).is_some(),
             addresses: addresses(unit_ref, entry)?,
-            source: source(unit_ref, entry, gimli::DW_AT_decl_file, gimli::DW_AT_decl_line),
-            result: type_of(entry).map(|at| type_name(unit_ref, Some(at))).transpose()?,
+            source: source(unit, entry, gimli::DW_AT_decl_file, gimli::DW_AT_decl_line),
+            result: result.map(|at| type_name(self.units, Some(at))).transpose()?,
             ..Function::default()
         };
         while let Some(child) = entries.next_dfs()?.filter(|child| child.depth() > depth) {
@@ -148,26 +164,36 @@ impl<'r, 'a, E: Endianity> Reader<'r, 'a, E> {
         Ok(function)
     }
 
-    fn parameter(&self, unit: &Unit<Slice<'a, E>>, child: &Entry<'a, E>, function: &mut Function) -> gimli::Result<()> {
-        let unit_ref = unit.unit_ref(self.dwarf);
-        let origin = match child.attr_value(gimli::DW_AT_abstract_origin) {
-            Some(AttributeValue::UnitRef(at)) => Some(unit.entry(at)?),
-            _ => None,
-        };
-        let value = |attr| child.attr_value(attr).or_else(|| origin.as_ref()?.attr_value(attr));
-        let name = match value(gimli::DW_AT_name) {
-            Some(name) => unit_ref.attr_string(name)?.to_string_lossy().into_owned(),
+    /// The place of a DIE's type.
+    fn type_of(&self, unit: &OpenUnit<'a, E>, entry: &Entry<'a, E>) -> Option<Place> {
+        entry.attr_value(gimli::DW_AT_type).and_then(|value| self.units.target(unit, value))
+    }
+
+    fn parameter(
+        &self,
+        unit: &Rc<OpenUnit<'a, E>>,
+        child: &Entry<'a, E>,
+        function: &mut Function,
+    ) -> gimli::Result<()> {
+        // The parameter, its origin, the origin of that.
+        let mut all = vec![(unit.clone(), child.clone())];
+        while let Some((unit, entry)) = all.last().filter(|_| all.len() < 4) {
+            let next = entry.attr_value(gimli::DW_AT_abstract_origin).and_then(|value| self.units.target(unit, value));
+            let Some((unit, offset)) = next.map(|place| self.units.at(place)).transpose()?.flatten() else { break };
+            let entry = unit.get().entry(offset)?;
+            all.push((unit, entry));
+        }
+        let text = all.iter().find_map(|(unit, e)| Some(self.units.text(unit, e.attr_value(gimli::DW_AT_name)?)));
+        let name = match text.transpose()? {
+            Some(name) => name.to_string_lossy().into_owned(),
             None => UNNAMED.into(),
         };
-        let at = match value(gimli::DW_AT_type) {
-            Some(AttributeValue::UnitRef(at)) => Some(at),
-            _ => None,
-        };
-        let kind = type_name(unit_ref, at)?;
+        let at = all.iter().find_map(|(unit, entry)| self.type_of(unit, entry));
+        let kind = type_name(self.units, at)?;
         let space = if kind.ends_with('*') { "" } else { " " };
         function.parameters.push(if name == UNNAMED { kind } else { format!("{kind}{space}{name}") });
         if !function.addresses.is_empty() {
-            function.places.push((name, self.place(unit_ref, child)?));
+            function.places.push((name, self.place(unit.get(), child)?));
         }
         Ok(())
     }
@@ -207,27 +233,65 @@ impl<'r, 'a, E: Endianity> Reader<'r, 'a, E> {
         };
         name.map_or_else(|| format!("register {}", register.0), |name| format!("in {name}"))
     }
-
-    fn language(&self, unit: &Unit<Slice<'a, E>>) -> gimli::Result<u16> {
-        let mut entries = unit.entries();
-        Ok(match entries.next_dfs()?.and_then(|root| root.attr_value(gimli::DW_AT_language)) {
-            Some(AttributeValue::Language(language)) => language.0,
-            _ => 0,
-        })
-    }
 }
 
-/// Calls `f` with each DIE of a function, or of one that was inlined.
+fn language<E: Endianity>(unit: UnitRef<'_, Slice<'_, E>>) -> gimli::Result<u16> {
+    let mut entries = unit.entries();
+    Ok(match entries.next_dfs()?.and_then(|root| root.attr_value(gimli::DW_AT_language)) {
+        Some(AttributeValue::Language(language)) => language.0,
+        _ => 0,
+    })
+}
+
+/// File and line that two attributes name.
+pub(super) fn source<'a, E: Endianity>(
+    unit: &OpenUnit<'a, E>,
+    entry: &Entry<'a, E>,
+    file: gimli::DwAt,
+    line: gimli::DwAt,
+) -> Option<String> {
+    let unit = unit.with_lines();
+    let line = entry.attr(line)?.udata_value()?;
+    let number = match entry.attr_value(file)? {
+        AttributeValue::FileIndex(number) => number,
+        value => value.udata_value()?,
+    };
+    let header = unit.line_program.as_ref()?.header();
+    let file = header.file(number)?;
+    let text = |value| Some(unit.attr_string(value).ok()?.to_string_lossy().into_owned());
+    let name = text(file.path_name())?;
+    let folder = file.directory(header).and_then(text).unwrap_or_default();
+    let here = unit.comp_dir.map(|dir| dir.to_string_lossy().into_owned()).unwrap_or_default();
+    let alone = name.starts_with('/') || folder.is_empty() || folder == here;
+    let path = if alone { name } else { format!("{folder}/{name}") };
+    Some(format!("{path}:{line}"))
+}
+
+/// All units that some units import, and those that these do.
+fn closure(first: impl Iterator<Item = Place>, imports: &BTreeMap<Place, Vec<Place>>) -> BTreeSet<Place> {
+    let mut found = BTreeSet::new();
+    let mut left: Vec<Place> = first.collect();
+    while let Some(unit) = left.pop() {
+        left.extend(imports.get(&unit).into_iter().flatten().copied().filter(|&next| found.insert(next)));
+    }
+    found
+}
+
+/// Calls `f` with each DIE of a function, or of one that was inlined, and with those that import units.
 fn each_function<'a, E: Endianity>(
-    unit: &Unit<Slice<'a, E>>,
+    unit: &OpenUnit<'a, E>,
     mut f: impl FnMut(&Entry<'a, E>) -> gimli::Result<()>,
 ) -> gimli::Result<()> {
+    let unit = unit.get();
     let mut entries = unit.entries_raw(None)?;
     while !entries.is_empty() {
         let offset = entries.next_offset();
         // What ends a list of children has none.
         let Some(abbreviation) = entries.read_abbreviation()? else { continue };
-        if matches!(abbreviation.tag(), gimli::DW_TAG_subprogram | gimli::DW_TAG_inlined_subroutine) {
+        if matches!(
+            abbreviation.tag(),
+            gimli::DW_TAG_subprogram | gimli::DW_TAG_inlined_subroutine | gimli::DW_TAG_imported_unit
+        ) {
             f(&unit.entry(offset)?)?;
         }
         entries.skip_attributes(abbreviation.attributes())?;
@@ -238,26 +302,6 @@ fn each_function<'a, E: Endianity>(
 /// The reference to another DIE of the same function.
 fn origin<'a, E: Endianity>(entry: &Entry<'a, E>) -> Option<AttributeValue<Slice<'a, E>>> {
     entry.attr_value(gimli::DW_AT_abstract_origin).or_else(|| entry.attr_value(gimli::DW_AT_specification))
-}
-
-/// Offset in `.debug_info` of what is referred to.
-fn target<E: Endianity>(unit: &Unit<Slice<'_, E>>, value: AttributeValue<Slice<'_, E>>) -> Option<usize> {
-    match value {
-        AttributeValue::UnitRef(offset) => Some(global(unit, offset)),
-        AttributeValue::DebugInfoRef(offset) => Some(offset.0),
-        _ => None,
-    }
-}
-
-fn global<E: Endianity>(unit: &Unit<Slice<'_, E>>, offset: gimli::UnitOffset<usize>) -> usize {
-    unit.header.offset().0 + offset.0
-}
-
-fn type_of<E: Endianity>(entry: &Entry<'_, E>) -> Option<gimli::UnitOffset<usize>> {
-    match entry.attr_value(gimli::DW_AT_type) {
-        Some(AttributeValue::UnitRef(at)) => Some(at),
-        _ => None,
-    }
 }
 
 /// Where the pieces of a function begin.
@@ -290,27 +334,4 @@ fn first_expression<R: gimli::Reader>(
         }
     }
     Ok(None)
-}
-
-/// File and line that two attributes name.
-pub(super) fn source<'a, E: Endianity>(
-    unit: UnitRef<'_, Slice<'a, E>>,
-    entry: &Entry<'a, E>,
-    file: gimli::DwAt,
-    line: gimli::DwAt,
-) -> Option<String> {
-    let line = entry.attr(line)?.udata_value()?;
-    let number = match entry.attr_value(file)? {
-        AttributeValue::FileIndex(number) => number,
-        value => value.udata_value()?,
-    };
-    let header = unit.line_program.as_ref()?.header();
-    let file = header.file(number)?;
-    let text = |value| Some(unit.attr_string(value).ok()?.to_string_lossy().into_owned());
-    let name = text(file.path_name())?;
-    let folder = file.directory(header).and_then(text).unwrap_or_default();
-    let here = unit.comp_dir.map(|dir| dir.to_string_lossy().into_owned()).unwrap_or_default();
-    let alone = name.starts_with('/') || folder.is_empty() || folder == here;
-    let path = if alone { name } else { format!("{folder}/{name}") };
-    Some(format!("{path}:{line}"))
 }

@@ -1,24 +1,29 @@
 //! Types in the words of C, as far as one line goes.
 
-use gimli::{EndianSlice, Endianity, UnitRef};
+use gimli::Endianity;
 
-type Slice<'a, E> = EndianSlice<'a, E>;
+use super::units::Units;
+use crate::sources::Place;
 
 /// More qualifiers and pointers than a type has.
 const MAX_STEPS: usize = 32;
 
-/// The type at a DIE of a unit.
-pub fn type_name<E: Endianity>(
-    unit: UnitRef<'_, Slice<'_, E>>,
-    mut at: Option<gimli::UnitOffset<usize>>,
-) -> gimli::Result<String> {
+/// The type of the DIE at a place.
+pub fn type_name<E: Endianity>(units: &Units<'_, E>, mut at: Option<Place>) -> gimli::Result<String> {
     // What is in front of the named type, the outermost first.
     let mut steps: Vec<&str> = Vec::new();
     let mut leaf = String::from("void");
-    while let Some(offset) = at.filter(|_| steps.len() < MAX_STEPS) {
-        let entry = unit.entry(offset)?;
+    let mut followed = 0;
+    while let Some((unit, offset)) = at.filter(|_| followed < MAX_STEPS).map(|at| units.at(at)).transpose()?.flatten() {
+        followed += 1;
+        let entry = unit.get().entry(offset)?;
+        // A declaration that stands for the definition in a type unit.
+        if let Some(definition) = entry.attr_value(gimli::DW_AT_signature) {
+            at = units.target(&unit, definition);
+            continue;
+        }
         let name = match entry.attr_value(gimli::DW_AT_name) {
-            Some(value) => unit.attr_string(value)?.to_string_lossy().into_owned(),
+            Some(value) => units.text(&unit, value)?.to_string_lossy().into_owned(),
             None => "(anonymous)".into(),
         };
         match entry.tag() {
@@ -49,7 +54,7 @@ pub fn type_name<E: Endianity>(
                 | gimli::DW_TAG_array_type
         );
         at = match entry.attr_value(gimli::DW_AT_type) {
-            Some(gimli::AttributeValue::UnitRef(next)) if is_step => Some(next),
+            Some(next) if is_step => units.target(&unit, next),
             _ => None,
         };
     }
