@@ -1,9 +1,9 @@
 #!/bin/bash
-# Sees to it that what a make target needs is installed:   setup.sh build|test|kernel|sources|boot|kbuild|faults|coverage|fuzz|check
+# Sees to it that what a make target needs is installed:   setup.sh build|test|kernel [ARCH]|sources|boot|kbuild|faults|coverage|fuzz|check
 #   build    Rust 1.85 or newer, a C linker
 #   test     and a C and a C++ compiler with their headers, binutils, make: test inputs and kernel-fixtures/ are compiled. On Debian
 #            also for other machines; elsewhere tests of those are ignored, and say so
-#   kernel   and what fetches and compares Debian kernels: apt, dpkg, flock, python3 (numpy: see python.sh)
+#   kernel   and what fetches and compares Debian kernels: apt, dpkg, flock, python3 (numpy: see python.sh); with ARCH, binutils for it
 #   sources  and dwz
 #   boot     and what kernels are compiled with in a Debian root (which has the compilers itself), QEMU for x86-64
 #   kbuild   the same without QEMU, and make, gcc-12, DKMS, what the tools of Debian's header packages need
@@ -16,7 +16,7 @@ set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
 rust_wanted=1.85
-[ $# -eq 1 ] || usage
+[ $# -eq 1 ] || [ "$# $1" = "2 kernel" ] || usage
 packages=() other=()
 
 want() { # want COMMAND PACKAGE
@@ -86,6 +86,12 @@ kernel | sources | boot | kbuild)
     want diff diffutils
     if ! command -v apt-get >/dev/null || ! command -v dpkg-deb >/dev/null; then
         other+=("apt and dpkg, to fetch Debian's kernels (other distributions package them)")
+    fi
+    if [ $# -eq 2 ]; then
+        kernel_flavour "$2" >/dev/null
+        objcopy=$(arch_tool "$2" objcopy)
+        package=binutils-${objcopy%-objcopy}
+        [ "$2" = amd64 ] || want "$objcopy" "${package//_/-}"
     fi
     if [ "$1" = sources ]; then want dwz dwz; fi
     if [ "$1" = boot ] || [ "$1" = kbuild ]; then

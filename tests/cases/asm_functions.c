@@ -5,16 +5,15 @@
 // expect: FUNC in_c(a: int) -> int
 // expect-not: FUNC in_asm
 // stderr: assembler function: its debug information knows no prototype; first `in_asm`
-// cc: gcc
 // args: --compat=pahole
 // expect: FUNC in_asm() -> void
 // expect: FUNC in_c(a: int) -> int
 #ifdef __ASSEMBLER__
     .text
     .globl in_asm
-    .type in_asm, @function
+    .type in_asm, STT_FUNC
 in_asm:
-    ret
+    .space 4
     .size in_asm, . - in_asm
 #else
 extern int in_asm(int, void *);

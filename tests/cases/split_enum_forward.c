@@ -1,5 +1,4 @@
 // An enum that the module declares only is the base's; one that both define differently is the module's own.
-// cc: gcc
 // base: K
 // units: M
 // link: rel

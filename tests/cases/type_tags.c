@@ -1,5 +1,5 @@
 // Type tags of clang on what pointers point to; the one written last stands outermost.
-// cc: clang
+// cc: clang - gcc before 16 has no such tags
 // expect: MEMBER s.one: *tag(user) int @0
 // expect: MEMBER s.two: *tag(b) tag(a) int @64
 // expect: MEMBER s.nested: *tag(outer) *tag(inner) int @128

@@ -1,6 +1,5 @@
 // Types in units of their own (-fdebug-types-section) are read like others, also one that only a variable refers to, whose DIE nobody
 // else has a use for. (The reference writes empty structs.)
-// cc: gcc
 // cflags: -fdebug-types-section
 // expect: STRUCT s size=16 { a: int @0; next: *struct s @64 }
 // expect: STRUCT known_by_variable size=24 { s: struct s @0; e: enum e @128 }
