@@ -2,7 +2,7 @@
 # Sees to it that what a make target needs is installed:   setup.sh build|test|kernel [ARCH]|sources|boot|kbuild|faults|coverage|fuzz|check
 #   build    Rust 1.85 or newer, a C linker
 #   test     and a C and a C++ compiler with their headers, binutils, make: test inputs and kernel-fixtures/ are compiled. On Debian
-#            also for other machines; elsewhere tests of those are ignored, and say so
+#            also clang and gcc for other machines; elsewhere tests of those are ignored, and say so
 #   kernel   and what fetches and compares Debian kernels: apt, dpkg, flock, python3 (numpy: see python.sh); with ARCH, binutils for it
 #   sources  and dwz
 #   boot     and what kernels are compiled with in a Debian root (which has the compilers itself), QEMU for x86-64
@@ -74,7 +74,18 @@ test)
     want make make
     want g++ g++
     if apt_can; then
-        for triple in aarch64-linux-gnu arm-linux-gnueabihf riscv64-linux-gnu s390x-linux-gnu; do want "$triple-gcc" "gcc-$triple"; done
+        for triple in aarch64-linux-gnu arm-linux-gnueabihf i686-linux-gnu mips-linux-gnu mips64el-linux-gnuabi64 powerpc64le-linux-gnu \
+            riscv64-linux-gnu s390x-linux-gnu; do
+            want "$triple-gcc" "gcc-$triple"
+        done
+        want clang clang
+        # Older ones do not know LoongArch.
+        if ! clang --target=loongarch64-linux-gnu -c -x c -o /dev/null /dev/null 2>/dev/null; then
+            want clang-19 clang-19
+            want ld.lld-19 lld-19
+        else
+            want ld.lld lld
+        fi
     fi
     ;;
 fuzz) need_rust; need_cc; want c++ g++ ;;

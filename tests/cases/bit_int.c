@@ -1,7 +1,9 @@
 // _BitInt keeps its width where the compiler tells it: types of the same bytes and other widths are not one (W24). Assembled as newer compilers write
 // them, since clang 14 does not tell.
-// cc: gcc - TODO
-// dwarf: 5 - TODO
+// cc: gcc - assembled by hand, which is the same
+// dwarf: 5 - assembled by hand
+// opt: -O0 - assembled by hand
+// machines: native - assembled by hand, for this one
 // units: asm:S
 // expect: INT _BitInt size=4 SIGNED bits=17
 // expect: INT _BitInt size=4 SIGNED bits=30

@@ -1,8 +1,10 @@
 // Annotations as gcc 16 writes them: they stand by themselves, and each refers to the next. On everything that has tags (W24: the reference
 // passes over those on unions, typedefs and variables), in the order of the chain; the first type tag is the outermost. A link of another sort
 // ends a chain, and so does one that was there before.
-// cc: gcc - TODO
-// dwarf: 5 - TODO
+// cc: gcc - assembled by hand, which is the same
+// dwarf: 5 - assembled by hand
+// opt: -O0 - assembled by hand
+// machines: native - assembled by hand, for this one
 // units: asm:S
 // expect: MEMBER s.p: *tag(t1) tag(t2) int @0
 // expect: MEMBER s.plain: *int @64

@@ -1,7 +1,9 @@
 // A function that clang says nobody calls by the convention, and whose struct is not passed as a whole: its prototype is not true (W25: the
 // reference keeps it). One whose struct is whole stays. Assembled, since clang 14 does not say so.
-// cc: gcc - TODO
-// dwarf: 5 - TODO
+// cc: gcc - assembled by hand, which is the same
+// dwarf: 5 - assembled by hand
+// opt: -O0 - assembled by hand
+// machines: native - assembled by hand, for this one
 // units: asm:S
 // expect-not: FUNC part
 // expect: FUNC whole(s: struct s) -> void
