@@ -150,11 +150,14 @@ fi
 check "vmlinux: a kernel takes it" "$btfgen" verify "$work/vmlinux.btf"
 check "vmlinux: libbpf reads it" "$bpftool" btf dump file "$work/vmlinux.btf" format c
 
-no_copies() { # JSON of btfmin.py: its total counts no copy
-    local total
-    total=$(sed -n '/"total"/,/}/s/.*"copies": \([0-9]*\).*/\1/p' "$1")
-    echo "${total:-unknown} copies"
-    [ "$total" = 0 ]
+# cxgb4 has a struct sched_class of its own, and so has task_struct wherever that is defined (docs/compat.md).
+no_copies() { # JSON of btfmin.py: no file but cxgb4.ko has copies
+    python3 -c '
+import json, sys
+files = {file["file"]: file["copies"] for file in json.load(open(sys.argv[1]))["files"]}
+copies = {name: count for name, count in files.items() if count}
+print(sum(copies.values()), "copies in", len(files), "files", *copies)
+sys.exit(not files or bool(copies.keys() - {"cxgb4.ko"}))' "$1"
 }
 section "modules (${#modules[@]}) on ${#bases[@]} bases: ${bases[*]}"
 base_of() {
