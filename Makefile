@@ -5,8 +5,10 @@ CARGO ?= cargo
 PREFIX ?= /usr/local
 DESTDIR ?=
 INSTALL ?= install
-# For test-kernel, compare and bench: 6.1, 6.12 or 7.3.
-KERNEL ?= 7.3
+# For test-kernel, compare and bench: 6.1, 6.12 or 7.3. test-kernel takes those of other architectures: arm64, armhf, s390x, ...; of some
+# of them Debian's stable release has the older ones only.
+ARCH ?= amd64
+KERNEL ?= $(if $(filter armhf i386 s390x,$(ARCH)),6.1,7.3)
 
 bindir = $(PREFIX)/bin
 datadir = $(PREFIX)/share
@@ -49,11 +51,11 @@ test:
 	@scripts/setup.sh test
 	$(CARGO) test --workspace --locked
 
-# A real Debian kernel and all its modules against the reference encoder.
+# A real Debian kernel and all its modules against the reference encoder; SMALL=1: three of its modules.
 test-kernel:
-	@scripts/setup.sh kernel
+	@scripts/setup.sh kernel $(ARCH)
 	$(CARGO) build --release --locked
-	@scripts/test-kernel.sh $(KERNEL)
+	@scripts/test-kernel.sh $(KERNEL) $(ARCH)
 
 # A real kernel, in an emulator, takes what btfgen made of its modules.
 test-boot:
@@ -232,6 +234,7 @@ help:
 	@echo "make demo       see it at work on a small kernel and a module"
 	@echo "make test       all tests that need no download"
 	@echo "make test-kernel KERNEL=7.3|6.12|6.1   a real kernel and its modules against the reference encoder"
+	@echo "make test-kernel ARCH=s390x|arm64|armhf [SMALL=1]   the same of another architecture"
 	@echo "make test-boot                          real kernels, emulated, with BTF by btfgen"
 	@echo "make test-verify                        such a kernel and btfgen verify say the same of damaged BTF"
 	@echo "make test-inspect                       stats, diff, why and merge beside gdb and btfmin.py"

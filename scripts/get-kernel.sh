@@ -4,7 +4,8 @@
 #   get-kernel.sh DEST SUITE [OPTION...]    the newest kernel of a suite (bookworm, trixie, trixie-backports, sid), into DEST
 # Options:
 #   --flavour F   cloud-amd64 (default: 300 MB down, 2 GB unpacked, about 1,000 modules), amd64 (1.2 GB, 8 GB, 4,000), ...
-#   --arch A      amd64 (default), arm64, s390x (big-endian), ...; the flavour follows if it is not given
+#   --arch A      amd64 (default), arm64, s390x (big-endian), armhf, ...; the flavour follows if it is not given
+#   --few         vmlinux and three modules, into a folder whose name ends in -few: as much to fetch, a tenth of the room
 #   --headers     also the kbuild tree for out-of-tree modules (it holds a BTF-only vmlinux from 7.x on)
 #   --image       also the kernel that boots (100 MB down)
 # Result:
@@ -17,30 +18,29 @@
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
-positional=() flavour='' arch=amd64 headers='' image=''
+positional=() flavour='' arch=amd64 headers='' image='' few=''
 while [ $# -gt 0 ]; do
     case $1 in
     --flavour) flavour=${2:?--flavour wants a name}; shift 2 ;;
     --arch) arch=${2:?--arch wants a name}; shift 2 ;;
+    --few) few=1; shift ;;
     --headers) headers=1; shift ;;
     --image) image=1; shift ;;
     -*) say "unknown option $1"; usage ;;
     *) positional+=("$1"); shift ;;
     esac
 done
-if [ -z "$flavour" ]; then
-    case $arch in amd64 | arm64) flavour=cloud-$arch ;; *) flavour=$arch ;; esac
-fi
+[ -n "$flavour" ] || flavour=$(kernel_flavour "$arch")
 case ${#positional[@]} in
 1)
     series=${positional[0]} version=${positional[0]//./\\.}
     suite=$(kernel_suite "$series")
-    dest=$(kernel_dir "$series")
-    [ "$arch/$flavour" = amd64/cloud-amd64 ] || dest+=-$arch-$flavour
+    dest=$(kernel_dir "$series" "$arch" "$flavour")
     ;;
 2) series='' version='[0-9]+\.[0-9]+' dest=${positional[0]} suite=${positional[1]} ;;
 *) usage ;;
 esac
+dest+=${few:+-few}
 need dpkg-deb dpkg
 need flock util-linux
 mkdir -p "$(dirname "$dest")"
@@ -56,16 +56,18 @@ fl=${flavour//./\\.}
 newest() { # newest PREFIX REGEX: the newest package whose name matches
     apt-cache -c "$part/apt/apt.conf" pkgnames "$1" | { grep -E "^($2)\$" || true; } | sort -V | tail -n 1
 }
-fetch() { # fetch DIR PACKAGE...: downloads and unpacks one after the other, to need little room
+fetch() { # fetch DIR PACKAGE...: downloads and unpacks one after the other, to need little room; with $unpack, files of such names
     local into=$1 package
     shift
     for package in "$@"; do
         say "  $package"
         (cd "$part" && apt-get -c "$part/apt/apt.conf" -qq download "$package") || die "cannot download $package"
-        dpkg-deb -x "$part"/*.deb "$into" || die "cannot unpack $package into $into (disk full?)"
+        mkdir -p "$into"
+        dpkg-deb --fsys-tarfile "$part"/*.deb | tar -x -C "$into" --wildcards "${unpack[@]}" || die "cannot unpack $package into $into (disk full?)"
         rm -f "$part"/*.deb
     done
 }
+unpack=()
 only() { # only FIND-ARGUMENT...: the first hit, relative to $part; fails when there is none
     local hit
     hit=$(cd "$part" && find "$@" 2>/dev/null | sort | head -n 1)
@@ -86,7 +88,12 @@ if [ ! -e "$dest/.complete" ]; then
         others=$(newest linux-image- "linux-image-[0-9].*-$fl-dbg")
         die "no kernel ${series:+$series }with debug information for $flavour in $suite${others:+ (the newest there is $others: change the table in scripts/lib.sh)}"
     fi
+    if [ -n "$few" ]; then
+        unpack=("${few_modules[@]/#/*/}")
+        unpack=('*/vmlinux*' "${unpack[@]/%/.ko}")
+    fi
     fetch "$part/root" "$package"
+    unpack=()
     vmlinux=$(only root/usr/lib/debug -type f -name 'vmlinux*') || die "$package holds no vmlinux"
     modules=$(only root/usr/lib/debug/lib/modules -mindepth 2 -maxdepth 2 -name kernel) || die "$package holds no modules"
     ln -s "$vmlinux" "$part/vmlinux"

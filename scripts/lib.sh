@@ -3,7 +3,8 @@
 # To be sourced after `set -euo pipefail`.
 #
 #   BTFGEN_CACHE            default ${XDG_CACHE_HOME:-~/.cache}/btfgen; holds everything that was downloaded or derived:
-#     kernels/<7.3|...>/      a Debian kernel with DWARF: vmlinux, modules/, release, .complete    (get-kernel.sh)
+#     kernels/<7.3|...>/      a Debian kernel with DWARF: vmlinux, modules/, release, .complete    (get-kernel.sh); of another
+#                             architecture with its names: 7.3-arm64-cloud-arm64
 #     tools/<suite>/bin/      pahole and bpftool of that suite, on a private libc         (get-reference-tools.sh)
 #     reference/<release>/    what those tools made of the kernel's modules                   (encode-reference.sh)
 #     roots/<suite>/          packages of that suite, unpacked, to run compilers in                (get-debian-root.sh)
@@ -20,8 +21,23 @@ cache=${BTFGEN_CACHE:-${XDG_CACHE_HOME:-${HOME:?HOME is not set and neither is B
 kernel_table="
 6.1   bookworm
 6.12  trixie
+7.2   sid
 7.3   trixie-backports
 "
+
+# The one table of architectures: Debian's name, the smallest flavour of its kernel, what the names of its tools begin with.
+arch_table="
+amd64    cloud-amd64  x86_64-linux-gnu
+arm64    cloud-arm64  aarch64-linux-gnu
+armhf    armmp        arm-linux-gnueabihf
+i386     686          i686-linux-gnu
+ppc64el  powerpc64le  powerpc64le-linux-gnu
+riscv64  riscv64      riscv64-linux-gnu
+s390x    s390x        s390x-linux-gnu
+"
+# Modules that every one of these kernels has: for a small test.
+# shellcheck disable=SC2034
+few_modules=(xfs btrfs nf_conntrack)
 
 # What the kernels and modules of the tests are compiled with: packages of trixie, for get-debian-root.sh. gcc-12 is for 6.1, as in
 # bookworm, from which it comes.
@@ -53,7 +69,18 @@ keys() { awk 'NF { printf "%s%s", sep, $1; sep = " " }' <<<"$1"; }
 kernel_suite() {
     lookup "$kernel_table" "$1" || die "no kernel \`$1\` here: KERNEL is one of $(keys "$kernel_table")"
 }
-kernel_dir() { echo "$cache/kernels/$1"; }
+# kernel_dir SERIES [ARCH [FLAVOUR]]: amd64's cloud flavour, which most tests are about, has the series alone for its name.
+kernel_dir() {
+    local arch=${2:-amd64} flavour
+    flavour=${3:-$(kernel_flavour "$arch")}
+    if [ "$arch/$flavour" = amd64/cloud-amd64 ]; then echo "$cache/kernels/$1"; else echo "$cache/kernels/$1-$arch-$flavour"; fi
+}
+kernel_flavour() { # of an architecture, where nobody asks for another one
+    lookup "$arch_table" "$1" || die "no kernel of \`$1\` here: ARCH is one of $(keys "$arch_table")"
+}
+arch_tool() { # arch_tool ARCH NAME: a program of binutils for files of an architecture
+    awk -v key="$1" -v name="$2" '$1 == key { print (key == "amd64" ? "" : $3 "-") name }' <<<"$arch_table"
+}
 
 tools_dir() { # of a pahole version
     local suite

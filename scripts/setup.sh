@@ -1,9 +1,9 @@
 #!/bin/bash
-# Sees to it that what a make target needs is installed:   setup.sh build|test|kernel|sources|archive|dump|boot|kbuild|faults|coverage|fuzz|check|deb|test-deb|report
+# Sees to it that what a make target needs is installed:   setup.sh build|test|kernel [ARCH]|sources|archive|dump|boot|kbuild|faults|coverage|fuzz|check|deb|test-deb|report
 #   build    Rust 1.85 or newer, a C linker
 #   test     and a C and a C++ compiler with their headers, binutils, make: test inputs and kernel-fixtures/ are compiled. On Debian
-#            also for other machines, and what reads manual pages and completions; elsewhere tests of those are ignored, and say so
-#   kernel   and what fetches and compares Debian kernels: apt, dpkg, flock, python3 (numpy: see python.sh)
+#            also clang and gcc for other machines, and what reads manual pages and completions; elsewhere tests of those are ignored, and say so
+#   kernel   and what fetches and compares Debian kernels: apt, dpkg, flock, python3 (numpy: see python.sh); with ARCH, binutils for it
 #   sources  and dwz, clang, lld, llvm
 #   archive  as kernel, and Python 3.11 with venv, make, compressors, rsync; from PyPI comes what contrib/archive/requirements.txt names
 #   dump     as kernel, and clang
@@ -21,7 +21,7 @@ set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
 rust_wanted=1.85
-[ $# -eq 1 ] || usage
+[ $# -eq 1 ] || [ "$# $1" = "2 kernel" ] || usage
 packages=() other=()
 
 want() { # want COMMAND PACKAGE
@@ -77,7 +77,18 @@ need_test() {
     want make make
     want g++ g++
     if apt_can; then
-        for triple in aarch64-linux-gnu arm-linux-gnueabihf riscv64-linux-gnu s390x-linux-gnu; do want "$triple-gcc" "gcc-$triple"; done
+        for triple in aarch64-linux-gnu arm-linux-gnueabihf i686-linux-gnu mips-linux-gnu mips64el-linux-gnuabi64 powerpc64le-linux-gnu \
+            riscv64-linux-gnu s390x-linux-gnu; do
+            want "$triple-gcc" "gcc-$triple"
+        done
+        want clang clang
+        # Older ones do not know LoongArch.
+        if ! clang --target=loongarch64-linux-gnu -c -x c -o /dev/null /dev/null 2>/dev/null; then
+            want clang-19 clang-19
+            want ld.lld-19 lld-19
+        else
+            want ld.lld lld
+        fi
         for reader in zsh fish mandoc groff; do want "$reader" "$reader"; done
     fi
 }
@@ -94,6 +105,12 @@ kernel | sources | archive | dump | boot | kbuild | report)
     want diff diffutils
     if ! command -v apt-get >/dev/null || ! command -v dpkg-deb >/dev/null; then
         other+=("apt and dpkg, to fetch Debian's kernels (other distributions package them)")
+    fi
+    if [ $# -eq 2 ]; then
+        kernel_flavour "$2" >/dev/null
+        objcopy=$(arch_tool "$2" objcopy)
+        package=binutils-${objcopy%-objcopy}
+        [ "$2" = amd64 ] || want "$objcopy" "${package//_/-}"
     fi
     if [ "$1" = sources ]; then
         want dwz dwz

@@ -21,6 +21,7 @@ use support::text;
 
 const COMPILERS: [&str; 2] = ["gcc", "clang"];
 const DWARF_VERSIONS: [&str; 2] = ["4", "5"];
+const OPTIMISATIONS: [&str; 2] = ["-O0", "-O2"];
 /// What is compiled for where a case names no units of its own: the whole file, once.
 const WHOLE: &str = "WHOLE";
 
@@ -33,26 +34,35 @@ struct Machine {
     name: &'static str,
     /// What the names of its tools begin with, and what clang calls it.
     triple: &'static str,
+    /// Bits of an address.
+    bits: &'static str,
+    /// Every case is compiled for it that does not say otherwise.
+    is_usual: bool,
 }
 
-const fn machine(name: &'static str, triple: &'static str) -> Machine {
-    Machine { name, triple }
+const fn machine(name: &'static str, triple: &'static str, bits: &'static str, is_usual: bool) -> Machine {
+    Machine { name, triple, bits, is_usual }
 }
 
 /// The machines that Linux knows, as far as compilers for them are likely to be installed.
 static MACHINES: [Machine; 9] = [
-    machine("arm64", "aarch64-linux-gnu"),
-    machine("armhf", "arm-linux-gnueabihf"),
-    machine("i386", "i686-linux-gnu"),
-    machine("loongarch64", "loongarch64-linux-gnu"),
-    machine("mips", "mips-linux-gnu"),
-    machine("mips64el", "mips64el-linux-gnuabi64"),
-    machine("ppc64el", "powerpc64le-linux-gnu"),
-    machine("riscv64", "riscv64-linux-gnu"),
-    machine("s390x", "s390x-linux-gnu"),
+    machine("arm64", "aarch64-linux-gnu", "64", true),
+    machine("armhf", "arm-linux-gnueabihf", "32", true),
+    machine("i386", "i686-linux-gnu", "32", false),
+    machine("loongarch64", "loongarch64-linux-gnu", "64", false),
+    machine("mips", "mips-linux-gnu", "32", false),
+    machine("mips64el", "mips64el-linux-gnuabi64", "64", false),
+    machine("ppc64el", "powerpc64le-linux-gnu", "64", false),
+    machine("riscv64", "riscv64-linux-gnu", "64", true),
+    machine("s390x", "s390x-linux-gnu", "64", true),
 ];
+/// For a machine that the usual clang does not know: the first that does is taken.
+const CLANGS: [&str; 3] = ["clang", "clang-19", "clang-16"];
+/// Likewise where binutils has no linker for a machine.
+const LINKERS: [&str; 3] = ["ld.lld", "ld.lld-19", "ld.lld-16"];
 /// What this machine is called in restrictions.
 const NATIVE: &str = "native";
+const NATIVE_BITS: &str = if cfg!(target_pointer_width = "64") { "64" } else { "32" };
 
 /// How the object that is encoded is made of the units.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -180,8 +190,21 @@ impl Variant {
     fn command(&self) -> String {
         match self.machine {
             Some(machine) if self.compiler == "gcc" => machine.tool("gcc"),
-            _ => self.compiler.clone(),
+            Some(_) => first_that(&CLANGS, |clang| compiles(clang, &self.target())),
+            None => self.compiler.clone(),
         }
+    }
+
+    /// The linker: of binutils, or one that knows all machines.
+    fn linker(&self) -> String {
+        let of_binutils = self.tool("ld");
+        if works(&of_binutils, &["--version"]) {
+            return of_binutils;
+        }
+        first_that(&LINKERS, |linker| {
+            // The clang that knows the machine is of the same LLVM.
+            linker.strip_prefix("ld.lld") == self.command().strip_prefix("clang") && works(linker, &["--version"])
+        })
     }
 
     /// The compiler's arguments for the machine.
@@ -201,25 +224,33 @@ impl Variant {
 
     /// What this needs and is not installed.
     fn lacking(&self, link: Link) -> Option<String> {
-        static KNOWN: OnceLock<Mutex<BTreeMap<String, bool>>> = OnceLock::new();
-        let words: Vec<String> = [self.command()].into_iter().chain(self.target()).collect();
-        let what = words.join(" ").replace(" -fcf-protection=none", "");
-        let mut known = KNOWN.get_or_init(Mutex::default).lock().unwrap_or_else(|e| e.into_inner());
-        let works = *known.entry(what.clone()).or_insert_with(|| {
-            let args: Vec<&str> = words[1..]
-                .iter()
-                .map(String::as_str)
-                .chain(["-c", "-x", "c", "-o", "/dev/null", "/dev/null"])
-                .collect();
-            support::works(&words[0], &args)
-        });
-        if !works {
-            return Some(what);
+        let (compiler, target) = (self.command(), self.target());
+        if !compiles(&compiler, &target) {
+            return Some([compiler].into_iter().chain(target).collect::<Vec<_>>().join(" "));
         }
-        let linker = self.tool("ld");
-        let links = *known.entry(linker.clone()).or_insert_with(|| support::works(&linker, &["--version"]));
-        (link != Link::Object && !links).then_some(linker)
+        let linker = self.linker();
+        (link != Link::Object && !works(&linker, &["--version"])).then_some(linker)
     }
+}
+
+/// The first of some programs that is as wanted; without any, the first.
+fn first_that(programs: &[&str], mut is_wanted: impl FnMut(&str) -> bool) -> String {
+    programs.iter().find(|program| is_wanted(program)).unwrap_or(&programs[0]).to_string()
+}
+
+/// Whether a compiler takes these arguments and makes an object file.
+fn compiles(compiler: &str, args: &[String]) -> bool {
+    let args: Vec<&str> =
+        args.iter().map(String::as_str).chain(["-c", "-x", "c", "-o", "/dev/null", "/dev/null"]).collect();
+    works(compiler, &args)
+}
+
+/// Whether a program is there and has nothing against these arguments. Asked once.
+fn works(program: &str, args: &[&str]) -> bool {
+    static KNOWN: OnceLock<Mutex<BTreeMap<String, bool>>> = OnceLock::new();
+    let mut known = KNOWN.get_or_init(Mutex::default).lock().unwrap_or_else(|e| e.into_inner());
+    let call = [&[program], args].concat().join(" ");
+    *known.entry(call).or_insert_with(|| support::works(program, args))
 }
 
 impl Machine {
@@ -234,7 +265,7 @@ impl Only {
         let Some(rest) = text.strip_prefix('[') else { return Ok((Only::default(), text)) };
         let (words, rest) = rest.split_once(']').ok_or("a [ without a ]")?;
         let words: Vec<String> = words.split(',').map(|w| w.trim().to_owned()).collect();
-        let mut known = vec!["gcc", "clang", "dwarf4", "dwarf5", "O0", "O1", "O2", NATIVE];
+        let mut known = vec!["gcc", "clang", "dwarf4", "dwarf5", "O0", "O1", "O2", "32", "64", NATIVE];
         known.extend(MACHINES.iter().map(|machine| machine.name));
         match words.iter().find(|w| !known.contains(&w.as_str())) {
             Some(word) => Err(format!("unknown restriction `{word}`: known are {}", known.join(", "))),
@@ -253,6 +284,7 @@ impl Only {
         one_of(&COMPILERS, &v.compiler)
             && one_of(&["dwarf4", "dwarf5"], &dwarf)
             && one_of(&["O0", "O1", "O2"], &v.optimisation[1..])
+            && one_of(&["32", "64"], v.machine.map_or(NATIVE_BITS, |machine| machine.bits))
             && one_of(&machines, v.machine.map_or(NATIVE, |machine| machine.name))
     }
 }
@@ -312,9 +344,9 @@ impl Case {
         let mut case = Case {
             path: path.to_owned(),
             compilers: COMPILERS.map(String::from).into(),
-            machines: Vec::new(),
+            machines: MACHINES.iter().filter(|machine| machine.is_usual).collect(),
             dwarf: DWARF_VERSIONS.map(String::from).into(),
-            optimisations: vec!["-O0".into()],
+            optimisations: OPTIMISATIONS.map(String::from).into(),
             flags: Vec::new(),
             units: vec![WHOLE.into()],
             base_units: Vec::new(),
@@ -343,17 +375,11 @@ impl Case {
         let (only, rest) = if rest.starts_with('[') { Only::parse(rest)? } else { (Only::default(), rest) };
         let Some(value) = rest.strip_prefix(':') else { return Ok(()) };
         let value = value.trim();
+        if matches!(word, "cc" | "machines" | "dwarf" | "opt") {
+            return self.matrix(word, value);
+        }
         let words = || value.split_whitespace().map(String::from).collect::<Vec<_>>();
         match word {
-            "cc" => self.compilers = words(),
-            "machines" if value == "all" => self.machines = MACHINES.iter().collect(),
-            "machines" => {
-                let known = |word: &str| MACHINES.iter().find(|machine| machine.name == word);
-                let named = value.split_whitespace().map(|w| known(w).ok_or(format!("machines: {w}: unknown")));
-                self.machines = named.collect::<Result<_, _>>()?;
-            }
-            "dwarf" => self.dwarf = words(),
-            "opt" => self.optimisations = words(),
             "cflags" => self.flags.push((only, words())),
             "units" => self.units = words(),
             "base" => self.base_units = words(),
@@ -380,10 +406,43 @@ impl Case {
         Ok(())
     }
 
+    /// In which ways the case is compiled. What leaves out usual ones has to say why, behind a dash.
+    fn matrix(&mut self, word: &str, value: &str) -> Result<(), String> {
+        let (value, reason) = value.split_once(" - ").map_or((value, None), |(value, reason)| (value, Some(reason)));
+        let words: Vec<String> = value.split_whitespace().map(String::from).collect();
+        let (field, usual): (_, &[&str]) = match word {
+            "cc" => (&mut self.compilers, &COMPILERS),
+            "dwarf" => (&mut self.dwarf, &DWARF_VERSIONS),
+            "opt" => (&mut self.optimisations, &OPTIMISATIONS),
+            _ => {
+                let known = |word: &String| MACHINES.iter().find(|machine| machine.name == *word);
+                self.machines = match words.as_slice() {
+                    [word] if word == "all" => MACHINES.iter().collect(),
+                    [word] if word == NATIVE => Vec::new(),
+                    words => words
+                        .iter()
+                        .map(|word| known(word).ok_or(format!("machines: {word}: unknown")))
+                        .collect::<Result<_, _>>()?,
+                };
+                let has = |machine: &Machine| self.machines.iter().any(|m| m.name == machine.name);
+                let is_complete = MACHINES.iter().all(|machine| !machine.is_usual || has(machine));
+                return if is_complete || reason.is_some() { Ok(()) } else { Err(unreasoned(word)) };
+            }
+        };
+        *field = words;
+        let is_complete = usual.iter().all(|&word| field.iter().any(|w| w == word));
+        if is_complete || reason.is_some() { Ok(()) } else { Err(unreasoned(word)) }
+    }
+
     fn variants(&self) -> Vec<Variant> {
         let mut all = Vec::new();
         for compiler in &self.compilers {
-            for machine in [None].into_iter().chain(self.machines.iter().map(|&machine| Some(machine))) {
+            let is_there = |machine: &Machine| {
+                // Debian 12 has no gcc for it; clang stands for both.
+                machine.name != "loongarch64" || compiler == "clang" || compiles(&machine.tool("gcc"), &[])
+            };
+            let machines = self.machines.iter().filter(|machine| is_there(machine));
+            for machine in [None].into_iter().chain(machines.map(|&machine| Some(machine))) {
                 for dwarf in &self.dwarf {
                     for optimisation in &self.optimisations {
                         all.push(Variant {
@@ -440,7 +499,7 @@ impl Case {
                 args.extend(self.link_flags.iter().map(String::as_str));
                 args.extend(["-o", name]);
                 args.extend(objects.iter().map(String::as_str));
-                support::tool(folder, &v.tool("ld"), &args)?;
+                support::tool(folder, &v.linker(), &args)?;
                 name.to_owned()
             }
         };
@@ -538,6 +597,10 @@ impl RunSpec {
         failures.extend(redundant.map(|line| (0, format!("redundant  {line}"))));
         Ok(failures)
     }
+}
+
+fn unreasoned(word: &str) -> String {
+    format!("{word}: why not the usual ones? `{word}: THESE - REASON`")
 }
 
 /// Types that are there twice, or in the base already: they say the same down to the next names. Where a name is

@@ -335,10 +335,7 @@ impl Instances {
         let mut without_code = Vec::new();
         for (number, function) in c.types.functions.iter().enumerate().filter(|(_, f)| !f.declaration) {
             let Some(group) = c.group(number) else {
-                if let Some((group, symbol)) = function.low_pc.and_then(|a| c.symbols.of_other_name(a)) {
-                    self.add(c, fold, number, group, Some(symbol), true, &tags);
-                    self.list.last_mut().expect("it was added").other_name = true;
-                }
+                self.add_under_other_name(c, fold, number, &tags);
                 continue;
             };
             c.entry_addresses(function, &mut addresses);
@@ -358,7 +355,8 @@ impl Instances {
                 }
                 // An inlined copy, discarded code, or a function whose code the compiler merged with that of another.
                 (Selection::Truthful, None) if !has_code => without_code.push((number, group)),
-                (Selection::Truthful, None) => {}
+                // The symbols of its name are those of namesakes.
+                (Selection::Truthful, None) => self.add_under_other_name(c, fold, number, &tags),
             }
         }
         without_code.retain(|(_, group)| !with_code.contains(group));
@@ -373,6 +371,21 @@ impl Instances {
             if symbol.is_some() {
                 self.add(c, fold, number, group, symbol, false, &tags);
             }
+        }
+    }
+
+    /// A function none of whose names is at its address: what is there may be another.
+    fn add_under_other_name<E: Endianity>(
+        &mut self,
+        c: &Collector<'_, '_, E>,
+        fold: &Fold<'_>,
+        number: usize,
+        tags: &TagsByNumber,
+    ) {
+        let low_pc = c.types.functions[number].low_pc;
+        if let Some((group, symbol)) = low_pc.and_then(|address| c.symbols.of_other_name(address)) {
+            self.add(c, fold, number, group, Some(symbol), true, tags);
+            self.list.last_mut().expect("it was added").other_name = true;
         }
     }
 

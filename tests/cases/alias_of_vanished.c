@@ -1,7 +1,6 @@
 // clang leaves the alias only of a static function that nothing else calls, as `module_init()` makes it; gcc keeps both names. The DIE
 // has the function's own name and its code's address.
 // link: rel
-// opt: -O0 -O2
 // expect: FUNC init_module() -> int
 // expect: FUNC cleanup_module() -> void
 // expect[gcc]: FUNC start() -> int

@@ -1,7 +1,5 @@
 // An alias has no debug information of its own: it is described by what its address belongs to (W12: the reference leaves it
 // out).
-// machines: arm64 armhf riscv64 s390x
-// opt: -O0 -O2
 // link: rel
 // expect: FUNC real_init() -> int
 // expect: FUNC init_module() -> int

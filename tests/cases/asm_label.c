@@ -1,5 +1,4 @@
 // A function whose symbol has another name is described under that name: it is what others see (W12).
-// machines: arm64 armhf riscv64 s390x
 // expect: FUNC real_name(a: int) -> int
 // expect-not: FUNC source_name
 // link: rel

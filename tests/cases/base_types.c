@@ -1,4 +1,5 @@
 // Base types keep the compiler's name, size and signedness. Plain char is SIGNED or not, never CHAR; bool is BOOL.
+// machines: native - sizes, signs of char and types that there are differ; for others see machine_types
 // expect: INT char size=1 SIGNED
 // expect: INT signed char size=1 SIGNED
 // expect: INT unsigned char size=1 UNSIGNED

@@ -1,5 +1,4 @@
 // Bit-fields of all sorts. One in a struct makes all its members say their size; the offsets are from the struct's start.
-// machines: arm64 armhf riscv64 s390x
 // expect: STRUCT flags size=12 { a: unsigned int @0:1; b: unsigned int @1:3; c: int @4:28; d: unsigned char @32:2; e: _Bool @64:1; plain: char @72; after: unsigned int @80:7 }
 // expect: STRUCT zero size=8 { a: int @0:3; b: int @32:3 }
 // expect: STRUCT packed size=5 { a: unsigned int @0:3; b: unsigned int @3:31; c: unsigned int @34:5 }
@@ -9,7 +8,6 @@
 // A field as wide as its type: gcc says its width, clang does not.
 // expect[gcc]: STRUCT full size=8 { a: int @0:32; b: int @32:3 }
 // expect[clang]: STRUCT full size=8 { a: int @0; b: int @32:3 }
-// opt: -O0 -O2
 // dwarf: 2 3 4 5
 typedef unsigned long long u64;
 typedef _Bool flag_t;

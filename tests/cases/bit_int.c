@@ -1,7 +1,9 @@
 // _BitInt keeps its width where the compiler tells it: types of the same bytes and other widths are not one (W24). Assembled as newer compilers write
 // them, since clang 14 does not tell.
-// cc: gcc
-// dwarf: 5
+// cc: gcc - assembled by hand, which is the same
+// dwarf: 5 - assembled by hand
+// opt: -O0 - assembled by hand
+// machines: native - assembled by hand, for this one
 // units: asm:S
 // expect: INT _BitInt size=4 SIGNED bits=17
 // expect: INT _BitInt size=4 SIGNED bits=30
@@ -11,7 +13,7 @@
 // expect: MEMBER s.d: [40]unsigned char @128
 // stderr: 2 base types that BTF does not know, written as integers or bytes
 // count: INT _BitInt 3
-    .section .debug_abbrev, "", @progbits
+    .section .debug_abbrev, "", %progbits
     .uleb128 1, 0x11
     .byte 1
     .uleb128 0x03, 0x08, 0x13, 0x0b, 0, 0
@@ -25,7 +27,7 @@
     .byte 0
     .uleb128 0x03, 0x08, 0x49, 0x13, 0x38, 0x0b, 0, 0
     .byte 0
-    .section .debug_info, "", @progbits
+    .section .debug_info, "", %progbits
 start:
     .long end - start - 4
     .short 5

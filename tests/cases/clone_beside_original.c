@@ -1,6 +1,6 @@
 // The original has the name alone; that there is a clone besides changes nothing about it. Under its full name the clone is there, too.
-// cc: gcc
-// opt: -O2
+// cc: gcc - clang makes no such clones
+// opt: -O2 - the optimiser does it
 // cflags: -fipa-cp-clone --param ipa-cp-eval-threshold=1 --param ipa-cp-unit-growth=1000
 // link: rel
 // expect: FUNC work(k: int, v: int) -> int

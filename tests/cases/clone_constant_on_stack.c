@@ -1,8 +1,9 @@
 // A constant instead of a parameter that the calling convention puts on the stack: the clone does not take it, wherever it was. The reference,
 // in a linked file, takes note of a DW_AT_const_value, but not of a location that is a constant (here since the parameter is assigned to), if
 // the parameter is beyond those that have registers.
-// cc: gcc
-// opt: -O2
+// machines: native - how many parameters have registers differs
+// cc: gcc - clang makes no such clones
+// opt: -O2 - the optimiser does it
 // link: yes
 // expect: FUNC last_assigned(a: int, b: int, c: int, d: int, e: int, f: int) -> int
 // expect: FUNC assigned(a: int, b: int, c: int, d: int, e: int, g: int) -> int

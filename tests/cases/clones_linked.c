@@ -1,6 +1,6 @@
 // The same in a linked file.
-// cc: gcc
-// opt: -O2
+// cc: gcc - clang makes no such clones
+// opt: -O2 - the optimiser does it
 // link: yes
 // ldflags: --unresolved-symbols=ignore-all
 // expect-not: FUNC scalar

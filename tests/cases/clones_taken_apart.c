@@ -1,7 +1,7 @@
 // What IPA-SRA (.isra) may have done does not show in debug information: a result that nobody uses is gone, a struct passed by
 // value is reduced to the member that is used. Such clones are not described, even if every parameter that is left is in place.
-// cc: gcc
-// opt: -O2
+// cc: gcc - clang makes no such clones
+// opt: -O2 - the optimiser does it
 // link: rel
 // expect-not: FUNC result_gone
 // expect-not: FUNC by_value

@@ -1,6 +1,6 @@
 // Fragments (.cold, .part) are no functions.
-// cc: gcc
-// opt: -O2
+// cc: gcc - clang makes no such fragments
+// opt: -O2 - the optimiser does it
 // link: rel
 // expect: FUNC hot(x: int) -> int
 // count: FUNC hot 1

@@ -1,8 +1,8 @@
 // C++ never stops a run. What C has is as in C; references are pointers, classes structs; what BTF has no word for keeps its size. All of it is
 // counted (W28: one reference ends the reference's run). ENUM64's sign is found through typedefs (W23), and a member without a type is of an empty struct (W16).
+// machines: native - gcc for others comes without C++
 // units: C c++:PLUS
 // link: rel
-// opt: -O0 -O2
 // expect: ENUM64 wide size=8 signed { POSITIVE=1 }
 // expect: ENUM64 wide_unsigned size=8 { ONE=1 }
 // expect: STRUCT derived size=64

@@ -1,5 +1,5 @@
 // Declaration tags of clang: on structs, members, unions, typedefs, functions, parameters and variables.
-// cc: clang
+// cc: clang - gcc before 16 has no such tags
 // expect: DECL_TAG "s1" on STRUCT s
 // expect: DECL_TAG "s2" on STRUCT s
 // expect: DECL_TAG "m" on STRUCT s #1

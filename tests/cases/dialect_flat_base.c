@@ -5,7 +5,8 @@
 // link: rel
 // base-expect: MEMBER grid.cells: [15]long_t @0
 // expect-not: STRUCT grid
-// expect: MEMBER own.more: [6]int @64
+// expect[64]: MEMBER own.more: [6]int @64
+// expect[32]: MEMBER own.more: [6]int @32
 // stderr: dialect arrays=flat
 // stderr: (of the base, following it)
 // stderr: 0 redefined

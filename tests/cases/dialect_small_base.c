@@ -3,7 +3,8 @@
 // units: M
 // link: rel
 // expect-not: STRUCT grid
-// expect: MEMBER own.more: [2][3]int @64
+// expect[64]: MEMBER own.more: [2][3]int @64
+// expect[32]: MEMBER own.more: [2][3]int @32
 // stderr: dialect arrays=nested
 struct grid { long cells[3][4]; };
 struct grid *grid;

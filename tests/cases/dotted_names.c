@@ -1,7 +1,5 @@
 // What follows a dot may be the assembler's own: a function of C that was inlined everywhere has nothing to do with a symbol that begins like it, or
 // that the assembler calls the same (W13: the reference describes these symbols by the functions of C).
-// cc: gcc
-// opt: -O0 -O2
 // units: C asm:S
 // link: rel
 // expect: FUNC use(a: int) -> int
@@ -10,11 +8,11 @@
 #ifdef __ASSEMBLER__
     .text
     .globl alike
-    .type alike, @function
-    .type dotted.name, @function
+    .type alike, STT_FUNC
+    .type dotted.name, STT_FUNC
 alike:
 dotted.name:
-    ret
+    .space 4
     .size alike, . - alike
     .size dotted.name, . - dotted.name
 #else

@@ -1,6 +1,5 @@
 // An enum that is only declared is an ENUM without values, never a FWD.
 // expect[gcc]: ENUM later size=4 { }
 // expect-not: FWD
-// cc: gcc
 enum later;
 struct s { enum later *p; } x;

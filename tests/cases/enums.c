@@ -1,5 +1,4 @@
 // Up to 4 bytes an ENUM, else an ENUM64. Signed when a value is negative.
-// machines: arm64 armhf riscv64 s390x
 // expect: ENUM plain size=4 { A=0, B=1, C=100 }
 // expect: ENUM negative size=4 signed { N=-1, Z=0, MIN=-2147483648 }
 // expect: ENUM top size=4 { TOP=4294967295 }

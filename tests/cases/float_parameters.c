@@ -1,5 +1,4 @@
 // Floating-point parameters shift no registers that matter: the symbol is called as the source says (W4).
-// opt: -O0 -O2
 // expect: FUNC mix(a: int, d: double, b: int) -> double
 // expect: FUNC ld(l: long double, a: int) -> int
 double mix(int a, double d, int b) { return a + d + b; }

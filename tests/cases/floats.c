@@ -1,4 +1,5 @@
 // Floating-point types become FLOAT in each of the sizes that BTF knows.
+// machines: arm64 - the only other that has all of them
 // expect: FLOAT float size=4
 // expect: FLOAT double size=8
 // expect: FLOAT long double size=16

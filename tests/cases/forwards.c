@@ -4,7 +4,8 @@
 // expect: FWD struct never
 // expect: FWD union never_either
 // expect: MEMBER s.known: *struct known @0
-// expect: MEMBER s.never: *fwd struct never @64
+// expect[64]: MEMBER s.never: *fwd struct never @64
+// expect[32]: MEMBER s.never: *fwd struct never @32
 // expect: STRUCT known size=4 { x: int @0 }
 // expect-not: FWD struct known
 // count: STRUCT s 1

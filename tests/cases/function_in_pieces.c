@@ -1,6 +1,6 @@
 // A function whose cold part stands elsewhere: its DIE has a list of ranges, and its symbol is at the hot one.
-// cc: gcc
-// opt: -O2
+// cc: gcc - clang makes no such fragments
+// opt: -O2 - the optimiser does it
 // link: yes
 // ldflags: --unresolved-symbols=ignore-all
 // expect: FUNC hot(x: int) -> int

@@ -1,5 +1,4 @@
 // A function that the linker discarded has an address of 0 in the DWARF and no symbol.
-// machines: arm64 armhf riscv64 s390x
 // units: A
 // link: yes
 // cflags: -ffunction-sections

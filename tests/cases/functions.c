@@ -1,5 +1,4 @@
 // Global and static functions, by name; with what they take and return. `()` takes anything, `...` too.
-// opt: -O0 -O2
 // expect: FUNC global(a: int, b: *const char) -> *void
 // expect: FUNC local(a: int) -> int
 // expect: FUNC nothing() -> void

@@ -1,6 +1,9 @@
 // Variables of all sections, each in the DATASEC of its section: not those of functions, of threads, without a place, or made up. A definition's
 // own type counts (W20: the reference takes the size of `extern int open[]`), and of two at one place there is one (W19).
+// cflags[gcc]: -fno-toplevel-reorder
+// cflags[riscv64]: -msmall-data-limit=0
 // link: yes
+// ldflags: --defsym=__aeabi_read_tp=0
 // expect-not: VAR zeroed
 // expect: VAR per_cpu: long
 // args: --btf_features=global_var
@@ -15,11 +18,13 @@
 // expect-not: VAR elsewhere
 // expect-not: VAR __UNIQUE_ID
 // expect: DATASEC .data size=? { counter @? +4; open @? +16
-// expect: DATASEC .data..percpu size=8 { per_cpu @0 +8 }
+// expect[64]: DATASEC .data..percpu size=8 { per_cpu @0 +8 }
+// expect[32]: DATASEC .data..percpu size=4 { per_cpu @0 +4 }
 // expect: DATASEC .bss
 // count: VAR counter 1
 // args: --btf_features=global_var,layout
-// expect: DATASEC .data..percpu size=8 { per_cpu @0 +8 }
+// expect[64]: DATASEC .data..percpu size=8 { per_cpu @0 +8 }
+// expect[32]: DATASEC .data..percpu size=4 { per_cpu @0 +4 }
 // args: --btf_features=var --skip_encoding_btf_vars
 // expect-not: VAR
 // expect-not: DATASEC

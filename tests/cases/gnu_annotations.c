@@ -1,8 +1,10 @@
 // Annotations as gcc 16 writes them: they stand by themselves, and each refers to the next. On everything that has tags (W24: the reference
 // passes over those on unions, typedefs and variables), in the order of the chain; the first type tag is the outermost. A link of another sort
 // ends a chain, and so does one that was there before.
-// cc: gcc
-// dwarf: 5
+// cc: gcc - assembled by hand, which is the same
+// dwarf: 5 - assembled by hand
+// opt: -O0 - assembled by hand
+// machines: native - assembled by hand, for this one
 // units: asm:S
 // expect: MEMBER s.p: *tag(t1) tag(t2) int @0
 // expect: MEMBER s.plain: *int @64
@@ -22,7 +24,7 @@
 // args: --btf_features=var
 // expect-not: DECL_TAG
 // expect: MEMBER s.p: *int @0
-    .section .debug_abbrev, "", @progbits
+    .section .debug_abbrev, "", %progbits
 .macro abbrev number, tag, children, attributes:vararg
     .uleb128 \number, \tag
     .byte \children
@@ -47,7 +49,7 @@
     abbrev 14, 0x05, 0, 0x03, 0x08, 0x49, 0x13
     abbrev 15, 0x05, 0, 0x03, 0x08, 0x49, 0x13, 0x2139, 0x13
     .byte 0
-    .section .debug_info, "", @progbits
+    .section .debug_info, "", %progbits
 start:
     .long end - start - 4
     .short 5
@@ -129,11 +131,11 @@ circle: link "btf_decl_tag", "circle", circle
 end:
     .text
     .globl f
-    .type f, @function
+    .type f, STT_FUNC
 f:  ret
     .size f, 1
     .section .data..percpu, "aw"
     .globl v
-    .type v, @object
+    .type v, STT_OBJECT
 v:  .long 7
     .size v, 4

@@ -1,7 +1,6 @@
 // Functions with the same code that gcc merged (-fipa-icf): each keeps its own prototype.
-// machines: arm64 armhf riscv64 s390x
-// cc: gcc
-// opt: -O2
+// cc: gcc - clang merges no functions without link-time optimisation
+// opt: -O2 - the optimiser does it
 // link: rel
 // expect: FUNC first(x: int) -> int
 // expect: FUNC second(y: int) -> int

@@ -1,9 +1,8 @@
 // An inline function that was never emitted does not vote against another unit's real function of that name (W8: the reference
 // loses both).
-// machines: arm64 armhf riscv64 s390x
 // units: A B
 // link: rel
-// opt: -O2
+// opt: -O2 - without optimisation nothing is inlined
 // expect: FUNC conf(value: long_t) -> int
 // expect-not: FUNC conf(x
 // expect: FUNC user(y: int) -> int

@@ -1,5 +1,5 @@
 // An inline function without code of its own has no symbol, and is not described; its types are.
-// opt: -O2
+// opt: -O2 - without optimisation nothing is inlined
 // expect: FUNC user(p: *struct arg) -> int
 // expect: STRUCT arg size=4 { x: int @0 }
 // expect-not: FUNC helper

@@ -1,4 +1,5 @@
 // 128-bit integers have 16 bytes and 128 bits.
+// machines: arm64 riscv64 s390x - machines of 32 bits have none
 // expect: INT __int128 size=16 SIGNED
 // expect[gcc]: INT __int128 unsigned size=16 UNSIGNED
 // expect[clang]: INT unsigned __int128 size=16 UNSIGNED

@@ -1,7 +1,6 @@
 // Functions of kfunc sets get a tag, with fastcall another; those of other sets and unknown ones do not.
 // units: C asm:S
 // link: rel
-// cc: gcc
 // expect: DECL_TAG "bpf_kfunc" on FUNC bpf_do_it
 // expect: DECL_TAG "bpf_kfunc" on FUNC bpf_fast__one
 // expect: DECL_TAG "bpf_fastcall" on FUNC bpf_fast__one
@@ -18,7 +17,7 @@
     .balign 4
 // A set: its size, flags (bit 0: kfuncs), then pairs of id and flags.
     .local __BTF_ID__set8__my_kfuncs
-    .type __BTF_ID__set8__my_kfuncs, @object
+    .type __BTF_ID__set8__my_kfuncs, STT_OBJECT
 __BTF_ID__set8__my_kfuncs:
     .long 0, 1
     .local __BTF_ID__func__bpf_do_it__11

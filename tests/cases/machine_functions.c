@@ -2,7 +2,6 @@
 // them with a scalar on riscv64 and ppc64el; W3: those that return a struct in memory; W4: those with floating-point numbers, pairs of
 // registers, structs, and more parameters than there are registers).
 // machines: all
-// opt: -O0 -O2
 // link: rel
 // expect: FUNC one(a: int) -> int
 // expect: FUNC pair(a: int, b: long long

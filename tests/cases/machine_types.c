@@ -1,6 +1,5 @@
 // The same types on every machine: its sizes, its byte order, its relocations.
 // machines: all
-// opt: -O0 -O2
 // link: rel
 // expect: STRUCT bits size=8 { a: int @
 // expect: MEMBER bits.byte: char @40

@@ -1,12 +1,14 @@
 // A function that clang says nobody calls by the convention, and whose struct is not passed as a whole: its prototype is not true (W25: the
 // reference keeps it). One whose struct is whole stays. Assembled, since clang 14 does not say so.
-// cc: gcc
-// dwarf: 5
+// cc: gcc - assembled by hand, which is the same
+// dwarf: 5 - assembled by hand
+// opt: -O0 - assembled by hand
+// machines: native - assembled by hand, for this one
 // units: asm:S
 // expect-not: FUNC part
 // expect: FUNC whole(s: struct s) -> void
 // stderr: optimized parameters: the compiler's clone does not take what the source says; first `part`
-    .section .debug_abbrev, "", @progbits
+    .section .debug_abbrev, "", %progbits
     .uleb128 1, 0x11
     .byte 1
     .uleb128 0x25, 0x08, 0x13, 0x0b, 0, 0
@@ -20,7 +22,7 @@
     .byte 0
     .uleb128 0x03, 0x08, 0x49, 0x13, 0x02, 0x18, 0, 0
     .byte 0
-    .section .debug_info, "", @progbits
+    .section .debug_info, "", %progbits
 start:
     .long end - start - 4
     .short 5
@@ -58,8 +60,8 @@ s:  .uleb128 2
 end:
     .text
     .globl part, whole
-    .type part, @function
-    .type whole, @function
+    .type part, STT_FUNC
+    .type whole, STT_FUNC
 part: ret
     .size part, 1
 whole: ret

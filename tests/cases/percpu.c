@@ -14,7 +14,8 @@
 // args: --btf_features=float,enum64
 // expect-not: VAR
 // expect-not: DATASEC
-// expect: STRUCT rq size=16
+// expect[64]: STRUCT rq size=16
+// expect[32]: STRUCT rq size=8
 #define DEFINE_PER_CPU(type, name) __attribute__((section(".data..percpu"))) __attribute__((used)) __typeof__(type) name
 struct rq { int nr; void *curr; };
 DEFINE_PER_CPU(struct rq, runqueue) = { 1, 0 };

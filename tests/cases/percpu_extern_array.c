@@ -1,5 +1,6 @@
 // A variable that was declared without a size first: the definition's type counts (W20: the reference loses it). A flexible
 // initialiser is part of the variable.
+// cflags[gcc]: -fno-toplevel-reorder
 // link: rel
 // expect: VAR table: [4]int global
 // expect: VAR flex: struct flex global

@@ -1,4 +1,5 @@
 // Offsets are from the start of the section, also where it has an address of its own.
+// cflags[gcc]: -fno-toplevel-reorder
 // link: yes
 // ldflags: --defsym percpu_start=0x8000
 // expect: DATASEC .data..percpu size=? { first @0 +4; second @? +8 }

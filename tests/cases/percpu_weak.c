@@ -1,7 +1,6 @@
 // A weak per-CPU variable and the strong one that replaced it: one entry at the place, with the type whose size
 // its symbol confirms (W19: the
 // reference writes both, which kernels refuse).
-// machines: arm64 armhf riscv64 s390x
 // units: A B
 // link: yes
 // count: VAR wv 1

@@ -5,7 +5,8 @@
 // count: STRUCT payload 1
 // count: TYPEDEF visit_t 1
 // count: ENUM (anon) 1
-// expect: MEMBER node.payload: *struct payload @64
+// expect[64]: MEMBER node.payload: *struct payload @64
+// expect[32]: MEMBER node.payload: *struct payload @32
 // expect-not: FWD
 struct node;
 typedef void (*visit_t)(struct node *);

@@ -4,8 +4,10 @@
 // units: M
 // link: rel
 // base-expect: FWD struct private
-// base-expect: MEMBER device.p: *fwd struct private @64
-// expect: STRUCT private size=16 { device: *struct device @0; flags: int @64 }
+// base-expect[64]: MEMBER device.p: *fwd struct private @64
+// base-expect[32]: MEMBER device.p: *fwd struct private @32
+// expect[64]: STRUCT private size=16 { device: *struct device @0; flags: int @64 }
+// expect[32]: STRUCT private size=8 { device: *struct device @0; flags: int @32 }
 // expect: FUNC probe(d: *struct device, p: *struct private) -> int
 // expect: PTR *struct private
 // expect-not: STRUCT device

@@ -1,9 +1,9 @@
 // An enum that the module declares only is the base's; one that both define differently is the module's own.
-// cc: gcc
 // base: K
 // units: M
 // link: rel
-// expect: STRUCT m size=16 { known: *enum known @0; changed: enum changed @64 }
+// expect[64]: STRUCT m size=16 { known: *enum known @0; changed: enum changed @64 }
+// expect[32]: STRUCT m size=8 { known: *enum known @0; changed: enum changed @32 }
 // expect: ENUM changed size=4 { C1=1, C2=2 }
 // expect-not: ENUM known
 // stderr: 1 redefined

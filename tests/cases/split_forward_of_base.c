@@ -3,7 +3,8 @@
 // units: M
 // link: rel
 // expect: FUNC use(t: *struct task, u: *union data) -> int
-// expect: STRUCT holder size=8 { task: *struct task @0 }
+// expect[64]: STRUCT holder size=8 { task: *struct task @0 }
+// expect[32]: STRUCT holder size=4 { task: *struct task @0 }
 // expect-not: FWD
 // expect-not: PTR *struct task
 struct task; union data;

@@ -3,7 +3,8 @@
 // units: M
 // link: rel
 // expect: STRUCT config size=8 { a: int @0; b: int @32 }
-// expect: STRUCT user size=8 { c: *struct config @0 }
+// expect[64]: STRUCT user size=8 { c: *struct config @0 }
+// expect[32]: STRUCT user size=4 { c: *struct config @0 }
 // expect-not: STRUCT same
 // twice: PTR *struct config
 // stderr: 1 redefined

@@ -1,6 +1,5 @@
 // A module that has nothing of its own but a function: typedefs, pointers, prototypes, cyclic structs all come from the base (W15: the
 // reference writes every typedef again, and all that hangs on them).
-// machines: arm64 armhf riscv64 s390x
 // base: K
 // units: M
 // link: rel

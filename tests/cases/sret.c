@@ -1,7 +1,5 @@
 // Structs that are returned in memory, or passed in any way: the prototype is the source's (W3: the reference leaves out those
 // with a hidden pointer).
-// machines: arm64 armhf riscv64 s390x
-// opt: -O0 -O2
 // expect: FUNC ret24(a: int, b: int) -> struct s24
 // expect: FUNC ret16(a: int) -> struct s16
 // expect: FUNC take24(s: struct s24, a: int) -> int

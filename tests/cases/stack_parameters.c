@@ -1,9 +1,9 @@
 // Parameters in memory on entry, on a machine whose registers end early. Where they are later says nothing about how the function is called, and an
 // expression that begins with the value of a register on entry is not that register. The reference takes ARM to have eight registers
 // for parameters, and the registers that a number of two words moves to for those that it is passed in.
-// cc: gcc
-// machines: armhf
-// opt: -O2
+// cc: gcc - it is about what gcc writes
+// machines: armhf - the machine it is about
+// opt: -O2 - without optimisation all parameters are in memory
 // expect[armhf]: FUNC moved(a: int, b: int, c: int, wide: long long int, e: int) -> int
 // expect: FUNC scalar(a: int, b: int, c: int, d: int, e: int) -> int
 // args: --compat=pahole

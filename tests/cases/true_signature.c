@@ -1,8 +1,8 @@
 // The feature true_signature: the compiler's clones under their full names, by the parameters that are left (W25: the reference keeps those
 // that became constants, has no effect on modules, and makes two clones of one name one function).
 // units: A B
-// cc: gcc
-// opt: -O2
+// cc: gcc - clang makes no such clones
+// opt: -O2 - the optimiser does it
 // link: rel
 // expect: FUNC constant(v: int) -> int
 // expect-not: FUNC both(

@@ -3,7 +3,8 @@
 // expect: TYPEDEF __u32 = unsigned int
 // expect: TYPEDEF atomic_t = struct { counter: int @0 }
 // expect: TYPEDEF list = struct list
-// expect: STRUCT list size=8 { next: *list @0 }
+// expect[64]: STRUCT list size=8 { next: *list @0 }
+// expect[32]: STRUCT list size=4 { next: *list @0 }
 // expect: TYPEDEF fn = func(int) -> int
 // expect: TYPEDEF nothing = void
 typedef unsigned int __u32; typedef __u32 u32;

@@ -1,5 +1,5 @@
 // GNU C: a struct whose size is known at run time only. Its members cannot be placed in a struct of size 0; the rest of the file is fine.
-// cc: gcc
+// cc: gcc - clang has no such structs
 // expect: FUNC f(n: int) -> int
 // expect: STRUCT dynamic size=0 { first: int @0
 // expect-not: MEMBER dynamic.last
