@@ -269,9 +269,12 @@ fn installed_by_make() {
     let at = folder.path();
     let binary = env!("CARGO_BIN_EXE_btfgen");
     let destination = format!("DESTDIR={}", at.join("image").display());
+    // As `make` has it done.
+    must(at, binary, ["generate", "share"]);
+    let (binary, share) = (format!("BTFGEN={binary}"), format!("share={}", at.join("share").display()));
     // Twice: over what is there.
     for _ in 0..2 {
-        must(&root(), "make", ["-s", "install", &destination, "PREFIX=/usr", &format!("BTFGEN={binary}")]);
+        must(&root(), "make", ["-s", "install", &destination, "PREFIX=/usr", &binary, &share]);
     }
     let bin = at.join("image/usr/bin");
     let program = |name: &str| bin.join(name).to_str().expect("UTF-8").to_owned();

@@ -1,6 +1,6 @@
 // A declaration tag stands on the member that the source tagged, whatever number that has in the end; the tag of a member that is left
 // out goes with it. (The bit-field cannot be said: members_cannot_place.c.)
-// cc: clang
+// cc: clang - gcc has no such tags before 16
 // expect: DECL_TAG "first" on STRUCT big #0
 // expect: DECL_TAG "last" on STRUCT big #2
 // expect-not: DECL_TAG "bit"

@@ -1,8 +1,10 @@
 // Members that are not in the order of their offsets, and functions whose parameters are not those of the source, nor in its order: a
 // declaration tag stands on what the source tagged, under the number that this has in the end. Tags of what is left out are left out. As children (clang)
 // and as chains (gcc 16). Assembled, since no compiler does all of it.
-// cc: gcc
-// dwarf: 5
+// cc: gcc - assembled as it is
+// dwarf: 5 - assembled as it is
+// opt: -O0 - assembled as it is
+// machines: native - assembled as it is
 // units: asm:S
 // expect: STRUCT s size=12 { a: int @0; b: int @32; c: int @64 }
 // expect: DECL_TAG "a" on STRUCT s #0
