@@ -328,6 +328,25 @@ fn searched(folder: &Folder, args: &[&str]) -> Run {
 }
 
 #[test]
+fn a_base_is_found_for_a_dump() {
+    let folder = Folder::with_samples();
+    module_for(&folder, "m", "6.1.0-test");
+    encode(folder.path(), ["--btf_base", "base", "m.ko"]);
+    let named = btfgen(folder.path(), ["dump", "-B", "base", "m.ko"]);
+    assert!(named.code == 0 && !named.out.is_empty(), "{}", named.err);
+    assert_eq!(searched(&folder, &["dump", "m.ko"]).code, 8, "nothing is there yet");
+    let build = folder.file("root/lib/modules/6.1.0-test/build");
+    fs::create_dir_all(&build).expect("folder is made");
+    fs::copy(folder.file("base"), build.join("vmlinux")).expect("it is copied");
+    let found = searched(&folder, &["dump", "m.ko"]);
+    assert_eq!((found.code, found.out), (0, named.out), "{}", found.err);
+    // What stands by itself needs none.
+    encode(folder.path(), ["--no-base", "m.ko"]);
+    fs::remove_dir_all(folder.file("root")).expect("it is there");
+    assert_eq!(searched(&folder, &["dump", "m.ko"]).code, 0);
+}
+
+#[test]
 fn a_base_is_found() {
     let folder = Folder::with_samples();
     let base = folder.read("base");

@@ -104,7 +104,7 @@ pub static TEXTS: &[Texts] = &[
             ("btfgen dump --format c vmlinux", "a header for BPF programs"),
             ("btfgen dump --format json vmlinux", "for programs to read"),
         ],
-        exits: &[Exit::Io, Exit::Usage, Exit::Input, Exit::Base],
+        exits: &[Exit::Io, Exit::Usage, Exit::Input, Exit::Base, Exit::NoBase],
         several: "",
         environment: &[],
     },

@@ -2,11 +2,14 @@
 
 use std::io::{self, BufWriter, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::slice;
 
+use btf::header::Header;
 use btf::view::BtfView;
 use encoder::input::Input;
 
+use super::loaded::base_of;
 use super::{btf_of, distilled_base_of, unchanged};
 use crate::args::{DumpArgs, DumpFormat};
 use crate::exit::Exit;
@@ -21,21 +24,29 @@ pub fn run(args: &DumpArgs) -> Exit {
 }
 
 fn dump(args: &DumpArgs) -> Result<(), Failure> {
-    let base_input = args.base.path.as_deref().map(open).transpose()?;
     let input = open(&args.file)?;
-    let dumped = dump_input(args, &input, base_input.as_ref());
+    let base = match &args.base.path {
+        None if !needs_base(&input, &args.file)? => None,
+        named => base_of(named.as_deref(), slice::from_ref(&args.file))?,
+    };
+    let base = base.map(|path| Ok((open(&path)?, path))).transpose()?;
+    let dumped = dump_input(args, &input, base.as_ref());
     unchanged(&input, &args.file)?;
-    if let (Some(input), Some(path)) = (&base_input, &args.base.path) {
+    if let Some((input, path)) = &base {
         unchanged(input, path)?;
     }
     dumped
 }
 
-fn dump_input(args: &DumpArgs, input: &Input, base_input: Option<&Input>) -> Result<(), Failure> {
-    let base = match (base_input, &args.base.path) {
-        (Some(input), Some(path)) => Some(BtfView::parse(btf_of(input, path)?).map_err(|e| bad(path, e))?),
-        _ => None,
-    };
+/// Whether BTF continues that of a base which is not in the file: its strings do not begin with the empty one.
+fn needs_base(input: &Input, path: &Path) -> Result<bool, Failure> {
+    let is_split =
+        |bytes: &[u8]| Header::parse(bytes).is_ok_and(|h| bytes[h.strings()].first().is_none_or(|&b| b != 0));
+    Ok(distilled_base_of(input, path)?.is_none() && is_split(btf_of(input, path)?))
+}
+
+fn dump_input(args: &DumpArgs, input: &Input, base: Option<&(Input, PathBuf)>) -> Result<(), Failure> {
+    let base = base.map(|(input, path)| BtfView::parse(btf_of(input, path)?).map_err(|e| bad(path, e))).transpose()?;
     let bad_input = |e| bad(&args.file, e);
     let bytes = btf_of(input, &args.file)?;
     let distilled = distilled_base_of(input, &args.file)?.map(BtfView::parse).transpose().map_err(bad_input)?;
