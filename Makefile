@@ -22,7 +22,7 @@ export BTFGEN = $(abspath $(target))/release/btfgen
 share = $(abspath $(target))/share
 programs = btfgen btfgen-pahole btfgen-resolve_btfids
 
-.PHONY: all build deb test-deb test-report uninstall check demo test test-kernel test-boot test-verify test-kbuild test-resolve test-oneshot test-sources test-archive test-dump test-inspect test-faults coverage growth mutations fuzz sanitize properties compare bench deny static package doc clean install help
+.PHONY: all build deb test-deb test-report uninstall check demo test test-cases test-kernel test-boot test-verify test-kbuild test-resolve test-oneshot test-sources test-archive test-dump test-inspect test-faults coverage growth mutations fuzz sanitize properties compare bench deny static package doc clean install help
 
 all: build
 
@@ -50,6 +50,13 @@ demo:
 test:
 	@scripts/setup.sh test
 	$(CARGO) test --workspace --locked
+
+# The C cases beside the reference encoder.
+test-cases:
+	@scripts/setup.sh test
+	@scripts/setup.sh kernel
+	$(CARGO) build --release --locked
+	@scripts/test-cases.sh
 
 # A real Debian kernel and all its modules against the reference encoder; SMALL=1: three of its modules.
 test-kernel:

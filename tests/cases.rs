@@ -526,6 +526,7 @@ impl Case {
             }
         };
         let file = self.build(v, folder, "linked", &self.units, self.link)?;
+        self.keep(v, &folder.join(&file))?;
         let mut failures = String::new();
         for run in &self.runs {
             let found = run.test(v, folder, &file, base.as_deref())?;
@@ -535,6 +536,21 @@ impl Case {
             }
         }
         if failures.is_empty() { Ok(()) } else { Err(format!("{}:\n{failures}", self.path.display())) }
+    }
+}
+
+impl Case {
+    /// For scripts/test-cases.sh, which compares with another encoder: what stands alone and can be encoded is copied to that folder.
+    fn keep(&self, v: &Variant, file: &Path) -> Result<(), String> {
+        let refused = self.runs.iter().flat_map(|run| &run.expectations).any(|e| matches!(e.check, Check::Fails(..)));
+        let Some(folder) = std::env::var_os("BTFGEN_KEEP_CASES").filter(|_| self.base_units.is_empty() && !refused)
+        else {
+            return Ok(());
+        };
+        let stem = self.path.file_stem().and_then(|s| s.to_str()).expect("file names are UTF-8");
+        let machine = v.machine.map_or("native", |machine| machine.name);
+        let name = format!("{stem}-{}-{machine}-{}{}.o", v.compiler, v.dwarf, v.optimisation);
+        fs::copy(file, Path::new(&folder).join(name)).map(drop).map_err(|e| format!("cannot be kept: {e}"))
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Two types are equal if nothing that can be reached from them tells them apart. So if they are not, a shortest path leads to two types that
 //! differ by themselves: in kind, size, members, names, offsets. Pairs of types are visited in the order of their distance, only those that
-//! are not equal, which the coarsest partition tells ([`Joint::strict_parts`]); that is exact with cycles, too, and needs no recursion.
+//! are not equal, which the coarsest partition tells (`Joint::strict_parts`); that is exact with cycles, too, and needs no recursion.
 
 use std::collections::VecDeque;
 

@@ -1,7 +1,7 @@
 //! What differs between two BTFs, blind to ids, to the order of types and to copies.
 //!
 //! An *entry* is what has a name: structs, unions and enums (a forward declaration counts as one of them), typedefs, base types (INT, FLOAT),
-//! functions, variables, sections. Entries of one kind and name are a pair ([`pairs`]); if a name has several different types, those that
+//! functions, variables, sections. Entries of one kind and name are a pair (`pairs`); if a name has several different types, those that
 //! are equal in everything that can be reached from them are pairs, then those that look most alike.
 //!
 //! What has no name (pointers, arrays, qualifiers, prototypes, anonymous structs) is part of whatever refers to it. So two entries of a pair
