@@ -79,6 +79,7 @@ test-verify:
 
 # stats, diff, why and merge on real kernels, beside gdb and btfmin.py.
 test-inspect:
+	@scripts/setup.sh kernel
 	$(CARGO) build --release --locked
 	@scripts/test-inspect.sh
 
