@@ -71,14 +71,20 @@ pub fn print_finding(path: &Path, finding: &Finding) {
 }
 
 /// What `println!` does here: a line on standard output that cannot be written, on a full disk for example, ends the program with an
-/// error. That nobody reads it (`btfgen check | head`) is no error.
+/// error.
 pub fn print_line(text: fmt::Arguments<'_>) {
-    match writeln!(io::stdout(), "{text}") {
+    if let Err(failure) = printed(writeln!(io::stdout(), "{text}")) {
+        std::process::exit(print_failure(&failure) as i32);
+    }
+}
+
+/// What came of writing to standard output. That nobody reads it (`btfgen check | head`) is no failure.
+pub fn printed(written: io::Result<()>) -> Result<(), Failure> {
+    match written {
         Err(e) if e.kind() != io::ErrorKind::BrokenPipe => {
-            eprintln!("btfgen: {ERROR} standard output: {e}");
-            std::process::exit(Exit::Io as i32);
+            Err(Failure::new(Exit::Io, Path::new("standard output"), e.to_string()))
         }
-        _ => {}
+        _ => Ok(()),
     }
 }
 

@@ -104,9 +104,10 @@ impl DebugFiles {
         Ok(files)
     }
 
-    /// What to add to the message that there is no DWARF: where was looked for it.
-    pub fn places_looked_at(&self) -> String {
-        places(&self.looked)
+    /// The text of an error that reading the file ended in; that there is no DWARF, with the places where was looked for it.
+    pub fn explain(&self, error: &Error) -> String {
+        let places = if error.kind() == ErrorKind::NoDwarf { places(&self.looked) } else { String::new() };
+        format!("{error}{places}")
     }
 
     /// The file, with what was found.

@@ -112,6 +112,9 @@ pub enum Selection {
     Pahole,
 }
 
+/// DWARF's code of Rust, whose units are left out by default.
+pub const RUST: u16 = gimli::DW_LANG_Rust.0;
+
 /// Which units are read.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct UnitChoice {
@@ -124,6 +127,11 @@ pub struct UnitChoice {
 }
 
 impl UnitChoice {
+    /// All but those of Rust, as Kbuild has it.
+    pub fn without_rust() -> UnitChoice {
+        UnitChoice { not_languages: vec![RUST], ..UnitChoice::default() }
+    }
+
     /// Whether a unit of this language and name is read.
     pub fn takes(&self, language: u16, name: &[u8]) -> bool {
         !self.not_languages.contains(&language)

@@ -12,11 +12,10 @@ use btf::view::BtfView;
 use dwarf::elf::ElfFile;
 use encoder::btf_ids::order::restore_by;
 use encoder::btf_ids::{Finding, IdSection, patch::patch};
-use encoder::input::Input;
 use encoder::module_file::{self, Compression};
 use encoder::stamp::Identity;
 
-use super::{btf_of, identity, unchanged};
+use super::{btf_of, identity, open, open_base, unchanged};
 use crate::args::CheckArgs;
 use crate::base_search;
 use crate::exit::Exit;
@@ -50,7 +49,7 @@ fn check_all(args: &CheckArgs) -> Result<Exit, Failure> {
         return Err(Failure::new(Exit::NoBase, &args.files[0], text));
     };
     let failed = |text: String| Failure::new(Exit::Base, &path, text);
-    let input = Input::open(&path).map_err(|e| failed(format!("the base cannot be read: {e}")))?;
+    let input = open_base(&path)?;
     let bytes = btf_of(&input, &path)?;
     let view = BtfView::parse(bytes).map_err(|e| failed(format!("the base BTF is damaged: {e}")))?;
     let base = Base { view, identity: identity(&input, bytes), name: path.display().to_string() };
@@ -83,7 +82,7 @@ fn check(path: &Path, base: &Base<'_>) -> Result<Result<String, String>, Failure
 
 /// Calls `f` with an ELF file, or says why the file is none.
 fn with_elf<T>(path: &Path, f: impl FnOnce(&ElfFile<'_>) -> T) -> Result<T, Failure> {
-    let input = Input::open(path).map_err(|e| Failure::new(Exit::Io, path, format!("cannot be read: {e}")))?;
+    let input = open(path)?;
     let failed = |text: String| Failure::new(Exit::Input, path, text);
     let result = match Compression::of(input.bytes()) {
         Some(c) => Err(failed(format!("it is compressed: uncompress it (`{} -d`)", c.program()))),

@@ -9,11 +9,11 @@ use btf::header::Header;
 use btf::view::BtfView;
 use encoder::input::Input;
 
-use super::loaded::base_of;
-use super::{btf_of, distilled_base_of, unchanged};
+use super::loaded::{NEEDS_BASE, base_of, damaged, relocated};
+use super::{btf_of, distilled_base_of, open, unchanged};
 use crate::args::{DumpArgs, DumpFormat};
 use crate::exit::Exit;
-use crate::messages::{Failure, print_failure};
+use crate::messages::{Failure, print_failure, printed};
 
 /// Runs the command.
 pub fn run(args: &DumpArgs) -> Exit {
@@ -51,15 +51,7 @@ fn dump_input(args: &DumpArgs, input: &Input, base: Option<&(Input, PathBuf)>) -
     let bytes = btf_of(input, &args.file)?;
     let distilled = distilled_base_of(input, &args.file)?.map(BtfView::parse).transpose().map_err(bad_input)?;
     // What has a distilled base is shown on it or, as a kernel has it, on the base that was named.
-    let relocated = match (&distilled, &base) {
-        (Some(distilled), Some(base)) => {
-            let view = BtfView::parse_split(bytes, distilled).map_err(bad_input)?;
-            let relocated = btf::distill::relocate(&view, base);
-            let failed = |e| Failure::new(Exit::Base, &args.file, format!("its distilled base does not fit: {e}"));
-            Some(relocated.map_err(failed)?)
-        }
-        _ => None,
-    };
+    let relocated = relocated(&args.file, bytes, distilled.as_ref().zip(base.as_ref()), NEEDS_BASE)?;
     let view = match &relocated {
         Some(bytes) => BtfView::parse_on(bytes, base.as_ref()),
         None => BtfView::parse_on(bytes, distilled.as_ref().or(base.as_ref())),
@@ -86,18 +78,9 @@ fn print(args: &DumpArgs, view: &BtfView<'_>) -> Result<(), Failure> {
             out.write_all(&header)
         }
     };
-    match written.and_then(|()| out.flush()) {
-        // `btfgen dump | head` is no failure.
-        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        Err(e) => Err(Failure::new(Exit::Io, Path::new("standard output"), e.to_string())),
-        Ok(()) => Ok(()),
-    }
-}
-
-fn open(path: &Path) -> Result<Input, Failure> {
-    Input::open(path).map_err(|e| Failure::new(Exit::Io, path, format!("cannot be read: {e}")))
+    printed(written.and_then(|()| out.flush()))
 }
 
 fn bad(path: &Path, e: btf::error::Error) -> Failure {
-    Failure::new(Exit::Input, path, format!("damaged BTF: {e} (a module's BTF needs --btf_base)"))
+    damaged(path, &e, NEEDS_BASE)
 }

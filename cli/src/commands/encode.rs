@@ -25,7 +25,7 @@ use encoder::{BaseBtf, Caller};
 use rayon::prelude::*;
 
 use super::in_place::InPlace;
-use super::{btf_of, identity, unchanged};
+use super::{btf_of, identity, open_base, unchanged};
 use crate::args::{self, EncodeArgs};
 use crate::base_search;
 use crate::choices;
@@ -205,7 +205,7 @@ struct BaseOf<'b> {
 /// Calls `f` with the base: indexed if several files share it.
 fn with_base<T>(path: &Path, many: bool, f: impl FnOnce(BaseOf<'_>) -> T) -> Result<T, Failure> {
     let failed = |text: String| Failure::new(Exit::Base, path, text);
-    let input = Input::open(path).map_err(|e| failed(format!("the base cannot be read: {e}")))?;
+    let input = open_base(path)?;
     let damaged = |e| failed(format!("the base BTF is damaged, or the BTF of a module, which cannot be a base: {e}"));
     let view = btf_of(&input, path).and_then(|bytes| BtfView::parse(bytes).map_err(damaged));
     let view = match view {
@@ -221,8 +221,7 @@ fn with_base<T>(path: &Path, many: bool, f: impl FnOnce(BaseOf<'_>) -> T) -> Res
 
 /// The stamp of modules that are encoded on a base.
 fn stamp_of(path: &Path) -> Result<Identity, Failure> {
-    let failed = |e: io::Error| Failure::new(Exit::Base, path, format!("the base cannot be read: {e}"));
-    let input = Input::open(path).map_err(failed)?;
+    let input = open_base(path)?;
     let stamp = btf_of(&input, path).map(|btf| identity(&input, btf));
     unchanged(&input, path)?;
     stamp
@@ -351,10 +350,6 @@ fn stage(
     let elf = ElfFile::parse(bytes).map_err(|e| Failure::new(Exit::Input, path, e.to_string()))?;
     let release = |range| input.release(range);
     let elf = elf.releasing(&release);
-    let no_dwarf = |e: encoder::error::Error, files: &DebugFiles| {
-        let places = if e.kind() == ErrorKind::NoDwarf { files.places_looked_at() } else { String::new() };
-        format!("{e}{places}")
-    };
     let failed = |e: encoder::error::Error| Failure::new(e.kind().into(), path, e.to_string());
     let debug_files = DebugFiles::find(path, &elf, &base_search::root()).map_err(failed)?;
     let elf = debug_files.attach(elf).map_err(failed)?;
@@ -377,7 +372,7 @@ fn stage(
     debug_files.check().map_err(|(path, e)| Failure::new(Exit::Io, path, e.to_string()))?;
     let (mut sections, summary) = encoded.map_err(|e| {
         let base = args.base.path.as_deref().filter(|_| e.kind() == ErrorKind::BaseDamaged);
-        Failure::new(e.kind().into(), base.unwrap_or(path), no_dwarf(e, &debug_files))
+        Failure::new(e.kind().into(), base.unwrap_or(path), debug_files.explain(&e))
     })?;
     if args.change.fatal_warnings && !summary.findings.is_empty() {
         let mut text = fatal_warnings(summary.findings.len());

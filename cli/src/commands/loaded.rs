@@ -7,13 +7,16 @@ use btf::view::BtfView;
 use dwarf::elf::ElfFile;
 use encoder::input::Input;
 
-use super::{btf_of, distilled_base_of, unchanged};
+use super::{btf_of, distilled_base_of, open, open_base, unchanged};
 use crate::base_search;
 use crate::exit::Exit;
-use crate::messages::Failure;
+use crate::messages::{Failure, printed};
 
 /// Where a running kernel shows the BTF of its modules, on top of its own.
 const RUNNING: &str = "/sys/kernel/btf";
+
+/// What to add to the message that BTF is damaged, if that may be for want of a base.
+pub const NEEDS_BASE: &str = " (a module's BTF needs --btf_base)";
 
 /// The base that was named, or else that of the modules' kernel. Files with bases of their own can do without.
 pub fn base_of(named: Option<&Path>, files: &[PathBuf]) -> Result<Option<PathBuf>, Failure> {
@@ -41,7 +44,7 @@ pub fn with_base<T>(
 ) -> Result<T, Failure> {
     let Some(path) = path else { return f(None) };
     let failed = |text: String| Failure::new(Exit::Base, path, text);
-    let input = Input::open(path).map_err(|e| failed(format!("the base cannot be read: {e}")))?;
+    let input = open_base(path)?;
     let damaged = |e| failed(format!("the base BTF is damaged: {e}"));
     let result = match btf_of(&input, path).and_then(|bytes| BtfView::parse(bytes).map_err(damaged)) {
         Ok(view) => f(Some(&view)),
@@ -61,7 +64,7 @@ pub struct Loaded {
 impl Loaded {
     /// Opens a file.
     pub fn open(path: &Path) -> Result<Loaded, Failure> {
-        let input = Input::open(path).map_err(|e| Failure::new(Exit::Io, path, format!("cannot be read: {e}")))?;
+        let input = open(path)?;
         Ok(Loaded { path: path.to_owned(), input })
     }
 
@@ -82,22 +85,31 @@ impl Loaded {
         bytes.map(BtfView::parse).transpose().map_err(|e| damaged(&self.path, &e, ": its .BTF.base"))
     }
 
-    /// The BTF of a file with a distilled base as a kernel has it, on `base`.
     fn relocated(
         &self,
         distilled: Option<&BtfView<'_>>,
         base: Option<&BtfView<'_>>,
     ) -> Result<Option<Vec<u8>>, Failure> {
-        let (Some(distilled), Some(base)) = (distilled, base) else { return Ok(None) };
         let bytes = btf_of(&self.input, &self.path).map_err(|f| self.as_input(f))?;
-        let view = BtfView::parse_split(bytes, distilled).map_err(|e| damaged(&self.path, &e, ""))?;
-        let failed = |e| Failure::new(Exit::Base, &self.path, format!("its distilled base does not fit: {e}"));
-        btf::distill::relocate(&view, base).map(Some).map_err(failed)
+        relocated(&self.path, bytes, distilled.zip(base), "")
     }
 
     fn as_input(&self, failure: Failure) -> Failure {
         Failure::new(Exit::Input, &self.path, failure.text)
     }
+}
+
+/// The BTF of a file with a distilled base as a kernel has it, on the base that is second in `bases`; None without both. `hint` is for [`damaged`].
+pub fn relocated(
+    path: &Path,
+    bytes: &[u8],
+    bases: Option<(&BtfView<'_>, &BtfView<'_>)>,
+    hint: &str,
+) -> Result<Option<Vec<u8>>, Failure> {
+    let Some((distilled, base)) = bases else { return Ok(None) };
+    let view = BtfView::parse_split(bytes, distilled).map_err(|e| damaged(path, &e, hint))?;
+    let failed = |e| Failure::new(Exit::Base, path, format!("its distilled base does not fit: {e}"));
+    btf::distill::relocate(&view, base).map(Some).map_err(failed)
 }
 
 /// Calls `f` with the BTFs of files. What is linked for itself (a vmlinux), or is the base, stands on nothing; what has a distilled base stands on it or, as a
@@ -114,7 +126,7 @@ pub fn with_views<T>(
         let relocated = relocated.collect::<Result<Vec<Option<Vec<u8>>>, Failure>>()?;
         let views = files.iter().zip(distilled.iter().zip(&relocated)).map(|(file, (distilled, relocated))| {
             let base = file.stands_on(base);
-            let hint = if base.is_none() { " (a module's BTF needs --btf_base)" } else { "" };
+            let hint = if base.is_none() { NEEDS_BASE } else { "" };
             let view = match relocated {
                 Some(bytes) => BtfView::parse_on(bytes, base),
                 None => {
@@ -151,10 +163,5 @@ pub fn damaged(path: &Path, e: &btf::error::Error, hint: &str) -> Failure {
 /// Writes to standard output. That nobody reads it (`btfgen stats | head`) is no failure.
 pub fn print(text: &[u8]) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
-    match out.write_all(text).and_then(|()| out.flush()) {
-        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::new(Exit::Io, Path::new("standard output"), e.to_string()))
-        }
-        _ => Ok(()),
-    }
+    printed(out.write_all(text).and_then(|()| out.flush()))
 }

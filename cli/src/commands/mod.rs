@@ -25,6 +25,16 @@ use encoder::stamp::Identity;
 use crate::exit::Exit;
 use crate::messages::Failure;
 
+/// Opens a file that a command is about.
+pub fn open(path: &Path) -> Result<Input, Failure> {
+    Input::open(path).map_err(|e| Failure::new(Exit::Io, path, format!("cannot be read: {e}")))
+}
+
+/// Opens a base.
+pub fn open_base(path: &Path) -> Result<Input, Failure> {
+    Input::open(path).map_err(|e| Failure::new(Exit::Base, path, format!("the base cannot be read: {e}")))
+}
+
 /// The BTF in a file: the file itself if it is raw BTF, or its `.BTF` section.
 pub fn btf_of<'i>(input: &'i Input, path: &Path) -> Result<&'i [u8], Failure> {
     let bytes = input.bytes();

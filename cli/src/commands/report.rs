@@ -18,13 +18,12 @@ use encoder::one_shot::{Distill, Ids, Task, one_shot};
 use encoder::options::{Options, UnitChoice};
 use encoder::replace::{self, Durability};
 use encoder::report::Summary;
-use encoder::threads::Here;
 use encoder::{BaseBtf, Caller};
 use rayon::prelude::*;
 
 use super::encode::{replace_failure, same_file};
 use super::loaded::{base_of, damaged, with_base, with_view};
-use super::{btf_of, unchanged};
+use super::{btf_of, open, unchanged};
 use crate::args::ReportArgs;
 use crate::base_search;
 use crate::exit::Exit;
@@ -33,9 +32,6 @@ use crate::messages::{Failure, print_failure};
 use crate::progress::{Progress, Unit};
 use crate::report::{Again, FileReport, Report, page};
 use crate::signals;
-
-/// DWARF's code of Rust, whose units are left out by default.
-const RUST: u16 = 0x1c;
 
 /// Runs the command. The exit code is that of the first file that cannot be read; the page says which ones those are.
 pub fn run(args: &ReportArgs) -> Exit {
@@ -135,7 +131,7 @@ fn look_at_all(paths: &[PathBuf], base: Option<&BtfView<'_>>) -> Vec<Result<Foun
 }
 
 fn look_at(path: &Path, base: Option<&BtfView<'_>>, shared: Option<BaseBtf<'_>>) -> Result<Found, Failure> {
-    let input = Input::open(path).map_err(|e| Failure::new(Exit::Io, path, format!("cannot be read: {e}")))?;
+    let input = open(path)?;
     let found = look_into(path, &input, base, shared);
     unchanged(&input, path)?;
     found
@@ -198,12 +194,9 @@ fn encoded(path: &Path, input: &Input, base: Option<BaseBtf<'_>>) -> Result<(Vec
     let elf = ElfFile::parse(input.bytes()).map_err(|e| e.to_string())?.releasing(&release);
     let debug_files = DebugFiles::find(path, &elf, &base_search::root()).map_err(text)?;
     let elf = debug_files.attach(elf).map_err(text)?;
-    let units = UnitChoice { not_languages: vec![RUST], ..UnitChoice::default() };
-    let options = Options { report_functions: true, units, ..Options::default() };
-    let task =
-        Task { base, options: &options, describe_kfuncs: true, ids: Ids::Leave, distill: Distill::Off, stamp: None };
-    let caller = Caller { threads: &Here, progress: &|_| {}, meanwhile: None };
-    let (sections, summary) = one_shot(&elf, &task, caller).map_err(text)?;
+    let options = Options { report_functions: true, units: UnitChoice::without_rust(), ..Options::default() };
+    let task = Task { ids: Ids::Leave, distill: Distill::Off, ..Task::new(base, &options) };
+    let (sections, summary) = one_shot(&elf, &task, Caller::default()).map_err(text)?;
     Ok((sections.btf, summary))
 }
 

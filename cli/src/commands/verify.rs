@@ -1,6 +1,6 @@
 //! `btfgen verify`: the kernel's rules, and what goes wrong although none is broken. `docs/verify.md` has the numbers.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use btf::verify::rules::{self, rule};
 use btf::verify::{self, Finding, KernelVersion, Level, element_word, verify_bytes};
@@ -12,14 +12,11 @@ use encoder::mentions::{Mentions, mentions};
 use encoder::module_file;
 use serde_json::{Value, json};
 
-use super::{btf_of, distilled_base_of, unchanged};
+use super::loaded::base_of;
+use super::{btf_of, distilled_base_of, open, open_base, unchanged};
 use crate::args::{VerifyArgs, VerifyLevel};
-use crate::base_search;
 use crate::exit::Exit;
 use crate::messages::{Failure, print_failure};
-
-/// Where a running kernel shows the BTF of its modules, on top of its own.
-const RUNNING: &str = "/sys/kernel/btf";
 
 /// Runs the command. The results go to standard output; the exit code is that of the first file that is no good.
 pub fn run(args: &VerifyArgs) -> Exit {
@@ -30,7 +27,7 @@ pub fn run(args: &VerifyArgs) -> Exit {
 }
 
 fn verify_all(args: &VerifyArgs) -> Result<Exit, Failure> {
-    let found = base_of(args)?;
+    let found = base_of(args.base.path.as_deref(), &args.files)?;
     let base_input = found.as_ref().map(|path| open_base(path)).transpose()?;
     let base = match (&found, &base_input) {
         (Some(path), Some(input)) => {
@@ -67,29 +64,6 @@ fn verify_all(args: &VerifyArgs) -> Result<Exit, Failure> {
     Ok(exit)
 }
 
-/// The base that was named, or else that of the modules' kernel. Files with bases of their own can do without.
-fn base_of(args: &VerifyArgs) -> Result<Option<PathBuf>, Failure> {
-    if args.base.path.is_some() {
-        return Ok(args.base.path.clone());
-    }
-    let is_of_running = |file: &PathBuf| file.starts_with(RUNNING) && !file.ends_with("vmlinux");
-    if args.files.iter().all(is_of_running) {
-        return Ok(Some(Path::new(RUNNING).join("vmlinux")));
-    }
-    let is_distilled = |file: &PathBuf| {
-        let input = Input::open(file).ok();
-        input.is_some_and(|input| distilled_base_of(&input, file).is_ok_and(|base| base.is_some()))
-    };
-    match base_search::find(&args.files) {
-        Err(failure) if failure.exit == Exit::NoBase && args.files.iter().all(is_distilled) => Ok(None),
-        found => found,
-    }
-}
-
-fn open_base(path: &Path) -> Result<Input, Failure> {
-    Input::open(path).map_err(|e| Failure::new(Exit::Base, path, format!("the base cannot be read: {e}")))
-}
-
 /// What there is to say about a file.
 struct Report {
     file: String,
@@ -119,7 +93,7 @@ impl Violation {
 }
 
 fn verify_file(args: &VerifyArgs, path: &Path, base: Option<&BtfView<'_>>) -> Result<Report, Failure> {
-    let input = Input::open(path).map_err(|e| Failure::new(Exit::Io, path, format!("cannot be read: {e}")))?;
+    let input = open(path)?;
     let report = verify_input(args, path, &input, base);
     unchanged(&input, path)?;
     report

@@ -12,7 +12,7 @@ use encoder::why_not::declared::{DeclaredKind, Sought, declarations};
 use serde_json::{Value, json};
 
 use super::loaded::{base_of, damaged, print, with_base, with_view};
-use super::unchanged;
+use super::{open_base, unchanged};
 use crate::args::WhyArgs;
 use crate::exit::Exit;
 use crate::messages::{Failure, print_failure};
@@ -37,8 +37,7 @@ fn answer(args: &WhyArgs) -> Result<(), Failure> {
     })?;
     let there = match &base_path {
         Some(path) => {
-            let input = Input::open(path)
-                .map_err(|e| Failure::new(Exit::Base, path, format!("the base cannot be read: {e}")))?;
+            let input = open_base(path)?;
             let sources = Sources::of(&input, path, &answer);
             unchanged(&input, path)?;
             sources?

@@ -7,21 +7,17 @@ use btf::view::BtfView;
 use dwarf::elf::ElfFile;
 use encoder::Caller;
 use encoder::debug_files::DebugFiles;
-use encoder::error::ErrorKind;
-use encoder::input::Input;
 use encoder::one_shot::{Ids, Task, one_shot};
-use encoder::options::{Options, UnitChoice};
+use encoder::options::{Options, RUST, UnitChoice};
 use encoder::report::FunctionReport;
 use encoder::why_not::{Described, Evidence, Fate, SymbolKind, evidence};
 
-use super::{btf_of, unchanged};
+use super::loaded::with_base;
+use super::{open, unchanged};
 use crate::args::WhyNotArgs;
 use crate::base_search;
 use crate::exit::Exit;
 use crate::messages::{Failure, print_failure};
-
-/// DWARF's code of Rust, whose units are left out by default.
-const RUST: u16 = 0x1c;
 
 /// Runs the command; the answer goes to standard output.
 pub fn run(args: &WhyNotArgs) -> Exit {
@@ -36,7 +32,7 @@ pub fn run(args: &WhyNotArgs) -> Exit {
 
 fn answer(args: &WhyNotArgs) -> Result<Vec<String>, Failure> {
     let path = &args.file;
-    let input = Input::open(path).map_err(|e| Failure::new(Exit::Io, path, format!("cannot be read: {e}")))?;
+    let input = open(path)?;
     let failed = |e: encoder::error::Error| Failure::new(e.kind().into(), path, e.to_string());
     let elf = ElfFile::parse(input.bytes()).map_err(|e| Failure::new(Exit::Input, path, e.to_string()))?;
     let files = DebugFiles::find(path, &elf, &base_search::root()).map_err(failed)?;
@@ -50,13 +46,9 @@ fn lines_of(args: &WhyNotArgs, elf: &ElfFile<'_>, files: &DebugFiles) -> Result<
     let path = &args.file;
     // What the compiler appended is no part of the name.
     let name = args.function.split('.').next().unwrap_or_default();
-    let units = UnitChoice { not_languages: vec![RUST], ..UnitChoice::default() };
-    let options = Options { report_functions: true, units, ..Options::default() };
+    let options = Options { report_functions: true, units: UnitChoice::without_rust(), ..Options::default() };
     let task = Task { describe_kfuncs: false, ids: Ids::Leave, ..Task::new(None, &options) };
-    let failed = |e: encoder::error::Error| {
-        let places = if e.kind() == ErrorKind::NoDwarf { files.places_looked_at() } else { String::new() };
-        Failure::new(e.kind().into(), path, format!("{e}{places}"))
-    };
+    let failed = |e: encoder::error::Error| Failure::new(e.kind().into(), path, files.explain(&e));
     let (_, summary) = one_shot(elf, &task, Caller::default()).map_err(failed)?;
     let report = summary.function_reports.iter().find(|r| r.name == name);
     let evidence = evidence(elf, name.as_bytes()).map_err(failed)?;
@@ -127,14 +119,11 @@ fn line(die: &Described) -> String {
 }
 
 fn base_has(path: &Path, name: &str) -> Result<bool, Failure> {
-    let failed = |text: String| Failure::new(Exit::Base, path, text);
-    let input = Input::open(path).map_err(|e| failed(format!("the base cannot be read: {e}")))?;
-    let damaged = |e| failed(format!("the base BTF is damaged: {e}"));
-    let view = btf_of(&input, path).and_then(|bytes| BtfView::parse(bytes).map_err(damaged));
-    let has = view.map(|view| {
-        let mut functions = view.types_of(|kind| kind == Kind::Func);
-        functions.any(|(_, t)| view.string(t.name_off()) == Some(name.as_bytes()))
-    });
-    unchanged(&input, path)?;
-    has
+    with_base(Some(path), |base| {
+        let is_it = |base: &BtfView<'_>| {
+            let mut functions = base.types_of(|kind| kind == Kind::Func);
+            functions.any(|(_, t)| base.string(t.name_off()) == Some(name.as_bytes()))
+        };
+        Ok(base.is_some_and(is_it))
+    })
 }
