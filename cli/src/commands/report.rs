@@ -196,7 +196,9 @@ fn encoded(path: &Path, input: &Input, base: Option<BaseBtf<'_>>) -> Result<(Vec
     let elf = debug_files.attach(elf).map_err(text)?;
     let options = Options { report_functions: true, units: UnitChoice::without_rust(), ..Options::default() };
     let task = Task { ids: Ids::Leave, distill: Distill::Off, ..Task::new(base, &options) };
-    let (sections, summary) = one_shot(&elf, &task, Caller::default()).map_err(text)?;
+    let encoded = one_shot(&elf, &task, Caller::default());
+    debug_files.check().map_err(|(path, e)| format!("{}: {e}", path.display()))?;
+    let (sections, summary) = encoded.map_err(text)?;
     Ok((sections.btf, summary))
 }
 
